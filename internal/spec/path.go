@@ -1,0 +1,104 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// CheckPath reports why p can't name a file of the repository on every
+// platform: it must be a clean, relative slash path inside the root, without
+// control characters, names that Windows reserves, or a part of .git or
+// .imgbuild. The error is one clause, to stand after "path %q ".
+func CheckPath(p string) error {
+	if ordinary(p) {
+		return nil
+	}
+	switch {
+	case p == "" || p == ".":
+		return errors.New("is empty")
+	case !utf8.ValidString(p):
+		return errors.New("is not valid UTF-8")
+	case strings.HasPrefix(p, "/"), len(p) > 1 && p[1] == ':':
+		return errors.New("is absolute; it must be relative to the root of the project")
+	case strings.Contains(p, `\`):
+		return errors.New("contains a backslash; use / between folders")
+	case p == ".." || strings.HasPrefix(path.Clean(p), "../") || path.Clean(p) == "..":
+		return errors.New("leaves the root of the project")
+	case path.Clean(p) != p:
+		return fmt.Errorf("is not in its shortest form, which is %q", path.Clean(p))
+	case len(p) > 1024:
+		return errors.New("is longer than 1024 bytes")
+	}
+	for _, r := range p {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return fmt.Errorf("contains the invisible character %U", r)
+		}
+		if strings.ContainsRune(`<>:"|?*`, r) {
+			return fmt.Errorf("contains %q, which Windows does not allow in names", r)
+		}
+	}
+	for _, name := range strings.Split(p, "/") {
+		switch {
+		case len(name) > 255:
+			return errors.New("has a name longer than 255 bytes")
+		case strings.HasSuffix(name, ".") || strings.HasSuffix(name, " "):
+			return fmt.Errorf("has the name %q, which ends in a dot or a space; Windows drops it", name)
+		case reserved(name):
+			return fmt.Errorf("has the name %q, which Windows reserves", name)
+		case strings.EqualFold(name, ".git") || strings.EqualFold(name, ".imgbuild"):
+			return fmt.Errorf("lies inside %s", name)
+		}
+	}
+	return nil
+}
+
+// ordinary reports whether p is certainly a good path: lower-case names of ASCII
+// letters, digits, dashes and underscores of five characters or more, so that
+// none is reserved, with one dot or none. It is most paths of a lock, and each
+// plan checks all of them.
+func ordinary(p string) bool {
+	if len(p) > 255 || p == "" {
+		return false
+	}
+	start, dots := 0, 0
+	for i := 0; i < len(p); i++ {
+		switch c := p[i]; {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_':
+		case c == '.' && i-start > 4 && dots == 0:
+			dots++
+		case c == '/' && i > start && p[i-1] != '.':
+			start, dots = i+1, 0
+		default:
+			return false
+		}
+	}
+	return len(p)-start > 4 && p[len(p)-1] != '.'
+}
+
+func reserved(name string) bool {
+	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
+	switch base {
+	case "CON", "PRN", "AUX", "NUL":
+		return true
+	}
+	return len(base) == 4 && (strings.HasPrefix(base, "COM") || strings.HasPrefix(base, "LPT")) && base[3] >= '1' && base[3] <= '9'
+}
+
+// PathKey is equal for paths that are the same file on a file system which
+// ignores case or the Unicode form of names.
+func PathKey(p string) string {
+	ascii := true
+	for i := 0; i < len(p); i++ {
+		ascii = ascii && p[i] < utf8.RuneSelf
+	}
+	if ascii {
+		return strings.ToLower(p)
+	}
+	return norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFC.String(p))))
+}

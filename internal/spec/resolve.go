@@ -1,0 +1,397 @@
+package spec
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/provider"
+)
+
+// Resolve fits a wish to an offer. The inputs of the request are there, in
+// order, but have no content yet; SetInputs fills them in.
+func Resolve(im *Image, offer *provider.Offer, pins Pins) (Resolved, []Problem) {
+	w := &im.Wanted
+	res := Resolved{Enlarge: w.Enlarge}
+	r := &res.Request
+	r.Provider, r.Model, r.Prompt, r.Reroll, r.N = offer.Provider, offer.Model, w.Prompt, w.Reroll, im.N
+	f := fitter{offer: offer, pinned: pins.Set}
+
+	r.Resolution = f.choose("resolution", w.Resolution, pins.Resolution, offer.DefaultResolution, offer.Resolutions)
+	r.Quality = f.choose("quality", w.Quality, pins.Quality, offer.DefaultQuality, offer.Qualities)
+	if len(w.Sources) > 0 {
+		f.sources(r, w)
+	}
+	switch {
+	case w.Size != "":
+		f.size(&res, w)
+	case len(w.Sources) > 0 && w.AspectRatio == "":
+		// An edit keeps the shape of its first source unless told otherwise.
+	default:
+		r.AspectRatio = f.choose("aspect_ratio", w.AspectRatio, pins.AspectRatio, offer.DefaultAspectRatio, offer.AspectRatios)
+	}
+	f.style(&res, w.Style)
+	if w.User != "" {
+		r.User = w.User
+		if !offer.User {
+			f.problem("user", w.User, "takes no end-user id", "delete the line")
+		}
+	}
+	if w.Mask != nil && len(w.Sources) > 0 {
+		if offer.Mask {
+			r.Mask = &provider.Input{Edit: w.Mask.Edit}
+		} else {
+			res.Restore = true
+			res.Notes = append(res.Notes, "mask kept by putting the original pixels back")
+		}
+	}
+	if offer.MaxPrompt > 0 && len(r.Prompt) > offer.MaxPrompt {
+		f.problem("prompt", fmt.Sprintf("%d bytes", len(r.Prompt)), fmt.Sprintf("takes prompts of at most %d bytes", offer.MaxPrompt), "shorten the prompt")
+	}
+	return res, f.problems
+}
+
+type fitter struct {
+	offer    *provider.Offer
+	pinned   bool
+	problems []Problem
+}
+
+// problem adds a finding; claim continues the sentence "model …".
+func (f *fitter) problem(field, value, claim, hint string) {
+	f.problems = append(f.problems, Problem{Field: field, Value: value, Text: f.offer.Model + " " + claim, Hint: hint})
+}
+
+func (f *fitter) choose(field, wanted, pinned, normal string, accepted []string) string {
+	switch {
+	case wanted == "" && f.pinned && (pinned == "" || slices.Contains(accepted, pinned)):
+		return pinned
+	case wanted == "":
+		return normal
+	case slices.Contains(accepted, wanted):
+		return wanted
+	case len(accepted) == 0:
+		f.problem(field, wanted, "has no "+words(field), "delete the line")
+	default:
+		f.problem(field, wanted, fmt.Sprintf("has no %s %q", words(field), wanted), nearest(field, wanted, accepted))
+	}
+	return wanted
+}
+
+func words(field string) string { return strings.ReplaceAll(field, "_", " ") }
+
+func nearest(field, wanted string, accepted []string) string {
+	if want, ok := ratio(wanted); ok && field == "aspect_ratio" {
+		return fmt.Sprintf("the nearest is %q", slices.MinFunc(ratiosOnly(accepted), func(a, b string) int {
+			ra, _ := ratio(a)
+			rb, _ := ratio(b)
+			return compareFloat(math.Abs(math.Log(ra/want)), math.Abs(math.Log(rb/want)))
+		}))
+	}
+	return "it takes " + list(accepted)
+}
+
+func compareFloat(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func list(values []string) string {
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = strconv.Quote(v)
+	}
+	if len(quoted) < 2 {
+		return strings.Join(quoted, "")
+	}
+	last := len(quoted) - 1
+	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
+}
+
+// ratio reads "16:9".
+func ratio(s string) (float64, bool) {
+	a, b, ok := strings.Cut(s, ":")
+	w, err1 := strconv.ParseFloat(a, 64)
+	h, err2 := strconv.ParseFloat(b, 64)
+	return w / h, ok && err1 == nil && err2 == nil && w > 0 && h > 0
+}
+
+func ratiosOnly(in []string) []string {
+	return slices.DeleteFunc(slices.Clone(in), func(s string) bool { _, ok := ratio(s); return !ok })
+}
+
+func (f *fitter) sources(r *provider.Request, w *Wanted) {
+	switch {
+	case f.offer.MaxInputs == 0:
+		f.problem("edit", "", "can't edit pictures", "choose a model that can: imgbuild models")
+	case len(w.Sources) > f.offer.MaxInputs:
+		f.problem("edit", fmt.Sprintf("%d images", len(w.Sources)), fmt.Sprintf("edits at most %d pictures at once", f.offer.MaxInputs), "name fewer images")
+	}
+	r.Inputs = make([]provider.Input, len(w.Sources))
+}
+
+func (f *fitter) style(res *Resolved, style string) {
+	offer := f.offer
+	switch {
+	case style == "":
+	case slices.Contains(offer.Styles, style):
+		res.Request.Style = style
+	case offer.Styles == nil && offer.StyleWords[style] != "":
+		res.Request.Prompt = strings.TrimSpace(res.Request.Prompt) + " " + offer.StyleWords[style]
+		res.Notes = append(res.Notes, "style by words in the prompt")
+	case offer.Styles == nil && len(offer.StyleWords) == 0:
+		f.problem("style", style, "has no style", "say it in the prompt")
+	default:
+		accepted := slices.Clone(offer.Styles)
+		for s := range offer.StyleWords {
+			accepted = append(accepted, s)
+		}
+		slices.Sort(accepted)
+		f.problem("style", style, fmt.Sprintf("has no style %q", style), "it takes "+list(accepted))
+	}
+}
+
+// size asks for exact pixels: of the model where it has them, else by the
+// cheapest ratio and resolution that cover them and a local crop and
+// reduction.
+func (f *fitter) size(res *Resolved, w *Wanted) {
+	offer, r := f.offer, &res.Request
+	size, err := provider.ParseSize(w.Size)
+	switch {
+	case err != nil:
+		f.problems = append(f.problems, Problem{Field: "size", Value: w.Size, Text: err.Error(), Hint: `write size = "1024x1024"`})
+		return
+	case offer.TakesSize(size):
+		r.Size = size
+		if !offer.AnySize {
+			r.Resolution = "" // the size says it all
+		}
+		return
+	case offer.AnySize:
+		f.problem("size", w.Size, fmt.Sprintf("makes at most %d megapixels", offer.MaxPixels>>20), "ask for a smaller size")
+		return
+	case len(offer.Sizes) > 0:
+		sizes := make([]string, len(offer.Sizes))
+		for i, s := range offer.Sizes {
+			sizes[i] = s.String()
+		}
+		f.problem("size", w.Size, fmt.Sprintf("has no size %q", w.Size), "it takes "+list(sizes)+"; a rendition makes any other size from these")
+		return
+	case len(offer.AspectRatios) == 0:
+		f.problem("size", w.Size, "lets nobody choose the size", "delete the line")
+		return
+	}
+	want := float64(size.Width) / float64(size.Height)
+	r.AspectRatio = slices.MinFunc(ratiosOnly(offer.AspectRatios), func(a, b string) int {
+		ra, _ := ratio(a)
+		rb, _ := ratio(b)
+		return compareFloat(math.Abs(math.Log(ra/want)), math.Abs(math.Log(rb/want)))
+	})
+	res.Size = size
+	resolutions := offer.Resolutions
+	if w.Resolution != "" || len(resolutions) == 0 {
+		resolutions = []string{r.Resolution}
+	}
+	for _, resolution := range resolutions {
+		r.Resolution = resolution
+		if got := pixels(offer, r.AspectRatio, resolution); got.Width >= size.Width && got.Height >= size.Height {
+			res.Notes = append(res.Notes, fmt.Sprintf("size %s by a crop of %s%s", size, r.AspectRatio, prefixed(" at ", resolution)))
+			return
+		}
+	}
+	if !w.Enlarge {
+		got := pixels(offer, r.AspectRatio, r.Resolution)
+		f.problem("size", w.Size, fmt.Sprintf("makes at most about %s at %s, less than size %q", got, r.AspectRatio, w.Size), "write enlarge = true, or ask for a smaller size")
+		return
+	}
+	res.Notes = append(res.Notes, fmt.Sprintf("size %s by enlarging %s%s", size, r.AspectRatio, prefixed(" at ", r.Resolution)))
+}
+
+func prefixed(prefix, s string) string {
+	if s == "" {
+		return ""
+	}
+	return prefix + s
+}
+
+// pixels is what comes back for a ratio and a resolution: the offer's figure,
+// else the sides of that ratio with the area that the resolution stands for
+// ("1k" is 1024 x 1024).
+func pixels(offer *provider.Offer, aspect, resolution string) provider.Size {
+	if offer.Pixels != nil {
+		if s, ok := offer.Pixels(aspect, resolution); ok {
+			return s
+		}
+	}
+	k, err := strconv.ParseFloat(strings.TrimSuffix(strings.ToLower(resolution), "k"), 64)
+	if err != nil {
+		k = 1
+	}
+	rat, _ := ratio(aspect)
+	side := k * 1024
+	return provider.Size{Width: int(side * math.Sqrt(rat)), Height: int(side / math.Sqrt(rat))}
+}
+
+// SetInputs fills in the contents of sources and mask. It reports whether all
+// are known.
+func (res *Resolved) SetInputs(im *Image, source func(Source) digest.Content, file func(string) digest.Content) bool {
+	known := true
+	for i, s := range im.Wanted.Sources {
+		if i >= len(res.Request.Inputs) {
+			break
+		}
+		c := source(s)
+		res.Request.Inputs[i].Content = c
+		known = known && !c.IsZero()
+	}
+	if m := res.Request.Mask; m != nil {
+		m.Content = file(im.Wanted.Mask.File)
+	}
+	return known
+}
+
+// Outputs lists the files of an image with their recipes. A recipe is stable
+// text: its keys are sorted and it has only what was asked for.
+func (res *Resolved) Outputs(im *Image, maskFile digest.Content) []Output {
+	out := make([]Output, 0, 1+len(im.Renditions))
+	var restore string
+	if res.Restore && len(res.Request.Inputs) > 0 {
+		restore = im.Wanted.Mask.Edit + ":" + maskFile.String() + ":" + res.Request.Inputs[0].Content.String()
+	}
+	out = append(out, Output{Path: im.Path, Recipe: recipe{
+		size: res.Size.String(), restore: restore, enlarge: res.Enlarge && !res.Size.IsZero(), file: withFormat(im.File, im.Path),
+	}.String()})
+	for _, r := range im.Renditions {
+		fit := r.Fit
+		if fit == "" {
+			fit = "cover"
+		}
+		out = append(out, Output{Name: r.Name, Path: r.Path, Recipe: recipe{
+			size: res.Size.String(), restore: restore, enlarge: res.Enlarge, file: withFormat(r.File, r.Path),
+			fit: fit, width: r.Width, height: r.Height,
+		}.String()})
+	}
+	return out
+}
+
+func withFormat(e Encoding, file string) Encoding {
+	if e.Format == "" {
+		e.Format = FormatOf(file)
+	}
+	return e
+}
+
+type recipe struct {
+	enlarge       bool
+	fit           string
+	file          Encoding
+	width, height int
+	restore, size string
+}
+
+func (r recipe) String() string {
+	switch r { // what most images have
+	case recipe{file: Encoding{Format: "png"}}:
+		return "format=png"
+	case recipe{file: Encoding{Format: "jpeg"}}:
+		return "format=jpeg"
+	}
+	b := make([]byte, 0, 64)
+	add := func(key, value string) {
+		if value == "" || value == "0" {
+			return
+		}
+		if len(b) > 0 {
+			b = append(b, ' ')
+		}
+		b = append(append(append(b, key...), '='), value...)
+	}
+	if r.enlarge {
+		add("enlarge", "true")
+	}
+	add("fit", r.fit)
+	add("format", r.file.Format)
+	add("height", strconv.Itoa(r.height))
+	if r.file.Lossless {
+		add("lossless", "true")
+	}
+	add("quality", strconv.Itoa(r.file.Quality))
+	add("restore", r.restore)
+	add("size", r.size)
+	add("width", strconv.Itoa(r.width))
+	return string(b)
+}
+
+// Recipe is the text of a recipe, taken apart.
+type Recipe struct {
+	Fit           string
+	Width, Height int
+	Enlarge       bool
+	Size          provider.Size // exact pixels of the picture before Fit
+	File          Encoding
+	RestoreEdit   string // polarity of the mask; "" for no restoring
+	RestoreMask   digest.Content
+	RestoreSource digest.Content
+}
+
+// Verbatim reports whether the recipe leaves a picture of the given format as
+// it is, byte for byte.
+func (r Recipe) Verbatim(format string) bool {
+	return r.RestoreEdit == "" && r.Size.IsZero() && r.Width == 0 && r.Height == 0 && r.File == (Encoding{Format: format})
+}
+
+// ParseRecipe reads what Outputs wrote.
+func ParseRecipe(s string) (Recipe, error) {
+	var r Recipe
+	for _, part := range strings.Fields(s) {
+		key, value, _ := strings.Cut(part, "=")
+		var err error
+		switch key {
+		case "enlarge":
+			r.Enlarge = value == "true"
+		case "fit":
+			r.Fit = value
+		case "format":
+			r.File.Format = value
+		case "height":
+			r.Height, err = strconv.Atoi(value)
+		case "lossless":
+			r.File.Lossless = value == "true"
+		case "quality":
+			r.File.Quality, err = strconv.Atoi(value)
+		case "restore":
+			err = r.parseRestore(value)
+		case "size":
+			r.Size, err = provider.ParseSize(value)
+		case "width":
+			r.Width, err = strconv.Atoi(value)
+		default:
+			err = fmt.Errorf("unknown key")
+		}
+		if err != nil {
+			return Recipe{}, fmt.Errorf("recipe %q: %s: %w", s, key, err)
+		}
+	}
+	return r, nil
+}
+
+func (r *Recipe) parseRestore(value string) (err error) {
+	parts := strings.Split(value, ":")
+	if len(parts) != 3 {
+		return fmt.Errorf("%q has not three parts", value)
+	}
+	r.RestoreEdit = parts[0]
+	if r.RestoreMask, err = digest.ParseContent(parts[1]); err != nil {
+		return err
+	}
+	r.RestoreSource, err = digest.ParseContent(parts[2])
+	return err
+}

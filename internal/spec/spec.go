@@ -1,0 +1,148 @@
+package spec
+
+import (
+	"path"
+	"strings"
+
+	"github.com/imgbuild/imgbuild/internal/provider"
+)
+
+// Address names an image: image.hero, image.card["dark"].
+type Address string
+
+// Image is one desired image, instances and presets resolved.
+type Image struct {
+	Address    Address
+	Wanted     Wanted
+	N          int  // candidates, 1 to 10
+	Pick       int  // the chosen candidate from 1; 0 if the configuration does not say
+	Share      bool // equal requests may share their candidates
+	Path       string
+	File       Encoding // of the main output
+	Renditions []Rendition
+	Alt        string
+	Decorative bool
+}
+
+// Wanted is what the user asks for and might be paid for. Empty means "not
+// said".
+type Wanted struct {
+	Provider    string // key of the provider, such as "xai" or "xai.eu"
+	Model       string
+	Prompt      string
+	Size        string
+	AspectRatio string
+	Resolution  string
+	Quality     string
+	Style       string
+	User        string
+	Reroll      string
+	Enlarge     bool
+	Sources     []Source // an edit if not empty
+	Mask        *Mask
+}
+
+// Source is a picture to edit: another image or a file. Exactly one field is
+// set.
+type Source struct {
+	Image Address `json:"image,omitempty"`
+	File  string  `json:"file,omitempty"` // slash path from the root
+}
+
+func (s Source) String() string {
+	if s.Image != "" {
+		return string(s.Image)
+	}
+	return s.File
+}
+
+// Mask says where an edit may change its first source.
+type Mask struct {
+	File string // slash path from the root
+	Edit string // which pixels may change: "transparent", "white" or "black"
+}
+
+// Encoding says how an output file is written.
+type Encoding struct {
+	Format   string // "png" or "jpeg"; "" to follow the name of the file
+	Quality  int    // 1 to 100, 0 if not said
+	Lossless bool
+}
+
+// Rendition is a further output of an image, made locally and for free.
+type Rendition struct {
+	Name   string
+	Path   string // slash path from the root
+	Width  int    // pixels; 0 to follow Height
+	Height int    // pixels; 0 to follow Width
+	Fit    string // "cover" (default), "contain", "fill", "inside" or "outside"
+	File   Encoding
+}
+
+// Output is a file that an image must have: its path and the recipe that makes
+// it from the picked candidate.
+type Output struct {
+	Name   string // "" for the main output, else of the rendition
+	Path   string // slash path from the root
+	Recipe string
+}
+
+// FormatOf is the format that the name of a file promises, or "".
+func FormatOf(file string) string {
+	switch strings.ToLower(path.Ext(file)) {
+	case ".png":
+		return "png"
+	case ".jpg", ".jpeg":
+		return "jpeg"
+	case ".webp":
+		return "webp"
+	case ".avif":
+		return "avif"
+	case ".gif":
+		return "gif"
+	}
+	return ""
+}
+
+// Edges lists the images whose results im needs, in order and without repeats.
+func (im *Image) Edges() []Address {
+	var out []Address
+	for i, s := range im.Wanted.Sources {
+		if s.Image == "" {
+			continue
+		}
+		repeated := false
+		for _, t := range im.Wanted.Sources[:i] {
+			repeated = repeated || t.Image == s.Image
+		}
+		if !repeated {
+			out = append(out, s.Image)
+		}
+	}
+	return out
+}
+
+// Problem is a wish that neither the offer nor we can fulfil.
+type Problem struct {
+	Field string // of the image block, such as "aspect_ratio"
+	Value string // the offending one
+	Text  string // one sentence, without the address
+	Hint  string // an edit or a command
+}
+
+// Pins are the resolved defaults of an earlier run with the same model: they
+// hold until the user writes the field, so that neither an upgrade nor another
+// wire buys. An empty one holds too: the field was left to the model.
+type Pins struct {
+	Set                              bool
+	AspectRatio, Resolution, Quality string
+}
+
+// Resolved is a wish fitted to an offer.
+type Resolved struct {
+	Request provider.Request // inputs have no content yet where a source is not made yet
+	Size    provider.Size    // exact pixels of the main output made locally; zero if none
+	Enlarge bool             // the local step may enlarge
+	Restore bool             // put the original's pixels back outside the mask
+	Notes   []string         // what is fulfilled locally, for the plan
+}

@@ -1,0 +1,193 @@
+package spec
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/provider"
+)
+
+var (
+	// sized is a model with exact sizes, styles and masks; framed has ratios only.
+	sized = provider.Offer{Provider: "xai", Model: "m", Sizes: []provider.Size{{Width: 1024, Height: 1024}, {Width: 1792, Height: 1024}},
+		AspectRatios: []string{"1:1", "16:9"}, DefaultAspectRatio: "1:1", Styles: []string{"vivid", "natural"}, Mask: true, MaxInputs: 1, MaxN: 10}
+	framed = provider.Offer{Provider: "xai", Model: "m2", AspectRatios: []string{"auto", "1:1", "4:3", "16:9"}, DefaultAspectRatio: "1:1",
+		Resolutions: []string{"1k", "2k"}, DefaultResolution: "1k", Qualities: []string{"low", "medium"}, DefaultQuality: "low", User: true,
+		StyleWords: map[string]string{"natural": "Natural."}, MaxInputs: 2, MaxN: 10, MaxPrompt: 40}
+	plain = provider.Offer{Provider: "x", Model: "plain"}
+)
+
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	edit := []Source{{File: "a.png"}}
+	mask := &Mask{File: "m.png", Edit: "white"}
+	tests := []struct {
+		name   string
+		offer  provider.Offer
+		wanted Wanted
+		pins   Pins
+		want   string // fields of the request after provider, model and prompt
+		notes  string
+		bad    []string // "field: text | hint"
+	}{
+		{name: "defaults", offer: framed, want: "aspect_ratio=1:1 resolution=1k quality=low"},
+		{name: "pinned defaults", offer: framed, pins: Pins{Set: true, AspectRatio: "16:9", Resolution: "2k", Quality: "medium"}, want: "aspect_ratio=16:9 resolution=2k quality=medium"},
+		{name: "a pin that the model no longer takes", offer: framed, pins: Pins{Set: true, Quality: "hd", AspectRatio: "1:1"}, want: "aspect_ratio=1:1 quality=low"},
+		{name: "what is written wins", offer: framed, wanted: Wanted{Quality: "medium"}, pins: Pins{Set: true, AspectRatio: "16:9", Resolution: "1k", Quality: "low"}, want: "aspect_ratio=16:9 resolution=1k quality=medium"},
+		{name: "exact size", offer: sized, wanted: Wanted{Size: "1792x1024", Style: "vivid"}, want: "size=1792x1024 style=vivid"},
+		{name: "size by ratio", offer: framed, wanted: Wanted{Size: "1000x700"}, want: "aspect_ratio=4:3 resolution=1k quality=low", notes: "size 1000x700 by a crop of 4:3 at 1k"},
+		{name: "size by the next resolution", offer: framed, wanted: Wanted{Size: "1792x1024"}, want: "aspect_ratio=16:9 resolution=2k quality=low", notes: "size 1792x1024 by a crop of 16:9 at 2k"},
+		{name: "size too big", offer: framed, wanted: Wanted{Size: "4000x4000"}, want: "aspect_ratio=1:1 resolution=2k quality=low",
+			bad: []string{`size: m2 makes at most about 2048x2048 at 1:1, less than size "4000x4000" | write enlarge = true, or ask for a smaller size`}},
+		{name: "size enlarged", offer: framed, wanted: Wanted{Size: "4000x4000", Enlarge: true}, want: "aspect_ratio=1:1 resolution=2k quality=low", notes: "size 4000x4000 by enlarging 1:1 at 2k"},
+		{name: "no such size", offer: sized, wanted: Wanted{Size: "512x512"}, bad: []string{`size: m has no size "512x512" | it takes "1024x1024" or "1792x1024"; a rendition makes any other size from these`}},
+		{name: "size not a size", offer: sized, wanted: Wanted{Size: "big"}, bad: []string{`size: "big" is not a size such as "1024x1024" (width x height in pixels) | write size = "1024x1024"`}},
+		{name: "nearest ratio", offer: framed, wanted: Wanted{AspectRatio: "5:4"}, want: "aspect_ratio=5:4 resolution=1k quality=low",
+			bad: []string{`aspect_ratio: m2 has no aspect ratio "5:4" | the nearest is "4:3"`}},
+		{name: "nothing to choose", offer: plain, wanted: Wanted{AspectRatio: "1:1", Quality: "hd", Style: "vivid", Size: "", User: "u"},
+			want: "aspect_ratio=1:1 quality=hd user=u", bad: []string{
+				`quality: plain has no quality | delete the line`, `aspect_ratio: plain has no aspect ratio | delete the line`,
+				`style: plain has no style | say it in the prompt`, `user: plain takes no end-user id | delete the line`}},
+		{name: "style by words", offer: framed, wanted: Wanted{Style: "natural"}, want: "aspect_ratio=1:1 resolution=1k quality=low", notes: "style by words in the prompt"},
+		{name: "no such style", offer: framed, wanted: Wanted{Style: "vivd"}, want: "aspect_ratio=1:1 resolution=1k quality=low", bad: []string{`style: m2 has no style "vivd" | it takes "natural"`}},
+		{name: "user", offer: framed, wanted: Wanted{User: "u"}, want: "aspect_ratio=1:1 resolution=1k quality=low user=u"},
+		{name: "an edit keeps its shape", offer: framed, wanted: Wanted{Sources: edit}, want: "resolution=1k quality=low input=000"},
+		{name: "mask sent", offer: sized, wanted: Wanted{Sources: edit, Mask: mask}, want: "input=000 mask=white 000"},
+		{name: "mask kept locally", offer: framed, wanted: Wanted{Sources: edit, Mask: mask}, want: "resolution=1k quality=low input=000", notes: "mask kept by putting the original pixels back"},
+		{name: "too many inputs", offer: sized, wanted: Wanted{Sources: append(edit, edit...)}, want: "input=000 input=000", bad: []string{"edit: m edits at most 1 pictures at once | name fewer images"}},
+		{name: "can't edit", offer: plain, wanted: Wanted{Sources: edit}, want: "input=000", bad: []string{"edit: plain can't edit pictures | choose a model that can: imgbuild models"}},
+		{name: "long prompt", offer: framed, wanted: Wanted{Prompt: strings.Repeat("x", 41)}, want: "aspect_ratio=1:1 resolution=1k quality=low", bad: []string{"prompt: m2 takes prompts of at most 40 bytes | shorten the prompt"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if tt.wanted.Prompt == "" {
+				tt.wanted.Prompt = "a cat"
+			}
+			res, problems := Resolve(&Image{Address: "image.x", N: 1, Path: "x.png", Wanted: tt.wanted}, &tt.offer, tt.pins)
+			var fields []string
+			for _, f := range res.Request.Fields() {
+				if f.Name != "provider" && f.Name != "model" && f.Name != "prompt" {
+					fields = append(fields, f.Name+"="+strings.Replace(f.Value, digest.Content{}.String(), "000", 1))
+				}
+			}
+			var bad []string
+			for _, p := range problems {
+				bad = append(bad, p.Field+": "+p.Text+" | "+p.Hint)
+			}
+			if got := strings.Join(fields, " "); got != tt.want {
+				t.Errorf("request %q, want %q", got, tt.want)
+			}
+			if got := strings.Join(res.Notes, "; "); got != tt.notes {
+				t.Errorf("notes %q, want %q", got, tt.notes)
+			}
+			if d := cmp.Diff(tt.bad, bad); d != "" {
+				t.Errorf("problems (-want +got):\n%s", d)
+			}
+			if tt.wanted.Style == "natural" && res.Request.Prompt != "a cat Natural." {
+				t.Errorf("prompt %q", res.Request.Prompt)
+			}
+		})
+	}
+}
+
+// Nothing that is fulfilled on our side may be in the digest, or a change of
+// it would buy again.
+func TestLocalIsNotInTheDigest(t *testing.T) {
+	t.Parallel()
+	base := Image{Address: "image.x", N: 1, Path: "x.png", Wanted: Wanted{Prompt: "a", Size: "1000x700", Sources: []Source{{File: "a"}}, Mask: &Mask{File: "m", Edit: "white"}}}
+	first, _ := Resolve(&base, &framed, Pins{})
+	changed := base
+	changed.N, changed.Path, changed.Pick, changed.Alt = 9, "y.jpg", 3, "other"
+	changed.Wanted.Size, changed.Wanted.Mask = "900x650", &Mask{File: "other", Edit: "black"}
+	changed.Renditions = []Rendition{{Name: "r", Path: "r.png", Width: 3}}
+	second, _ := Resolve(&changed, &framed, Pins{})
+	if first.Request.Digest() != second.Request.Digest() {
+		t.Errorf("%s\n%s", first.Request.Canonical(), second.Request.Canonical())
+	}
+	if first.Outputs(&base, digest.Content{1})[0].Recipe == second.Outputs(&changed, digest.Content{1})[0].Recipe {
+		t.Error("the recipes are equal")
+	}
+}
+
+func TestRecipes(t *testing.T) {
+	t.Parallel()
+	im := Image{Path: "a.jpg", File: Encoding{Quality: 82}, Wanted: Wanted{Sources: []Source{{File: "s"}}, Mask: &Mask{File: "m", Edit: "black"}},
+		Renditions: []Rendition{{Name: "c", Path: "c.png", Width: 640, Height: 360}, {Name: "d", Path: "d.jpeg", Height: 9, Fit: "inside", File: Encoding{Format: "png"}}}}
+	res := Resolved{Restore: true, Size: provider.Size{Width: 1000, Height: 700}, Enlarge: true}
+	res.Request.Inputs = []provider.Input{{Content: digest.Content{2}}}
+	restore := "restore=black:" + digest.Content{1}.String() + ":" + digest.Content{2}.String()
+	got := res.Outputs(&im, digest.Content{1})
+	want := []Output{
+		{Path: "a.jpg", Recipe: "enlarge=true format=jpeg quality=82 " + restore + " size=1000x700"},
+		{Name: "c", Path: "c.png", Recipe: "enlarge=true fit=cover format=png height=360 " + restore + " size=1000x700 width=640"},
+		{Name: "d", Path: "d.jpeg", Recipe: "enlarge=true fit=inside format=png height=9 " + restore + " size=1000x700"},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Fatalf("outputs (-want +got):\n%s", d)
+	}
+	r, err := ParseRecipe(got[1].Recipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(Recipe{Fit: "cover", Width: 640, Height: 360, Enlarge: true, Size: res.Size, File: Encoding{Format: "png"},
+		RestoreEdit: "black", RestoreMask: digest.Content{1}, RestoreSource: digest.Content{2}}, r); d != "" {
+		t.Errorf("recipe (-want +got):\n%s", d)
+	}
+	for _, bad := range []string{"width=x", "colour=red", "size=1", "restore=a", "restore=a:b:c"} {
+		if _, err := ParseRecipe(bad); err == nil {
+			t.Errorf("ParseRecipe(%q) is no error", bad)
+		}
+	}
+	if r, _ := ParseRecipe("format=png"); !r.Verbatim("png") || r.Verbatim("jpeg") {
+		t.Error("format=png is verbatim for a PNG alone")
+	}
+	for _, not := range []string{"format=png quality=3", "format=png width=3", "format=png size=1x1"} {
+		if r, _ := ParseRecipe(not); r.Verbatim("png") {
+			t.Errorf("%q is verbatim", not)
+		}
+	}
+}
+
+func TestCheckPath(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"a.png", "static/img/a b.png", "ü/ё.jpg", "console.png", "a..b", "images/hero.png", "conin.png", "prn-1.png", ".well-known/x", "com10.png"} {
+		if err := CheckPath(good); err != nil {
+			t.Errorf("CheckPath(%q): %v", good, err)
+		}
+	}
+	for bad, want := range map[string]string{
+		"photos/aux.png": "reserves", "photos//hero.png": `"photos/hero.png"`, "images/": `"images"`, "images.": "dot or a space", "photos./hero.png": "dot or a space", "hero\x00.png": "U+0000",
+		"": "empty", ".": "empty", "/etc/passwd": "absolute", "C:/x": "absolute", "../x": "leaves", "a/../../x": "leaves", "..": "leaves",
+		"a//b": `"a/b"`, "./a": `"a"`, "a/": `"a"`, `a\b`: "backslash", "a\x00b": "U+0000", "a\u202eb": "U+202E", "ab:c": "Windows", "a?": "Windows",
+		"CON": "reserves", "aux.png": "reserves", "x/LPT1.txt": "reserves", "a.": "dot or a space", "a ": "dot or a space", ".git/config": "inside .git",
+		".GIT/x": "inside .GIT", "x/.imgbuild/y": "inside .imgbuild", "\xff": "UTF-8", strings.Repeat("a", 256): "longer than 255", strings.Repeat("a/", 600) + "b": "longer than 1024",
+	} {
+		if err := CheckPath(bad); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("CheckPath(%q) = %v, want %q", bad, err, want)
+		}
+	}
+}
+
+func TestPathKey(t *testing.T) {
+	t.Parallel()
+	for _, pair := range [][2]string{{"A.png", "a.PNG"}, {"caf\u00e9.png", "cafe\u0301.png"}} {
+		if PathKey(pair[0]) != PathKey(pair[1]) {
+			t.Errorf("%q and %q have other keys", pair[0], pair[1])
+		}
+	}
+	if PathKey("a.png") == PathKey("b.png") {
+		t.Error("a and b have one key")
+	}
+}
+
+func TestEdges(t *testing.T) {
+	t.Parallel()
+	im := Image{Wanted: Wanted{Sources: []Source{{Image: "image.b"}, {File: "x"}, {Image: "image.a"}, {Image: "image.b"}}}}
+	if d := cmp.Diff([]Address{"image.b", "image.a"}, im.Edges()); d != "" {
+		t.Error(d)
+	}
+}
