@@ -1,0 +1,27 @@
+// Package imaging is everything imgbuild does to a picture that exists: tell
+// its format, measure it, decode it within limits, fit it into a box, encode
+// it, read an edit mask and put an original back outside of one. Providers,
+// apply and the checks of a plan call it; they hold pictures as opaque values.
+//
+// # What it promises
+//
+// No bytes, however hostile, make it panic, exhaust memory or return half a
+// picture: the header is read first and held against Limits, the memory that
+// the decoder is going to take is estimated from it, and a file that stops
+// early is an error even where the decoders of the standard library would
+// shrug.
+//
+// Pixels are the same to the bit on every platform and with any number of
+// processors: all arithmetic on them is integer (Go may fuse a floating
+// multiply and add on one processor and not on another). The bytes of encoded
+// files carry no such promise; Encode says which encoder made them, and golden
+// tests compare Digest.
+//
+// # What it refuses
+//
+// TIFF, BMP, AVIF and SVG are not read. Colour profiles are not applied, and
+// no metadata is carried from a decoded picture to an encoded one, except that
+// the orientation of a JPEG is applied when it is decoded. It knows no files,
+// specs or network, and does not bound how many pictures are worked on at
+// once: that is for the caller.
+package imaging

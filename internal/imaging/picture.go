@@ -1,0 +1,190 @@
+package imaging
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+
+	"golang.org/x/image/webp"
+
+	"github.com/imgbuild/imgbuild/internal/digest"
+)
+
+// Picture is decoded pixels: red, green, blue and straight alpha, eight bits
+// each, in sRGB.
+type Picture struct {
+	pix           []byte
+	width, height int
+}
+
+// New is a transparent picture of the given size, which must be positive.
+func New(width, height int) *Picture {
+	if width < 1 || height < 1 {
+		panic(fmt.Sprintf("imaging: picture of %dx%d pixels", width, height))
+	}
+	return &Picture{make([]byte, 4*width*height), width, height}
+}
+
+// Width is in pixels.
+func (p *Picture) Width() int { return p.width }
+
+// Height is in pixels.
+func (p *Picture) Height() int { return p.height }
+
+// Pix is the pixels themselves, not a copy: R, G, B, A a pixel, row by row from
+// the top, without padding.
+func (p *Picture) Pix() []byte { return p.pix }
+
+// Opaque reports whether every pixel is.
+func (p *Picture) Opaque() bool {
+	for i := 3; i < len(p.pix); i += 4 {
+		if p.pix[i] != 255 {
+			return false
+		}
+	}
+	return true
+}
+
+// Digest names size and pixels, whatever file they came from. Encoders change
+// between releases of Go; pixels do not.
+func Digest(p *Picture) digest.Content {
+	head := fmt.Appendf(nil, "%dx%d\n", p.width, p.height)
+	return digest.OfContent(append(head, p.pix...))
+}
+
+// Decode reads a whole picture. It is an error if the header is over lim, if
+// decoding would take more than 12 bytes of memory for each of lim.Pixels, if
+// the file ends early, or if the pixels are not those that the header
+// promised. Of an animation it reads the first picture. A JPEG is turned as
+// its EXIF orientation says.
+func Decode(b []byte, lim Limits) (p *Picture, info Info, err error) {
+	defer recovered(&p, &err)
+	h, err := readHeader(b, lim)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	if h.Width*h.Height > lim.Pixels*bytesPerPixel/h.memory {
+		return nil, Info{}, fmt.Errorf("imaging: %s of %dx%d pixels would take %d MB to decode", h.Format, h.Width, h.Height, h.Width*h.Height*h.memory>>20)
+	}
+	if err := complete(b, h.Format); err != nil {
+		return nil, Info{}, fmt.Errorf("imaging: %w", err)
+	}
+	decode := map[string]func(*bytes.Reader) (image.Image, error){
+		"png":  func(r *bytes.Reader) (image.Image, error) { return png.Decode(r) },
+		"jpeg": func(r *bytes.Reader) (image.Image, error) { return jpeg.Decode(r) },
+		"webp": func(r *bytes.Reader) (image.Image, error) { return webp.Decode(r) },
+		"gif":  func(r *bytes.Reader) (image.Image, error) { return gif.Decode(r) },
+	}[h.Format]
+	m, err := decode(bytes.NewReader(b))
+	if err != nil {
+		return nil, Info{}, fmt.Errorf("imaging: %w", err)
+	}
+	screen := image.Rect(0, 0, h.rawWidth, h.rawHeight)
+	if m.Bounds() != screen && (h.Format != "gif" || !m.Bounds().In(screen)) {
+		return nil, Info{}, fmt.Errorf("imaging: %s header says %dx%d pixels, the picture has %dx%d", h.Format, h.rawWidth, h.rawHeight, m.Bounds().Dx(), m.Bounds().Dy())
+	}
+	return turned(fromImage(m, screen), h.turn), h.Info, nil
+}
+
+// recovered turns a panic of a decoder, which is about the bytes it was given,
+// into an error.
+func recovered[T any](result *T, err *error) {
+	if r := recover(); r != nil {
+		var zero T
+		*result, *err = zero, fmt.Errorf("imaging: damaged picture: the decoder gave up: %v", r)
+	}
+}
+
+// fromImage converts m, which lies within screen, to straight alpha.
+func fromImage(m image.Image, screen image.Rectangle) *Picture {
+	w, h := screen.Dx(), screen.Dy()
+	if m, ok := m.(*image.NRGBA); ok && m.Rect == screen && m.Stride == 4*w {
+		return &Picture{m.Pix[:4*w*h], w, h}
+	}
+	p := New(w, h)
+	switch m := m.(type) {
+	case *image.NRGBA64:
+		for y := range h {
+			src, dst := m.Pix[y*m.Stride:], p.pix[4*w*y:4*w*(y+1)]
+			for i := range dst {
+				v := uint32(src[2*i])<<8 | uint32(src[2*i+1])
+				dst[i] = byte((v*255 + 32767) / 65535)
+			}
+		}
+	case *image.Paletted:
+		var palette [256][4]byte
+		for i, c := range m.Palette {
+			n := color.NRGBAModel.Convert(c).(color.NRGBA)
+			palette[i] = [4]byte{n.R, n.G, n.B, n.A}
+		}
+		r := m.Rect
+		for y := r.Min.Y; y < r.Max.Y; y++ {
+			dst := p.pix[4*(w*y+r.Min.X):]
+			for x, c := range m.Pix[(y-r.Min.Y)*m.Stride:][:r.Dx()] {
+				copy(dst[4*x:4*x+4], palette[c][:])
+			}
+		}
+	case *image.NYCbCrA:
+		p.drawOpaque(&m.YCbCr)
+		for y := range h {
+			for x, a := range m.A[y*m.AStride:][:w] {
+				p.pix[4*(y*w+x)+3] = a
+			}
+		}
+	case *image.RGBA, *image.RGBA64, *image.YCbCr, *image.Gray, *image.Gray16, *image.CMYK:
+		p.drawOpaque(m) // decoders give these only for pictures without alpha
+	default:
+		for y := range h {
+			for x := range w {
+				n := color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA)
+				copy(p.pix[4*(y*w+x):], []byte{n.R, n.G, n.B, n.A})
+			}
+		}
+	}
+	return p
+}
+
+// drawOpaque uses the fast paths of image/draw, for which premultiplied and
+// straight alpha are the same where all is opaque.
+func (p *Picture) drawOpaque(m image.Image) {
+	draw.Draw(p.rgba(), image.Rect(0, 0, p.width, p.height), m, image.Point{}, draw.Src)
+}
+
+// rgba shows p, which must be opaque, to the standard library.
+func (p *Picture) rgba() *image.RGBA {
+	return &image.RGBA{Pix: p.pix, Stride: 4 * p.width, Rect: image.Rect(0, 0, p.width, p.height)}
+}
+
+// turned is p as an EXIF orientation wants it shown.
+func turned(p *Picture, turn int) *Picture {
+	if turn == 1 {
+		return p
+	}
+	out := New(p.width, p.height)
+	if turn >= 5 {
+		out = New(p.height, p.width)
+	}
+	for y := range out.height {
+		for x := range out.width {
+			sx, sy := x, y
+			if turn >= 5 {
+				sx, sy = y, x
+			}
+			switch turn {
+			case 2, 3, 7, 8:
+				sx = p.width - 1 - sx
+			}
+			switch turn {
+			case 3, 4, 6, 7:
+				sy = p.height - 1 - sy
+			}
+			copy(out.pix[4*(y*out.width+x):][:4], p.pix[4*(sy*p.width+sx):][:4])
+		}
+	}
+	return out
+}
