@@ -1,0 +1,10 @@
+//go:build !linux
+
+package workspace
+
+import (
+	"errors"
+	"os"
+)
+
+func syncAll(*os.File) error { return errors.ErrUnsupported }
