@@ -1,0 +1,271 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/spf13/afero"
+
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/provider"
+)
+
+// Roll is one image that was bought for a request.
+type Roll struct {
+	ID      string // of the attempt and the image; the same roll has the same one
+	Image   provider.Image
+	Refused string // why it is not taken for a picture; "" if it is
+}
+
+const recordVersion = 1
+
+// record is the file of a request.
+type record struct {
+	Version int            `json:"version"`
+	Request digest.Request `json:"request"`
+	Fields  [][2]string    `json:"fields"` // name and value, in the order of the canonical text
+	Rolls   []roll         `json:"rolls"`  // in the order of arrival
+}
+
+type roll struct {
+	ID            string         `json:"id"`
+	Content       digest.Content `json:"sha256,omitzero"`
+	Width         int            `json:"width,omitempty"`
+	Height        int            `json:"height,omitempty"`
+	Bytes         int64          `json:"bytes,omitempty"`
+	MIME          string         `json:"mime,omitempty"`
+	Model         string         `json:"model,omitempty"`
+	RevisedPrompt string         `json:"revised_prompt,omitempty"`
+	Price         provider.Money `json:"price"` // USD
+	Refused       string         `json:"refused,omitempty"`
+}
+
+func (r Roll) file() roll {
+	i := r.Image
+	return roll{r.ID, i.Content, i.Width, i.Height, i.Bytes, i.MIME, i.Model, i.RevisedPrompt, i.Price, r.Refused}
+}
+
+func (r roll) roll() Roll {
+	return Roll{r.ID, provider.Image{Content: r.Content, Width: r.Width, Height: r.Height, Bytes: r.Bytes,
+		MIME: r.MIME, Model: r.Model, RevisedPrompt: r.RevisedPrompt, Price: r.Price}, r.Refused}
+}
+
+func hexOf(req digest.Request) string { return digest.Content(req).String() } // without the prefix
+
+func recordPath(req digest.Request) string {
+	s := hexOf(req)
+	return path.Join(requests, s[:2], s+".json")
+}
+
+func parseRecordName(name string) (digest.Request, bool) {
+	s, ok := strings.CutSuffix(name, ".json")
+	c, err := digest.ParseContent(s)
+	return digest.Request(c), ok && err == nil
+}
+
+// errNewer is a record that a later version of imgbuild wrote.
+var errNewer = errors.New("was written by a newer imgbuild")
+
+// load reads the record of a request; one that does not exist is empty.
+func (d *Dir) load(req digest.Request) (record, error) {
+	p := recordPath(req)
+	b, err := afero.ReadFile(d.fs, p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return record{Version: recordVersion, Request: req}, nil
+	}
+	if err != nil {
+		return record{}, err
+	}
+	rec, err := parseRecord(b)
+	switch {
+	case errors.Is(err, errNewer):
+		return record{}, fmt.Errorf("%s %w", p, err)
+	case err != nil:
+		return record{}, &Corrupt{p, err.Error()}
+	case rec.Request != req:
+		return record{}, &Corrupt{p, "it is of another request"}
+	}
+	return rec, nil
+}
+
+func parseRecord(b []byte) (rec record, err error) {
+	var version struct{ Version int }
+	if json.Unmarshal(b, &version) == nil && version.Version > recordVersion {
+		return record{}, errNewer
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&rec); err != nil {
+		return record{}, err
+	}
+	// git may have changed the line ends of a committed store.
+	if !bytes.Equal(rec.encode(), bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))) {
+		return record{}, errors.New("it is not in canonical form")
+	}
+	return rec, nil
+}
+
+func (rec record) encode() []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(rec); err != nil {
+		panic(err) // strings and numbers
+	}
+	return b.Bytes()
+}
+
+// Record notes that an image was bought for a request. A roll that is noted
+// already is replaced, so that a run may repeat what a crash cut off.
+//
+// The first note of a request is durable only after Sync: until then whoever
+// calls must be able to repeat it, as a journal can. What was noted before is
+// never at risk.
+func (d *Dir) Record(req digest.Request, fields []provider.Field, r Roll) error {
+	if err := d.record(req, fields, r); err != nil {
+		return fmt.Errorf("store: record %s: %w", req.Short(), err)
+	}
+	return nil
+}
+
+func (d *Dir) record(req digest.Request, fields []provider.Field, r Roll) error {
+	if req.IsZero() || r.ID == "" || r.Image.Price < 0 {
+		panic(fmt.Sprintf("store: a roll needs a request, an id and a price: %v %+v", req, r))
+	}
+	mu := &d.records[int(req[0])%len(d.records)]
+	mu.Lock()
+	defer mu.Unlock()
+	p := recordPath(req)
+	rec, err := d.load(req)
+	var damage *Corrupt
+	if errors.As(err, &damage) {
+		if err := d.fs.Rename(p, p+".bad"); err != nil {
+			return errors.Join(damage, err)
+		}
+		rec, err = record{Version: recordVersion, Request: req}, nil
+	}
+	if err != nil {
+		return err
+	}
+	rec.Fields = make([][2]string, len(fields))
+	for i, f := range fields {
+		rec.Fields[i] = [2]string{f.Name, f.Value}
+	}
+	i := slices.IndexFunc(rec.Rolls, func(have roll) bool { return have.ID == r.ID })
+	switch {
+	case i < 0:
+		rec.Rolls = append(rec.Rolls, r.file())
+	case rec.Rolls[i] == r.file(): // perhaps by a run that died before it synced
+		d.setLoose(p)
+		return nil
+	default:
+		rec.Rolls[i] = r.file()
+	}
+	return d.replace(p, rec.encode(), len(rec.Rolls) > 1)
+}
+
+func (d *Dir) setLoose(p string) {
+	d.loosely.Lock()
+	defer d.loosely.Unlock()
+	if d.loose == nil {
+		d.loose = map[string]bool{}
+	}
+	d.loose[p] = true
+}
+
+// manyLoose is where one call for the whole file system costs less than one
+// for each record.
+const manyLoose = 64
+
+// Sync makes everything durable that Record noted.
+func (d *Dir) Sync() error {
+	d.loosely.Lock()
+	defer d.loosely.Unlock()
+	if all, ok := d.fs.(interface{ SyncAll() error }); ok && len(d.loose) > manyLoose {
+		err := all.SyncAll()
+		if err == nil {
+			d.loose = nil
+		}
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	folders := map[string]bool{}
+	for p := range d.loose {
+		f, err := d.fs.Open(p)
+		if err == nil {
+			err = errors.Join(f.Sync(), f.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("store: sync: %w", err)
+		}
+		folders[path.Dir(p)] = true
+	}
+	for dir := range folders {
+		if err := syncDir(d.fs, dir); err != nil {
+			return fmt.Errorf("store: sync: %w", err)
+		}
+	}
+	d.loose = nil
+	return nil
+}
+
+// replace writes a file, whole or not at all; durably, or else for Sync to
+// make it so.
+func (d *Dir) replace(p string, b []byte, durably bool) error {
+	temp, f, err := d.temp(0o666)
+	if err != nil {
+		return err
+	}
+	n, err := f.Write(b)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	if err == nil && durably {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	switch {
+	case err != nil:
+	case durably:
+		err = d.place(temp, p)
+	default:
+		err = d.rename(temp, p)
+		d.setLoose(p)
+	}
+	if err != nil {
+		d.fs.Remove(temp)
+	}
+	return err
+}
+
+// Bought lists what was bought for a request, in the order of arrival. Nothing
+// bought is no error; a damaged record has no rolls and the error *Corrupt.
+func (d *Dir) Bought(req digest.Request) ([]Roll, error) {
+	rec, err := d.load(req)
+	if err != nil {
+		return nil, fmt.Errorf("store: what was bought for %s: %w", req.Short(), err)
+	}
+	var rolls []Roll
+	for _, r := range rec.Rolls {
+		rolls = append(rolls, r.roll())
+	}
+	return rolls, nil
+}
+
+// Fields lists the resolved request that a record is for, nil if there is none.
+func (rec record) fields() []provider.Field {
+	var out []provider.Field
+	for _, f := range rec.Fields {
+		out = append(out, provider.Field{Name: f[0], Value: f[1]})
+	}
+	return out
+}
