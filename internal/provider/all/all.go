@@ -1,0 +1,104 @@
+package all
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/provider/limit"
+	"github.com/imgbuild/imgbuild/internal/provider/sketch"
+	"github.com/imgbuild/imgbuild/internal/provider/xai"
+)
+
+// Env is what a maker may see of the world.
+type Env struct {
+	Getenv   func(string) string
+	ReadFile func(string) ([]byte, error)
+	Now      func() time.Time
+}
+
+// kind is what the registry knows of a type of provider.
+type kind struct {
+	offers func(provider.Config) []provider.Offer // the default model first
+	offer  func(cfg provider.Config, model string) (provider.Offer, bool)
+	make   func(provider.Config, Env) (provider.Maker, error)
+}
+
+var kinds = map[string]kind{
+	"sketch": {
+		offers: func(provider.Config) []provider.Offer {
+			o, _ := sketch.Offer("")
+			return []provider.Offer{o}
+		},
+		offer: func(_ provider.Config, model string) (provider.Offer, bool) { return sketch.Offer(model) },
+		make:  func(provider.Config, Env) (provider.Maker, error) { return sketch.New(), nil },
+	},
+	"xai": {offers: xai.Offers, offer: xai.Offer, make: makeXAI},
+}
+
+// Types lists the types of provider, sorted.
+func Types() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+// Offers lists the models of cfg, the default one first; nil if there is no
+// such type.
+func Offers(cfg provider.Config) []provider.Offer {
+	k, ok := kinds[cfg.Type]
+	if !ok {
+		return nil
+	}
+	return k.offers(cfg)
+}
+
+// Offer tells about a model of cfg, "" for the default one.
+func Offer(cfg provider.Config, model string) (provider.Offer, bool) {
+	k, ok := kinds[cfg.Type]
+	if !ok {
+		return provider.Offer{}, false
+	}
+	return k.offer(cfg, model)
+}
+
+// Make returns the maker of cfg, which waits its turn as cfg says. A
+// *provider.Error of kind Credentials means that a key can't be read or must
+// not be sent to the endpoint.
+func Make(cfg provider.Config, env Env) (provider.Maker, error) {
+	k, ok := kinds[cfg.Type]
+	if !ok {
+		return nil, fmt.Errorf("no provider type %q", cfg.Type)
+	}
+	m, err := k.make(cfg, env)
+	if err != nil {
+		return nil, err
+	}
+	return limit.Wrap(m, limit.Config{
+		Parallelism: cfg.Parallelism, PerMinute: cfg.PerMinute, Now: env.Now, Jitter: rand.Float64,
+	}), nil
+}
+
+func makeXAI(cfg provider.Config, env Env) (provider.Maker, error) {
+	key, err := readKey(env, "XAI_API_KEY")
+	if err != nil {
+		return nil, err
+	}
+	trust := strings.FieldsFunc(env.Getenv("IMGBUILD_TRUST_HOSTS"), func(r rune) bool { return r == ',' || r == ' ' })
+	return xai.New(cfg, xai.Options{Key: xai.NewKey(key), Trust: trust, Now: env.Now})
+}
+
+// readKey reads the file that NAME_FILE names, else NAME. No key is "".
+func readKey(env Env, name string) (string, error) {
+	file := env.Getenv(name + "_FILE")
+	if file == "" {
+		return env.Getenv(name), nil
+	}
+	b, err := env.ReadFile(file)
+	if err != nil {
+		return "", &provider.Error{
+			Kind: provider.Credentials, Message: fmt.Sprintf("%s_FILE can't be read: %v", name, err), Hint: "export " + name + "_FILE=…",
+		}
+	}
+	return string(b), nil
+}

@@ -1,0 +1,47 @@
+// Package xai makes images with the REST interface of xAI (and of servers that
+// speak it) over net/http, without an SDK.
+//
+// It is called through provider.Maker by packages limit and all. It refuses to
+// know configuration, lockfile and where bytes go.
+//
+// # Two wires
+//
+// The published page of the interface and the service itself disagree, so the
+// configuration chooses. "documented" sends what the page says: size, style,
+// a mask and multipart edits. "current" sends what the service takes today:
+// JSON only, aspect_ratio, resolution and quality instead of a size, neither
+// style nor mask. What a model takes under each wire is data, in offers.go.
+//
+// # Money
+//
+// A generation is a plain POST that may be billed as soon as it is read, and
+// net/http repeats requests by itself when it thinks that it is safe. So every
+// paid POST has a connection of its own, dialled before Sink.Sent is told;
+// GetBody is nil, there is no Idempotency-Key, no redirect is followed and no
+// HTTP/2 stream can be replayed. Whatever fails before Sent is NotSent;
+// whatever fails after it, and is not a complete 4xx, is InDoubt.
+//
+// Each tick is told exactly once: by Sink.Delivered for each image that came
+// (also for one that the reply marks as moderated, among others that are
+// good), or by the Error when nothing of the reply can be used. If the body is
+// cut, images that had come completely are delivered before the InDoubt error.
+//
+// An error of the sink is returned wrapped, as it is: it is neither the
+// provider's nor to be retried.
+//
+// # Fetch
+//
+// A result URL is foreign: only https, only public addresses (checked as
+// dialled, so neither a spelling nor a name that changes gets around it), at
+// most three redirects, no credentials, 64 MiB. The endpoint's own origin is
+// exempt, and with a loopback endpoint all of loopback. Errors of Fetch are
+// *provider.Error: NotSent may be repeated (network, 5xx, cut body), RateLimited
+// after a wait, Unusable means that the picture is gone (403, 404, 410) or too
+// large, Rejected that the URL is refused.
+//
+// # Keys
+//
+// A key is sent to the built-in host, to loopback and to hosts that the user
+// trusts outside of the repository; New refuses every other endpoint. No error
+// text contains it.
+package xai

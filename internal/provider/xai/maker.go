@@ -1,0 +1,279 @@
+package xai
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/imgbuild/imgbuild/internal/provider"
+)
+
+const (
+	builtin   = "https://api.x.ai/v1"
+	userAgent = "imgbuild"
+
+	dialTime  = 10 * time.Second // and as long again for TLS
+	firstByte = 10 * time.Minute // of the reply; drawing takes seconds, a queue minutes
+	idleTime  = 60 * time.Second // between two pieces of the reply
+	maxImage  = 64 << 20         // bytes of one picture, inline or downloaded
+)
+
+// Options are what the configuration must not decide.
+type Options struct {
+	Key Key
+
+	// Trust lists hosts outside of the built-in one and loopback that may get
+	// the key: "host" or "host:port" over https, "http://host[:port]" to allow
+	// it in the clear.
+	Trust []string
+
+	// Now is the clock against which a Retry-After date is measured when the
+	// reply has no Date of its own.
+	Now func() time.Time
+}
+
+type maker struct {
+	cfg      provider.Config
+	key      Key
+	now      func() time.Time
+	endpoint *url.URL
+	loopback bool
+	maxImage int64
+	dial     func(ctx context.Context, network, addr string) (net.Conn, error) // to the endpoint
+	tls      *tls.Config
+	fetches  *http.Transport
+}
+
+// New makes a maker for cfg. It fails with a *provider.Error of kind
+// Credentials if the endpoint may not get the key.
+func New(cfg provider.Config, o Options) (provider.Maker, error) { return newMaker(cfg, o) }
+
+func newMaker(cfg provider.Config, o Options) (*maker, error) {
+	endpoint, err := url.Parse(cmp.Or(cfg.Endpoint, builtin))
+	switch {
+	case err != nil, endpoint.Host == "", endpoint.Scheme != "http" && endpoint.Scheme != "https":
+		return nil, refuse(`its endpoint is not a URL`, `write it as endpoint = "https://host/v1"`)
+	case endpoint.User != nil, endpoint.RawQuery != "", endpoint.Fragment != "":
+		return nil, refuse(`its endpoint has a user, a query or a fragment`, `write it as endpoint = "https://host/v1"`)
+	}
+	loopback := isLoopback(endpoint.Hostname())
+	if !loopback && !trusted(endpoint, o.Trust) {
+		entry := endpoint.Host
+		if endpoint.Scheme == "http" {
+			entry = "http://" + entry
+		}
+		return nil, refuse(fmt.Sprintf("its endpoint %s is not a host that may get the key", entry),
+			"if you trust it: export IMGBUILD_TRUST_HOSTS="+entry)
+	}
+	if !o.Key.sendable() {
+		return nil, refuse("its key contains white space, a control or a non-ASCII character", "copy the key again")
+	}
+	endpoint.Path = strings.TrimSuffix(endpoint.Path, "/")
+	m := &maker{cfg: cfg, key: o.Key, now: o.Now, endpoint: endpoint, loopback: loopback, maxImage: maxImage}
+	m.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+	d := &net.Dialer{Timeout: dialTime}
+	if loopback { // a name such as localhost must not lead elsewhere
+		d.Control = onlyDial(netip.Addr.IsLoopback)
+	}
+	m.dial = d.DialContext
+	m.fetches = m.fetchTransport()
+	return m, nil
+}
+
+// refuse is an error before anything is sent. No retry helps.
+func refuse(text, hint string) *provider.Error {
+	return &provider.Error{Kind: provider.Credentials, Message: "xai: " + text, Hint: hint}
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+func trusted(endpoint *url.URL, trust []string) bool {
+	if endpoint.Scheme == "https" && strings.EqualFold(endpoint.Hostname(), "api.x.ai") {
+		return true
+	}
+	return slices.ContainsFunc(trust, func(t string) bool {
+		t, clear := strings.CutPrefix(t, "http://")
+		t = strings.TrimPrefix(t, "https://")
+		return (clear || endpoint.Scheme == "https") && t != "" &&
+			(strings.EqualFold(t, endpoint.Host) || strings.EqualFold(t, endpoint.Hostname()))
+	})
+}
+
+func (m *maker) Offer(model string) (provider.Offer, bool) { return Offer(m.cfg, model) }
+
+// Resume refuses: nothing is sent with deferred, so there are no jobs.
+func (m *maker) Resume(context.Context, string, provider.Sink) (provider.Reply, error) {
+	return provider.Reply{}, &provider.Error{Kind: provider.Rejected, Message: "xai: jobs are not used, so there is none to resume"}
+}
+
+func (m *maker) Make(ctx context.Context, r *provider.Request, s provider.Sink) (provider.Reply, error) {
+	if err := ctx.Err(); err != nil {
+		return provider.Reply{}, err
+	}
+	if m.key.IsZero() && !m.loopback {
+		return provider.Reply{}, refuse("no key", "export XAI_API_KEY=…")
+	}
+	offer, ok := m.Offer(r.Model)
+	if !ok {
+		return provider.Reply{}, &provider.Error{Kind: provider.Rejected, Message: fmt.Sprintf("xai: no model %q", r.Model)}
+	}
+	call, err := m.encode(r, &offer)
+	if err != nil {
+		return provider.Reply{}, &provider.Error{Kind: provider.Rejected, Message: "xai: " + err.Error()}
+	}
+
+	conn, err := m.connect(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return provider.Reply{}, ctx.Err()
+		}
+		return provider.Reply{}, m.failed(provider.NotSent, err)
+	}
+	defer conn.Close()
+	if err := s.Sent(); err != nil {
+		return provider.Reply{}, fmt.Errorf("xai: not sent: %w", err)
+	}
+
+	// From here on only a complete answer makes it clear whether this is billed.
+	resp, stop, err := m.post(ctx, conn, call)
+	defer stop()
+	if err != nil {
+		return provider.Reply{}, m.failed(provider.InDoubt, fmt.Errorf("no answer: %w", err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 == 2 {
+		return m.receive(resp, r, &offer, s)
+	}
+	return provider.Reply{}, m.refusal(resp)
+}
+
+// connect opens the one connection that a call may use.
+func (m *maker) connect(ctx context.Context) (net.Conn, error) {
+	port := cmp.Or(m.endpoint.Port(), map[string]string{"http": "80", "https": "443"}[m.endpoint.Scheme])
+	conn, err := m.dial(ctx, "tcp", net.JoinHostPort(m.endpoint.Hostname(), port))
+	if err != nil || m.endpoint.Scheme == "http" {
+		return conn, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	cfg := m.tls.Clone()
+	cfg.ServerName = m.endpoint.Hostname()
+	secure := tls.Client(conn, cfg)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// call is an encoded request.
+type call struct {
+	path, contentType string
+	body              []byte
+}
+
+// post sends c over conn and returns the head of the answer. Its body ends
+// with an error if nothing arrives for idleTime. stop must be called.
+func (m *maker) post(ctx context.Context, conn net.Conn, c call) (resp *http.Response, stop func(), err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop = func() { cancel(nil) }
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.endpoint.String()+c.path, newUpload(c.body))
+	if err != nil {
+		return nil, stop, err
+	}
+	req.ContentLength = int64(len(c.body)) // and GetBody stays nil: nothing can send the body twice
+	req.Header.Set("Content-Type", c.contentType)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", userAgent)
+	if !m.key.IsZero() {
+		req.Header.Set("Authorization", "Bearer "+*m.key.secret)
+	}
+
+	once := make(chan net.Conn, 1)
+	once <- conn
+	use := func(context.Context, string, string) (net.Conn, error) {
+		select {
+		case c := <-once:
+			return c, nil
+		default:
+			return nil, errors.New("a paid request has only one connection")
+		}
+	}
+	t := &http.Transport{
+		DialContext:            use,
+		DialTLSContext:         use,
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		ResponseHeaderTimeout:  firstByte,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	sending := time.AfterFunc(2*firstByte, func() { cancel(errIdle) })
+	defer sending.Stop()
+	// RoundTrip, not a Client: no redirects and no cookies.
+	resp, err = t.RoundTrip(req)
+	if err != nil {
+		return nil, stop, err
+	}
+	resp.Body = watch(resp.Body, idleTime, cancel)
+	return resp, stop, nil
+}
+
+// newUpload hides what http.NewRequest would look for to make GetBody.
+func newUpload(b []byte) io.ReadCloser {
+	return io.NopCloser(struct{ io.Reader }{bytes.NewReader(b)})
+}
+
+// watched ends a body that stalls.
+type watched struct {
+	io.ReadCloser
+	timer *time.Timer
+	idle  time.Duration
+}
+
+var errIdle = errors.New("nothing came for too long")
+
+func watch(body io.ReadCloser, idle time.Duration, cancel context.CancelCauseFunc) io.ReadCloser {
+	return &watched{body, time.AfterFunc(idle, func() { cancel(errIdle); body.Close() }), idle}
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	if n > 0 {
+		w.timer.Reset(w.idle)
+	}
+	return n, err
+}
+
+func (w *watched) Close() error {
+	w.timer.Stop()
+	return w.ReadCloser.Close()
+}
+
+// failed is a call that broke off.
+func (m *maker) failed(k provider.Kind, err error) *provider.Error {
+	return &provider.Error{Kind: k, Message: m.clip(err.Error())}
+}
+
+// clip bounds foreign text and takes the key out of it.
+func (m *maker) clip(s string) string {
+	s = m.key.redact(s)
+	const most = 1000
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,155 @@
+package xai
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/imgbuild/imgbuild/internal/provider"
+)
+
+// DefaultModel is used when the configuration names none, under both wires.
+const DefaultModel = "grok-imagine-image"
+
+const cent = provider.Dollar / 100
+
+// The facts below come from the published image page (wire "documented") and
+// from the service's OpenAPI text, release notes and migration page (wire
+// "current"). None is a live quote.
+const (
+	asOf              = "2026-11-22"
+	documentedSource  = "docs.x.ai, Image Generation and Edit"
+	currentSource     = "api.x.ai/api-docs/openapi.json; docs.x.ai release notes and models page"
+	qualityMigration  = "retired; still answered, by grok-imagine-image-2.0 at quality low"
+	priceOf15kUnknown = "the price at 1.5k is not published"
+)
+
+var (
+	// The seven of the page, in its order.
+	documentedRatios = []string{"1:1", "4:3", "3:4", "16:9", "9:16", "3:2", "2:3"}
+	firstRatios      = []string{"1:1", "3:4", "4:3", "9:16", "16:9", "2:3", "3:2", "9:19.5", "19.5:9", "9:20", "20:9", "1:2", "2:1"}
+	allRatios        = append(slices.Clone(firstRatios), "21:9", "5:2")
+
+	documentedSizes = []provider.Size{{Width: 1024, Height: 1024}, {Width: 1792, Height: 1024}, {Width: 1024, Height: 1792}}
+
+	// What the page says that the two styles mean, as words for a prompt.
+	styleWords = map[string]string{
+		"vivid":   "Vivid, dramatic, hyper-real.",
+		"natural": "Natural, realistic, not stylized.",
+	}
+)
+
+// documented is what the page promises of its one model.
+func documented() []provider.Offer {
+	return []provider.Offer{{
+		Provider:           "xai",
+		Model:              "grok-imagine-image",
+		Sizes:              slices.Clone(documentedSizes),
+		AspectRatios:       slices.Clone(documentedRatios),
+		Styles:             []string{"vivid", "natural"},
+		Mask:               true,
+		MaxN:               10,
+		MaxInputs:          3,
+		Pixels:             documentedPixels,
+		DefaultAspectRatio: "1:1",
+		Price:              flat(2*cent, cent/5),
+		AsOf:               asOf,
+		Source:             documentedSource,
+	}}
+}
+
+// current is what the service takes today, the default model first.
+func current() []provider.Offer {
+	base := provider.Offer{
+		Provider:           "xai",
+		AspectRatios:       slices.Clone(firstRatios),
+		Resolutions:        []string{"1k", "2k"},
+		User:               true,
+		MaxN:               10,
+		MaxInputs:          3,
+		Pixels:             func(string, string) (provider.Size, bool) { return provider.Size{}, false }, // only "about 1 or 4 megapixels, sides multiples of 16"
+		DefaultAspectRatio: "1:1",
+		DefaultResolution:  "1k",
+		AsOf:               asOf,
+		Source:             currentSource,
+	}
+
+	first := base
+	first.Model = "grok-imagine-image"
+	first.Price = flat(2*cent, cent/5)
+
+	second := base
+	second.Model = "grok-imagine-image-2.0"
+	second.AspectRatios = slices.Clone(allRatios)
+	second.Resolutions = []string{"1k", "1.5k", "2k"}
+	second.Qualities = []string{"low", "medium"}
+	second.DefaultQuality = "low" // what "auto" means for a generation
+	second.MaxInputs = 5
+	second.Price = table(map[string]provider.Money{
+		"1k low": 4 * cent, "1k medium": 6 * cent, "2k low": 6 * cent, "2k medium": 8 * cent,
+	}, second.DefaultQuality, cent)
+	second.Note = priceOf15kUnknown
+
+	quality := base
+	quality.Model = "grok-imagine-image-quality"
+	quality.Aliases = []string{"grok-imagine-image-pro"}
+	quality.Price = table(map[string]provider.Money{"1k ": 5 * cent, "2k ": 7 * cent}, "", cent)
+	quality.EndOfLife = "2026-11-02"
+	quality.Note = qualityMigration
+
+	all := []provider.Offer{first, second, quality}
+	for i := range all {
+		all[i].StyleWords = maps.Clone(styleWords)
+	}
+	return all
+}
+
+// Offers lists the models of cfg's wire, the default one first.
+func Offers(cfg provider.Config) []provider.Offer {
+	if cfg.Wire == "documented" {
+		return documented()
+	}
+	return current()
+}
+
+// Offer finds a model by name or alias; "" is DefaultModel.
+func Offer(cfg provider.Config, model string) (provider.Offer, bool) {
+	if model == "" {
+		model = DefaultModel
+	}
+	for _, o := range Offers(cfg) {
+		if o.Model == model || slices.Contains(o.Aliases, model) {
+			return o, true
+		}
+	}
+	return provider.Offer{}, false
+}
+
+// documentedPixels is the page's table of sizes and the ratio that each is
+// "best for"; for the other ratios it names no pixels.
+func documentedPixels(ratio, _ string) (provider.Size, bool) {
+	switch ratio {
+	case "1:1":
+		return documentedSizes[0], true
+	case "16:9":
+		return documentedSizes[1], true
+	case "9:16":
+		return documentedSizes[2], true
+	}
+	return provider.Size{}, false
+}
+
+func flat(image, input provider.Money) func(*provider.Request) (provider.Money, bool) {
+	return func(r *provider.Request) (provider.Money, bool) {
+		return image + input*provider.Money(len(r.Inputs)), true
+	}
+}
+
+// table prices by "resolution quality", as sent when the request has none. Each
+// input picture is billed too.
+func table(images map[string]provider.Money, quality string, input provider.Money) func(*provider.Request) (provider.Money, bool) {
+	return func(r *provider.Request) (provider.Money, bool) {
+		m, ok := images[cmp.Or(r.Resolution, "1k")+" "+cmp.Or(r.Quality, quality)]
+		return m + input*provider.Money(len(r.Inputs)), ok
+	}
+}

@@ -1,0 +1,387 @@
+package xai
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/imgbuild/imgbuild/internal/provider"
+)
+
+const (
+	maxReply = 4 << 20 // of JSON, without inline pictures
+	maxCount = 100     // pictures in a reply, and ten times that many open brackets
+)
+
+// wireImage is an element of data. Only url or b64_json is needed.
+type wireImage struct {
+	URL               string `json:"url"`
+	MIME              string `json:"mime_type"`
+	RevisedPrompt     string `json:"revised_prompt"`
+	Model             string `json:"model"`
+	RespectModeration *bool  `json:"respect_moderation"`
+}
+
+// wireUsage is in replies and in errors alike.
+type wireUsage struct {
+	Ticks json.Number `json:"cost_in_usd_ticks"`
+}
+
+// money is what the provider says that the call cost.
+func (u *wireUsage) money() (provider.Money, bool) {
+	if u == nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(u.Ticks.String(), 10, 64)
+	return provider.Money(max(n, 0)), err == nil && n >= 0
+}
+
+// lax decodes what it can: a field of the wrong type counts as absent.
+func lax(b []byte, v any) error {
+	err := json.Unmarshal(b, v)
+	if t := (*json.UnmarshalTypeError)(nil); errors.As(err, &t) {
+		return nil
+	}
+	return err
+}
+
+// receive reads a 2xx answer and tells the sink of its images.
+func (m *maker) receive(resp *http.Response, r *provider.Request, o *provider.Offer, s provider.Sink) (provider.Reply, error) {
+	limit := maxReply + int64(r.N)*m.maxImage/3*4
+	h := &hollow{in: bufio.NewReaderSize(io.LimitReader(resp.Body, limit+1), 32<<10), sink: s, maxImage: m.maxImage}
+	readErr := h.read()
+	if h.sinkErr != nil {
+		return provider.Reply{}, fmt.Errorf("xai: %w", h.sinkErr)
+	}
+	requestID := m.clip(resp.Header.Get("X-Request-Id"))
+	fail := func(k provider.Kind, text string, price provider.Money, priced bool) error {
+		return &provider.Error{Kind: k, Status: resp.StatusCode, Message: m.clip(text), RequestID: requestID, Price: price, Priced: priced}
+	}
+
+	var top struct {
+		Data  json.RawMessage `json:"data"`
+		Model string          `json:"model"`
+		Usage *wireUsage      `json:"usage"`
+	}
+	if readErr == nil {
+		readErr = lax(h.out.Bytes(), &top)
+	}
+	each, known := o.Price(r)
+	total, priced := top.Usage.money()
+	if !priced && known {
+		total = each * provider.Money(len(h.images))
+	}
+	reply := provider.Reply{Model: top.Model, Price: total, Priced: priced}
+
+	if readErr == nil && len(h.images) == 0 {
+		if string(bytes.TrimSpace(top.Data)) != "[]" {
+			e := m.explain(resp, h.out.Bytes())
+			if e.Kind != provider.Moderated {
+				e.Kind = provider.InDoubt
+				e.Message = cmp.Or(e.Message, "a success without data")
+			}
+			return reply, e
+		}
+		if !priced && known {
+			total = each * provider.Money(r.N)
+		}
+		return reply, fail(provider.Moderated, "the reply holds no image: all were refused by moderation", total, priced)
+	}
+
+	var good, moderated int
+	for i := range h.images {
+		switch im := &h.images[i]; {
+		case im.moderated():
+			moderated++
+		case im.bad == "":
+			good++
+		}
+	}
+	if readErr == nil && good == 0 {
+		if moderated == len(h.images) {
+			return reply, fail(provider.Moderated, "all images were refused by moderation", total, priced)
+		}
+		return reply, fail(provider.Unusable, "no image of the reply can be used: "+h.firstBad(), total, priced)
+	}
+
+	var lost provider.Money
+	for i, im := range h.images {
+		price := total / provider.Money(len(h.images))
+		if i == 0 {
+			price += total % provider.Money(len(h.images))
+		}
+		if im.bad != "" && !im.moderated() {
+			lost += price
+			continue
+		}
+		d := provider.Delivery{
+			URL: im.URL, MIME: im.MIME, Model: cmp.Or(im.Model, top.Model), RevisedPrompt: im.RevisedPrompt, Moderated: im.moderated(),
+		}
+		if im.spooled {
+			d.URL = ""
+		}
+		if err := s.Delivered(i, d, price); err != nil {
+			return reply, fmt.Errorf("xai: %w", err)
+		}
+		reply.Model = cmp.Or(reply.Model, im.Model)
+	}
+	switch {
+	case readErr != nil:
+		return reply, fail(provider.InDoubt, "the reply broke off or is not JSON: "+readErr.Error(), 0, false)
+	case good+moderated < len(h.images):
+		return reply, fail(provider.Unusable, h.firstBad(), lost, priced)
+	}
+	return reply, nil
+}
+
+// hollow reads a reply and keeps all of it but the inline pictures, which it
+// decodes and spools as they arrive: a reply of ten pictures takes no more
+// memory than its captions.
+type hollow struct {
+	in      *bufio.Reader
+	out     bytes.Buffer // the JSON with every data[i].b64_json emptied
+	sink    provider.Sink
+	sinkErr error
+
+	maxImage int64
+	images   []gotImage // elements of data that are complete
+
+	stack   []byte   // open '{' and '['
+	keys    []string // last key at each depth
+	keyNext bool     // whether a string that comes is a key
+	start   int      // of the current element of data in out
+	current gotImage
+}
+
+type gotImage struct {
+	wireImage
+	spooled bool
+	bad     string // why it can't be used
+}
+
+func (im *gotImage) moderated() bool {
+	return im.RespectModeration != nil && !*im.RespectModeration
+}
+
+func (h *hollow) firstBad() string {
+	for i, im := range h.images {
+		if im.bad != "" {
+			return fmt.Sprintf("image %d: %s", i+1, im.bad)
+		}
+	}
+	return ""
+}
+
+var (
+	errTooLong = errors.New("the reply is too long")
+	errNotJSON = errors.New("not a JSON object")
+)
+
+// read ends after the outermost object.
+func (h *hollow) read() error {
+	if b, _ := h.in.Peek(3); string(b) == "\ufeff" {
+		h.in.Discard(3)
+	}
+	for {
+		c, err := h.in.ReadByte()
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+		if h.out.Len() >= maxReply {
+			return errTooLong
+		}
+		if c != '"' {
+			h.out.WriteByte(c)
+		}
+		switch c {
+		case '{', '[':
+			if h.inData("{[") {
+				h.start, h.current = h.out.Len()-1, gotImage{}
+			}
+			if len(h.stack) == 10*maxCount || len(h.images) == maxCount {
+				return errTooLong
+			}
+			h.stack = append(h.stack, c)
+			h.keys = append(h.keys, "")
+			h.keyNext = c == '{'
+		case '}', ']':
+			if len(h.stack) == 0 || h.stack[len(h.stack)-1] != c-2 { // '{'+2 == '}', '['+2 == ']'
+				return errNotJSON
+			}
+			h.stack = h.stack[:len(h.stack)-1]
+			h.keys = h.keys[:len(h.keys)-1]
+			h.keyNext = false
+			if c == '}' && h.inData("{[") {
+				if err := h.element(); err != nil {
+					return err
+				}
+			}
+			if len(h.stack) == 0 {
+				return nil
+			}
+		case ',':
+			h.keyNext = len(h.stack) > 0 && h.stack[len(h.stack)-1] == '{'
+		case ':':
+			h.keyNext = false
+		case '"':
+			if err := h.str(); err != nil {
+				return err
+			}
+		default:
+			if len(h.stack) == 0 && c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+				return errNotJSON
+			}
+		}
+	}
+}
+
+// inData reports whether the open brackets are those of data (`{[`) or of one
+// of its elements (`{[{`).
+func (h *hollow) inData(stack string) bool { return string(h.stack) == stack && h.keys[0] == "data" }
+
+// str reads the rest of a string. Keys and plain values go to out.
+func (h *hollow) str() error {
+	if len(h.stack) == 0 {
+		return errNotJSON
+	}
+	if !h.keyNext && h.inData("{[{") && h.keys[2] == "b64_json" {
+		return h.picture()
+	}
+	from := h.out.Len()
+	h.out.WriteByte('"')
+	for escaped := false; ; {
+		c, err := h.in.ReadByte()
+		if err != nil {
+			return cmp.Or(eofIsCut(err), err)
+		}
+		if h.out.Len() >= maxReply {
+			return errTooLong
+		}
+		h.out.WriteByte(c)
+		if c == '"' && !escaped {
+			break
+		}
+		escaped = c == '\\' && !escaped
+	}
+	if h.keyNext {
+		var key string
+		if err := json.Unmarshal(h.out.Bytes()[from:], &key); err != nil {
+			return err
+		}
+		h.keys[len(h.keys)-1] = key
+	}
+	return nil
+}
+
+func eofIsCut(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// element ends one element of data.
+func (h *hollow) element() error {
+	im := h.current
+	if err := lax(h.out.Bytes()[h.start:], &im.wireImage); err != nil {
+		return err
+	}
+	if im.bad == "" && !im.spooled && im.URL == "" {
+		im.bad = "neither a URL nor bytes"
+	}
+	h.images = append(h.images, im)
+	return nil
+}
+
+// picture decodes the rest of a base64 string into the spool of the element
+// that is being read.
+func (h *hollow) picture() error {
+	h.out.WriteString(`""`)
+	d := unbase64{max: h.maxImage, open: func() (io.WriteCloser, error) { return h.sink.Spool(len(h.images)) }}
+	again := h.current.spooled
+	if err := h.base64(&d); err != nil {
+		d.close()
+		return eofIsCut(err)
+	}
+	d.flush()
+	h.sinkErr = d.close()
+	h.current.spooled = d.size > 0
+	h.current.bad = d.bad
+	if again {
+		h.current.bad = "two b64_json in one image"
+	}
+	return h.sinkErr
+}
+
+// base64 gives the rest of a string to d.
+func (h *hollow) base64(d *unbase64) error {
+	for {
+		plain, err := h.plain()
+		if err != nil {
+			return err
+		}
+		if len(plain) > 0 {
+			d.write(plain)
+			continue
+		}
+		c, err := h.in.ReadByte()
+		if err == nil && c == '"' {
+			return nil
+		}
+		if err == nil {
+			c, err = h.escape()
+		}
+		if err != nil {
+			return err
+		}
+		d.write([]byte{c})
+	}
+}
+
+// plain takes what is buffered of a string before its end or an escape, which
+// comes next if the result is empty.
+func (h *hollow) plain() ([]byte, error) {
+	if _, err := h.in.Peek(1); err != nil {
+		return nil, err
+	}
+	b, _ := h.in.Peek(h.in.Buffered())
+	if i := bytes.IndexByte(b, '"'); i >= 0 {
+		b = b[:i]
+	}
+	if i := bytes.IndexByte(b, '\\'); i >= 0 {
+		b = b[:i]
+	}
+	_, err := h.in.Discard(len(b)) // of what is buffered: b stays valid until the next read
+	return b, err
+}
+
+// escape reads what follows a backslash; only characters of base64 matter.
+func (h *hollow) escape() (byte, error) {
+	c, err := h.in.ReadByte()
+	switch {
+	case err != nil:
+		return 0, err
+	case c == 'n' || c == 'r':
+		return '\n', nil
+	case c != 'u':
+		return c, nil
+	}
+	var hexa [4]byte
+	if _, err := io.ReadFull(h.in, hexa[:]); err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(string(hexa[:]), 16, 16)
+	if err != nil || n > 0x7f {
+		return 0x7f, nil // not base64, which put will say
+	}
+	return byte(n), nil
+}
