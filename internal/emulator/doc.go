@@ -1,0 +1,58 @@
+// Package emulator is a server that speaks the REST wire of xAI's images, with
+// pictures of its own, made-up prices in the real units, and failures by
+// script. The tests of the program run against it, and "imgbuild emulate"
+// serves it to other people's clients.
+//
+// It promises the same answers for the same requests in the same order: no
+// clock but the one it is given, no randomness. Two equal requests give
+// different pictures, as they do in life. It counts what a provider would have
+// billed, and when, so that a test can ask whether anything was paid twice.
+//
+// It refuses to know our own clients: it is held to recorded requests (see
+// testdata/wire), not to what package xai happens to send.
+//
+// # Profiles
+//
+// "documented" does what the published page says: the three sizes, seven
+// ratios, two styles, masks, edits as multipart or JSON. It also takes what the
+// service of today takes. "current" is as strict as the service: 400 on size,
+// style and mask, 415 on multipart, JPEG pictures.
+//
+// # Routes
+//
+//	POST /v1/images/generations      GET /v1/models[/{id}]
+//	POST /v1/images/edits            GET /v1/image-generation-models[/{id}]
+//	GET  /images/{name}              GET /_emulator/stats
+//
+// Image URLs carry the Host that the client used: some clients download from
+// no other.
+//
+// # Faults
+//
+// A faults file is a JSON array, read by ParseFaults. The first entry that
+// matches a request and is not used up takes effect:
+//
+//	[
+//	  {"match": {"path": "/v1/images/edits", "prompt_contains": "lake", "nth": 2}, "times": 1,
+//	   "do": {"status": 429, "retry_after": "3"}}
+//	]
+//
+// All of match may be left out. path is a path.Match pattern (or a folder, if
+// it ends in "/"); nth counts the requests that match path and prompt, from 1;
+// times bounds how often the entry takes effect (0: always). do is any of
+//
+//	status, body, retry_after   answer with this, without making anything; body is text or JSON
+//	delay                       "1.5s": wait first
+//	drop                        close the connection: "before-read" (of the body), "after-request",
+//	                            "mid-body" (of the answer), "reset" (after the request, by RST)
+//	silent                      true: read the request and never answer
+//	truncate                    end the answer after so many bytes
+//	moderated                   "400", "flag" (null images), "placeholder" or "empty"
+//	n                           make so many images instead of those asked for
+//	html, corrupt, wrong_size   true: what is served as the picture
+//	expired                     true: its URL answers 403
+//	billed                      whether status, drop or silent charge; by default status and
+//	                            "before-read" do not, the other drops and silent do
+//
+// Faults of pictures may match the POST that makes them or the GET of /images/.
+package emulator

@@ -1,0 +1,139 @@
+package emulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Fault is one entry of a faults file; see the package documentation.
+type Fault struct {
+	Match Match `json:"match"`
+	Times int   `json:"times"`
+	Do    Do    `json:"do"`
+}
+
+// Match says which requests a fault is for.
+type Match struct {
+	Path           string `json:"path"`
+	PromptContains string `json:"prompt_contains"`
+	Nth            int    `json:"nth"`
+}
+
+// Do says what goes wrong.
+type Do struct {
+	Status     int             `json:"status"`
+	Body       json.RawMessage `json:"body"`
+	RetryAfter string          `json:"retry_after"`
+	Delay      Duration        `json:"delay"`
+	Drop       string          `json:"drop"`
+	Silent     bool            `json:"silent"`
+	Truncate   int             `json:"truncate"`
+	Moderated  string          `json:"moderated"`
+	N          *int            `json:"n"`
+	HTML       bool            `json:"html"`
+	Corrupt    bool            `json:"corrupt"`
+	WrongSize  bool            `json:"wrong_size"`
+	Expired    bool            `json:"expired"`
+	Billed     *bool           `json:"billed"`
+}
+
+// Duration is a time.Duration that JSON writes as "1.5s".
+type Duration time.Duration
+
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// ParseFaults reads a faults file.
+func ParseFaults(b []byte) ([]Fault, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	var out []Fault
+	if err := d.Decode(&out); err != nil {
+		return nil, fmt.Errorf("faults: %w", err)
+	}
+	for i, f := range out {
+		if err := f.check(); err != nil {
+			return nil, fmt.Errorf("faults: entry %d: %w", i+1, err)
+		}
+	}
+	return out, nil
+}
+
+func (f *Fault) check() error {
+	if _, err := path.Match(f.Match.Path, ""); err != nil {
+		return fmt.Errorf("path %q: %w", f.Match.Path, err)
+	}
+	switch {
+	case !slices.Contains([]string{"", "before-read", "after-request", "mid-body", "reset"}, f.Do.Drop):
+		return fmt.Errorf("no drop %q; one of before-read, after-request, mid-body, reset", f.Do.Drop)
+	case !slices.Contains([]string{"", "400", "flag", "placeholder", "empty"}, f.Do.Moderated):
+		return fmt.Errorf("no moderated %q; one of \"400\", \"flag\", \"placeholder\", \"empty\"", f.Do.Moderated)
+	case f.Do.Status != 0 && (f.Do.Status < 200 || f.Do.Status > 599):
+		return fmt.Errorf("no status %d", f.Do.Status)
+	case f.Do.Truncate < 0 || f.Times < 0 || f.Match.Nth < 0 || f.Do.N != nil && *f.Do.N < 0 || f.Do.Delay < 0:
+		return fmt.Errorf("a negative number")
+	case f.Do.Drop == "before-read" && f.Match.PromptContains != "":
+		return fmt.Errorf("before-read can't match a prompt that was not read")
+	}
+	return nil
+}
+
+// billed is what the entry says, else what is usual.
+func (d *Do) billed(usual bool) bool {
+	if d.Billed != nil {
+		return *d.Billed
+	}
+	return usual
+}
+
+// script hands out faults.
+type script struct {
+	mu      sync.Mutex
+	faults  []Fault
+	matched []int // requests that match path and prompt
+	used    []int
+}
+
+// early finds the fault of a request whose body is not read yet.
+func (s *script) early(path string) (Do, bool) {
+	return s.pick(path, "", func(f *Fault) bool { return f.Do.Drop == "before-read" })
+}
+
+// late finds the fault of a request that was read. The prompt of a download is
+// empty.
+func (s *script) late(path, prompt string) (Do, bool) {
+	return s.pick(path, prompt, func(f *Fault) bool { return f.Do.Drop != "before-read" })
+}
+
+func (s *script) pick(path, prompt string, of func(*Fault) bool) (do Do, found bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.faults {
+		f := &s.faults[i]
+		if !of(f) || !f.Match.matches(path, prompt) {
+			continue
+		}
+		s.matched[i]++
+		if found || f.Match.Nth != 0 && f.Match.Nth != s.matched[i] || f.Times != 0 && s.used[i] == f.Times {
+			continue
+		}
+		s.used[i]++
+		do, found = f.Do, true
+	}
+	return do, found
+}
+
+func (m *Match) matches(p, prompt string) bool {
+	ok, _ := path.Match(m.Path, p)
+	ok = ok || m.Path == "" || strings.HasSuffix(m.Path, "/") && strings.HasPrefix(p, m.Path)
+	return ok && strings.Contains(prompt, m.PromptContains)
+}

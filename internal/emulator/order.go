@@ -1,0 +1,301 @@
+package emulator
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/imgbuild/imgbuild/internal/imaging"
+)
+
+const (
+	maxBody    = 256 << 20
+	maxPicture = 20 << 20
+)
+
+// order is a request for images, understood.
+type order struct {
+	model                              model
+	prompt                             string
+	n                                  int
+	width, height                      int // pixels
+	resolution, quality, style, format string
+	inputs                             []*imaging.Picture
+	mask                               *imaging.Mask
+}
+
+// wrong is an answer to a request that is refused.
+type wrong struct {
+	status     int
+	code, text string
+}
+
+func (w *wrong) Error() string { return w.text }
+
+const invalid = "Client specified an invalid argument"
+
+func badf(format string, args ...any) *wrong {
+	return &wrong{400, invalid, fmt.Sprintf(format, args...)}
+}
+
+// wire is a request as it comes, JSON and multipart alike. Pictures are bytes.
+type wire struct {
+	fields map[string]string // scalars, absent if empty
+	images [][]byte
+	mask   []byte
+}
+
+// read takes the body apart.
+func (s *Server) read(r *http.Request) (*wire, *wrong) {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	body := io.LimitReader(r.Body, maxBody)
+	switch {
+	case err == nil && kind == "application/json":
+		return readJSON(body, strings.HasSuffix(r.URL.Path, "/edits"))
+	case err == nil && kind == "multipart/form-data" && s.cfg.Profile != "current" && strings.HasSuffix(r.URL.Path, "/edits"):
+		return readForm(multipart.NewReader(body, params["boundary"]))
+	}
+	io.Copy(io.Discard, body) // to close on unread bytes would reset the connection, and the answer with it
+	return nil, &wrong{415, "415", "Expected request with `Content-Type: application/json`"}
+}
+
+func readJSON(body io.Reader, edit bool) (*wire, *wrong) {
+	var raw map[string]json.RawMessage
+	if err := json.NewDecoder(body).Decode(&raw); err != nil {
+		return nil, badf("the body is not a JSON object")
+	}
+	w := &wire{fields: map[string]string{}}
+	for name, v := range raw {
+		switch name {
+		case "image", "images", "mask":
+			if !edit {
+				continue // the real route ignores them, and bills
+			}
+			var all []json.RawMessage
+			if json.Unmarshal(v, &all) != nil {
+				all = []json.RawMessage{v}
+			}
+			for _, one := range all {
+				b, err := picture(one)
+				if err != nil {
+					return nil, badf("%s: %v", name, err)
+				}
+				if name == "mask" {
+					w.mask = b
+				} else if b != nil {
+					w.images = append(w.images, b)
+				}
+			}
+		default:
+			var text string
+			if json.Unmarshal(v, &text) != nil {
+				text = string(v)
+			}
+			if text != "" && text != "null" {
+				w.fields[name] = text
+			}
+		}
+	}
+	if raw["image"] != nil && raw["images"] != nil {
+		return nil, badf("image and images exclude each other")
+	}
+	return w, nil
+}
+
+// picture reads the forms in which clients write one: a data URL, or an object
+// with it as url or image_url, itself perhaps an object with url.
+func picture(v json.RawMessage) ([]byte, error) {
+	var text string
+	var object struct {
+		URL      string          `json:"url"`
+		ImageURL json.RawMessage `json:"image_url"`
+		FileID   string          `json:"file_id"`
+	}
+	switch {
+	case string(v) == "null":
+		return nil, nil
+	case json.Unmarshal(v, &text) == nil:
+	case json.Unmarshal(v, &object) != nil:
+		return nil, errors.New("neither a string nor an object")
+	case object.FileID != "":
+		return nil, errors.New("there are no files here")
+	case object.ImageURL != nil:
+		return picture(object.ImageURL)
+	default:
+		text = object.URL
+	}
+	head, data, ok := strings.Cut(text, ";base64,")
+	if !ok || !slices.Contains([]string{"data:image/png", "data:image/jpeg", "data:image/webp"}, head) {
+		return nil, errors.New("only data URLs of PNG, JPEG and WebP can be read here")
+	}
+	b, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		return nil, errors.New("its base64 is broken")
+	}
+	return b, nil
+}
+
+// readForm takes the parts in any order, "image" and "image[]", whatever type
+// they claim. Empty parts count as absent: some clients send all fields always.
+func readForm(form *multipart.Reader) (*wire, *wrong) {
+	w := &wire{fields: map[string]string{}}
+	for {
+		part, err := form.NextPart()
+		if err == io.EOF {
+			return w, nil
+		}
+		if err != nil {
+			return nil, badf("the form is broken")
+		}
+		b, err := io.ReadAll(part)
+		if err != nil {
+			return nil, badf("the form is broken")
+		}
+		switch name := part.FormName(); {
+		case len(b) == 0, name == "n" && string(b) == "0":
+		case name == "image" || name == "image[]":
+			if strings.HasPrefix(string(b[:min(len(b), 5)]), "data:") {
+				quoted, _ := json.Marshal(string(b))
+				if b, err = picture(quoted); err != nil {
+					return nil, badf("image: %v", err)
+				}
+			}
+			w.images = append(w.images, b)
+		case name == "mask":
+			w.mask = b
+		default:
+			w.fields[name] = string(b)
+		}
+	}
+}
+
+// understand checks w as the profile does.
+func (s *Server) understand(w *wire, edit bool) (*order, *wrong) {
+	strict := s.cfg.Profile == "current"
+	unsupported := []string{"quality"} // says the page
+	if strict {
+		unsupported = []string{"size", "style", "seed", "negative_prompt", "background", "output_format", "stream"}
+	}
+	for _, name := range unsupported {
+		if w.fields[name] != "" {
+			return nil, &wrong{400, "400", "Argument not supported: " + name}
+		}
+	}
+	if strict && w.mask != nil {
+		return nil, &wrong{400, "400", "Argument not supported: mask"}
+	}
+
+	m, ok := modelNamed(w.fields["model"])
+	if !ok {
+		return nil, &wrong{404, "Some requested entity was not found", fmt.Sprintf("The model %s does not exist or your team does not have access to it.", w.fields["model"])}
+	}
+	o := &order{model: m, prompt: w.fields["prompt"], n: 1, style: w.fields["style"], quality: w.fields["quality"], resolution: w.fields["resolution"], format: w.fields["response_format"]}
+	if o.prompt == "" {
+		return nil, &wrong{422, "invalid-argument", "missing field `prompt`"}
+	}
+	if v := w.fields["n"]; v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > 10 {
+			return nil, badf("n must be between 1 and 10, got %s", v)
+		}
+		o.n = n
+	}
+	for _, f := range []struct {
+		name, value string
+		takes       []string
+	}{
+		{"response_format", o.format, []string{"url", "b64_json"}},
+		{"style", o.style, []string{"vivid", "natural"}},
+		{"resolution", o.resolution, []string{"1k", "1.5k", "2k"}},
+		{"aspect_ratio", w.fields["aspect_ratio"], ratios},
+		{"size", w.fields["size"], []string{"1024x1024", "1792x1024", "1024x1792"}},
+	} {
+		if f.value != "" && !slices.Contains(f.takes, f.value) {
+			return nil, badf("%s %s is not supported", f.name, f.value)
+		}
+	}
+	if o.quality != "" && !(m.qualities && slices.Contains([]string{"low", "medium", "auto"}, o.quality)) {
+		return nil, &wrong{400, "400", "Argument not supported: quality"}
+	}
+	if r := w.fields["aspect_ratio"]; !m.qualities && (r == "21:9" || r == "5:2") {
+		return nil, badf("aspect_ratio %s is not supported by %s", r, m.name)
+	}
+	if m.qualities && (o.quality == "" || o.quality == "auto") {
+		o.quality = map[bool]string{false: "low", true: "medium"}[edit]
+	}
+	if o.format == "" {
+		o.format = "url"
+	}
+	if edit {
+		if err := o.sources(w); err != nil {
+			return nil, err
+		}
+	}
+	o.size(w.fields["size"], w.fields["aspect_ratio"], s.cfg.Profile)
+	return o, nil
+}
+
+// sources decodes the pictures to edit and the mask.
+func (o *order) sources(w *wire) *wrong {
+	most := 3
+	if o.model.qualities {
+		most = 5
+	}
+	if len(w.images) == 0 || len(w.images) > most {
+		return badf("an edit takes 1 to %d images, got %d", most, len(w.images))
+	}
+	limits := imaging.DefaultLimits
+	limits.Bytes = maxPicture
+	for i, b := range w.images {
+		p, _, err := imaging.Decode(b, limits)
+		if err != nil {
+			return badf("image %d: %v", i, err)
+		}
+		o.inputs = append(o.inputs, p)
+	}
+	if w.mask == nil {
+		return nil
+	}
+	if !bytes.HasPrefix(w.mask, []byte("\x89PNG")) {
+		return badf("mask: not a PNG")
+	}
+	m, err := imaging.ReadMask(w.mask, "transparent", limits)
+	if err != nil {
+		return badf("mask: %v", err)
+	}
+	if p := o.inputs[0]; m.Width() != p.Width() || m.Height() != p.Height() {
+		return badf("mask: %dx%d pixels, the image has %dx%d", m.Width(), m.Height(), p.Width(), p.Height())
+	}
+	o.mask = m
+	return nil
+}
+
+// size sets the pixels and, for the price, the resolution. An edit of one
+// picture follows it unless the request has a size.
+func (o *order) size(size, ratio, profile string) {
+	asked := o.resolution
+	if o.resolution == "" {
+		o.resolution = "1k"
+	}
+	switch {
+	case size != "":
+		w, h, _ := strings.Cut(size, "x")
+		o.width, _ = strconv.Atoi(w)
+		o.height, _ = strconv.Atoi(h)
+	case len(o.inputs) > 0 && asked == "" && (ratio == "" || ratio == "auto" || len(o.inputs) == 1 && profile == "current"):
+		o.width, o.height = o.inputs[0].Width(), o.inputs[0].Height()
+	case len(o.inputs) > 0 && (ratio == "" || ratio == "auto" || len(o.inputs) == 1 && profile == "current"):
+		o.width, o.height = pixels(fmt.Sprintf("%d:%d", o.inputs[0].Width(), o.inputs[0].Height()), o.resolution, profile)
+	default:
+		o.width, o.height = pixels(ratio, o.resolution, profile)
+	}
+}
