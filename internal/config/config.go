@@ -1,0 +1,107 @@
+package config
+
+import (
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// Source is what config may know of the repository. Paths are slash paths from
+// the root; "" is the root. Errors wrap those of the file system, so that
+// errors.Is(err, fs.ErrNotExist) tells. It is used by many goroutines at once.
+type Source interface {
+	// ReadDir lists the names of the regular files in a folder, sorted.
+	ReadDir(dir string) ([]string, error)
+	// Read returns a file of at most limit bytes and refuses paths that leave
+	// the root.
+	Read(path string, limit int64) ([]byte, error)
+	// Glob lists the files that match a doublestar pattern relative to dir,
+	// sorted, relative to dir.
+	Glob(dir, pattern string) ([]string, error)
+}
+
+// Options is what does not stand in the files of the root.
+type Options struct {
+	// Vars is -var and -var-file in the order of the command line; the later
+	// one wins. They are stronger than *.auto.imgvars, imgbuild.imgvars,
+	// IMGBUILD_VAR_name and the default, in this order.
+	Vars []Var
+	// Env looks up IMGBUILD_VAR_name for each declared variable; nil for none.
+	Env func(string) string
+	// Types is the known provider types; nil to take any.
+	Types []string
+	// Version of the program, checked against required_version; "" for no
+	// check.
+	Version string
+
+	// Limits for tests; 0 for maxSteps and maxTotal.
+	steps int
+	total int64
+}
+
+// Var is one -var (Name and Value) or one -var-file (File). A value is taken
+// literally by variables of a primitive type and is an HCL expression for
+// others.
+type Var struct{ Name, Value, File string }
+
+// Project is an evaluated configuration. Only Finish changes it.
+type Project struct {
+	Images    []spec.Image      // sorted by address (byte order)
+	Providers []provider.Config // sorted by Key
+	Settings  Settings
+
+	files      []string // that places point into
+	origins    []origin // of Images
+	presets    []place
+	inputs     []Input
+	hasOutputs bool
+	eval       *evaluator // nil in a decoded project
+}
+
+// Settings is the imgbuild block.
+type Settings struct {
+	RequiredVersion string
+	OutputDir       string          // clean slash path from the root; "." by default
+	MaxCost         *provider.Money // nil if not said
+	Store           *Store          // nil if there is no second tier
+}
+
+// Store is the second tier of the store.
+type Store struct {
+	Path string // clean slash path from the root
+	Keep string // "picked" or "all"
+}
+
+// Facts is what is known of an image after apply.
+type Facts struct {
+	Path          string
+	Files         map[string]string // rendition name to path
+	SHA256        string            // of the main output
+	MIME          string
+	RevisedPrompt string
+	Model         string
+	Width, Height int // pixels
+	Bytes         int64
+	Known         bool // false: the picture is not made yet, and only Path and Files hold
+}
+
+// OutputValue is an evaluated output block. JSON is nil where the value depends
+// on a picture that is not made yet.
+type OutputValue struct {
+	Name, Description string
+	JSON              []byte
+	Text              string // as one would write it in HCL
+}
+
+// place is where a block begins.
+type place struct{ file, line, byte int32 }
+
+// origin is the block of an image and the preset that it takes from, -1 for
+// none.
+type origin struct {
+	place
+	preset int32
+}
+
+// HasOutputs reports whether the configuration has output blocks. Where it does
+// and the project was decoded, Finish needs a loaded one.
+func (p *Project) HasOutputs() bool { return p.hasOutputs }

@@ -1,0 +1,44 @@
+// Package config turns text into an evaluated project: the *.img.hcl files of
+// the root and the *.imgvars files become plain spec.Image values, provider
+// settings and deferred outputs. HCL and cty stop here.
+//
+// # Promises
+//
+// Load says everything that is wrong at once, each thing once, with a place, a
+// stable code (see codes.go) and a hint; it returns what could be evaluated
+// even so. Evaluation is pure: no clock, no environment but what Options
+// carries, no file but through Source, and Inputs lists everything that was
+// read, so that a cached project can be checked with Fresh.
+//
+// No input kills the process or takes it hostage. The parser recurses without
+// a bound and is quadratic in places, so guard.go scans the bytes first; an
+// evaluation is metered (meter.go), because a line of text can ask for 10^12
+// elements.
+//
+// # How it is fast
+//
+// Parsing is nearly all of the cost, so files are parsed beside each other, an
+// image whose attributes are literals is decoded at once by a walk of its
+// block, and the syntax tree is dropped with its file. Only blocks that need
+// evaluation are kept. A Project holds no source text and of each place only
+// file, line and byte; At parses that one file again when there is something
+// to say.
+//
+// # How references work
+//
+// A reference to a local, a variable or an image is replaced in the tree by a
+// node that evaluates its target when asked and remembers the result. So there
+// is no order to compute, and a cycle is met as a target that is asked for
+// while it is being evaluated. Images, presets and providers are values that
+// carry an address in a capsule: lists, for and conditionals work, and an edge
+// comes from the evaluated value. Results of an image (its sha256 and so on)
+// are unknown and marked, so that they can't reach anything that is paid for,
+// by whatever way.
+//
+// # Refusals
+//
+// The package must never know the lock, the store or the network. It does not
+// check what a model takes: that is spec.Resolve with the model's offer.
+//
+// Called by cli.
+package config

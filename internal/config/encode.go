@@ -1,0 +1,370 @@
+package config
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// encoding is named in the first bytes, so that a cache of another version is
+// an error and not a surprise. Change it with the layout or a field.
+const encodingVersion = "imgbuild config 1\n"
+
+var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
+
+// Encode writes the project for the cache: everything but the expressions of
+// outputs. Findings are not in it, so it is for projects without any.
+//
+// The layout is the version, the digest of what follows it, then fields one
+// after the other: numbers as varints, a text as 1 + the number of an earlier
+// equal one or as 0, length and bytes. Only texts that tend to repeat are
+// numbered.
+func (p *Project) Encode() []byte {
+	w := writer{texts: map[string]int{}}
+	w.b = make([]byte, len(encodingVersion)+len(digest.Content{}), 1024+len(p.Images)*320)
+	s := &p.Settings
+	w.text(s.RequiredVersion)
+	w.text(s.OutputDir)
+	w.flag(s.MaxCost != nil)
+	if s.MaxCost != nil {
+		w.number(int(*s.MaxCost))
+	}
+	w.flag(s.Store != nil)
+	if s.Store != nil {
+		w.text(s.Store.Path)
+		w.text(s.Store.Keep)
+	}
+	w.flag(p.hasOutputs)
+
+	w.number(len(p.Providers))
+	for i := range p.Providers {
+		c := &p.Providers[i]
+		for _, t := range []string{c.Type, c.Alias, c.Endpoint, c.Wire, c.Transport, c.Response, c.InDoubt} {
+			w.again(t)
+		}
+		w.number(c.Parallelism)
+		w.b = binary.LittleEndian.AppendUint64(w.b, math.Float64bits(c.PerMinute))
+	}
+	w.number(len(p.files))
+	for _, f := range p.files {
+		w.text(f)
+	}
+	w.number(len(p.presets))
+	for _, at := range p.presets {
+		w.place(at)
+	}
+	w.number(len(p.inputs))
+	for _, in := range p.inputs {
+		w.number(int(in.Kind))
+		w.text(in.Path)
+		w.text(in.Pattern)
+		w.b = append(w.b, in.Content[:]...)
+	}
+	w.number(len(p.Images))
+	for i := range p.Images {
+		w.image(&p.Images[i])
+		w.place(p.origins[i].place)
+		w.number(int(p.origins[i].preset) + 1)
+	}
+	head := copy(w.b, encodingVersion)
+	sum := digest.OfContent(w.b[head+len(digest.Content{}):])
+	copy(w.b[head:], sum[:])
+	return w.b
+}
+
+// Decode reads what Encode wrote. The result has no expressions: where
+// HasOutputs tells that there are outputs, Finish needs a loaded project.
+func Decode(b []byte) (*Project, error) {
+	head := len(encodingVersion) + len(digest.Content{})
+	if len(b) < head || string(b[:len(encodingVersion)]) != encodingVersion {
+		return nil, errCorrupt
+	}
+	if digest.OfContent(b[head:]) != digest.Content(b[len(encodingVersion):head]) {
+		return nil, errCorrupt
+	}
+	// All texts share these bytes; most of them are text.
+	r := reader{s: string(b[head:])}
+	p := &Project{}
+	s := &p.Settings
+	s.RequiredVersion, s.OutputDir = r.text(), r.text()
+	if r.flag() {
+		m := provider.Money(r.number())
+		s.MaxCost = &m
+	}
+	if r.flag() {
+		s.Store = &Store{r.text(), r.text()}
+	}
+	p.hasOutputs = r.flag()
+
+	p.Providers = list[provider.Config](&r)
+	for i := range p.Providers {
+		c := &p.Providers[i]
+		for _, t := range []*string{&c.Type, &c.Alias, &c.Endpoint, &c.Wire, &c.Transport, &c.Response, &c.InDoubt} {
+			*t = r.again()
+		}
+		c.Parallelism = r.number()
+		if bits := r.bytes(8); len(bits) == 8 {
+			c.PerMinute = math.Float64frombits(binary.LittleEndian.Uint64([]byte(bits)))
+		}
+	}
+	p.files = list[string](&r)
+	for i := range p.files {
+		p.files[i] = r.text()
+	}
+	p.presets = list[place](&r)
+	for i := range p.presets {
+		p.presets[i] = r.place()
+	}
+	p.inputs = list[Input](&r)
+	for i := range p.inputs {
+		in := &p.inputs[i]
+		in.Kind, in.Path, in.Pattern = InputKind(r.number()), r.text(), r.text()
+		copy(in.Content[:], r.bytes(len(in.Content)))
+	}
+	p.Images = list[spec.Image](&r)
+	p.origins = make([]origin, len(p.Images))
+	for i := range p.Images {
+		r.image(&p.Images[i])
+		p.origins[i].place = r.place()
+		p.origins[i].preset = int32(r.number() - 1)
+		if int(p.origins[i].preset) >= len(p.presets) || int(p.origins[i].file) >= len(p.files) {
+			r.bad = true
+		}
+		if r.bad {
+			return nil, errCorrupt
+		}
+	}
+	if r.bad || r.at != len(r.s) {
+		return nil, errCorrupt
+	}
+	return p, nil
+}
+
+type writer struct {
+	b     []byte
+	texts map[string]int
+}
+
+func (w *writer) number(n int) { w.b = binary.AppendVarint(w.b, int64(n)) }
+
+func (w *writer) flag(f bool) {
+	if f {
+		w.b = append(w.b, 1)
+	} else {
+		w.b = append(w.b, 0)
+	}
+}
+
+func (w *writer) text(s string) {
+	w.number(len(s))
+	w.b = append(w.b, s...)
+}
+
+// again is text for what tends to repeat.
+func (w *writer) again(s string) {
+	if s == "" {
+		w.number(1)
+		return
+	}
+	if n, ok := w.texts[s]; ok {
+		w.number(n + 2)
+		return
+	}
+	w.texts[s] = len(w.texts)
+	w.number(0)
+	w.text(s)
+}
+
+func (w *writer) place(p place) {
+	w.number(int(p.file))
+	w.number(int(p.line))
+	w.number(int(p.byte))
+}
+
+func (w *writer) encoding(e *spec.Encoding) {
+	w.again(e.Format)
+	w.number(e.Quality)
+	w.flag(e.Lossless)
+}
+
+// Fields of an image that are mostly empty are announced by a bit.
+const (
+	hasEdit = 1 << iota
+	hasMask
+	hasFile
+	hasRenditions
+	isShared
+	isDecorative
+	isEnlarged
+)
+
+func (w *writer) image(im *spec.Image) {
+	bits := 0
+	for _, f := range []struct {
+		bit int
+		on  bool
+	}{
+		{hasEdit, len(im.Wanted.Sources) > 0}, {hasMask, im.Wanted.Mask != nil}, {hasFile, im.File != spec.Encoding{}},
+		{hasRenditions, len(im.Renditions) > 0}, {isShared, im.Share}, {isDecorative, im.Decorative}, {isEnlarged, im.Wanted.Enlarge},
+	} {
+		if f.on {
+			bits |= f.bit
+		}
+	}
+	w.number(bits)
+	w.text(string(im.Address))
+	w.text(im.Wanted.Prompt)
+	w.text(im.Path)
+	w.text(im.Alt)
+	for _, t := range repeating(im) {
+		w.again(*t)
+	}
+	w.number(im.N)
+	w.number(im.Pick)
+	if bits&hasEdit != 0 {
+		w.number(len(im.Wanted.Sources))
+		for _, s := range im.Wanted.Sources {
+			w.again(string(s.Image))
+			w.again(s.File)
+		}
+	}
+	if m := im.Wanted.Mask; m != nil {
+		w.again(m.File)
+		w.again(m.Edit)
+	}
+	if bits&hasFile != 0 {
+		w.encoding(&im.File)
+	}
+	if bits&hasRenditions != 0 {
+		w.number(len(im.Renditions))
+		for i := range im.Renditions {
+			r := &im.Renditions[i]
+			w.again(r.Name)
+			w.text(r.Path)
+			w.number(r.Width)
+			w.number(r.Height)
+			w.again(r.Fit)
+			w.encoding(&r.File)
+		}
+	}
+}
+
+// repeating is the fields of an image that have few different values.
+func repeating(im *spec.Image) [9]*string {
+	w := &im.Wanted
+	return [9]*string{&w.Provider, &w.Model, &w.Size, &w.AspectRatio, &w.Resolution, &w.Quality, &w.Style, &w.User, &w.Reroll}
+}
+
+type reader struct {
+	s     string
+	at    int
+	texts []string
+	bad   bool
+}
+
+func (r *reader) number() int {
+	var n uint64
+	for shift := 0; shift < 64; shift += 7 {
+		if r.at >= len(r.s) {
+			break
+		}
+		c := r.s[r.at]
+		r.at++
+		n |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			return int(n>>1) ^ -int(n&1)
+		}
+	}
+	r.bad = true
+	return 0
+}
+
+func (r *reader) flag() bool { return r.bytes(1) == "\x01" }
+
+func (r *reader) bytes(n int) string {
+	if n < 0 || n > len(r.s)-r.at {
+		r.bad = true
+		return ""
+	}
+	s := r.s[r.at : r.at+n]
+	r.at += n
+	return s
+}
+
+func (r *reader) text() string { return r.bytes(r.number()) }
+
+func (r *reader) again() string {
+	switch n := r.number() - 2; {
+	case n == -1:
+		return ""
+	case n == -2:
+		s := r.text()
+		r.texts = append(r.texts, s)
+		return s
+	case n >= 0 && n < len(r.texts):
+		return r.texts[n]
+	}
+	r.bad = true
+	return ""
+}
+
+func (r *reader) place() place {
+	p := place{int32(r.number()), int32(r.number()), int32(r.number())}
+	if p.file < 0 {
+		r.bad = true
+	}
+	return p
+}
+
+// list makes room for as many as follow; each takes a byte at least, so a wrong
+// number can't ask for more than the input allows.
+func list[T any](r *reader) []T {
+	n := r.number()
+	if n < 0 || n > len(r.s)-r.at {
+		r.bad = true
+		n = 0
+	}
+	if n == 0 {
+		return nil
+	}
+	return make([]T, n)
+}
+
+func (r *reader) encoding(e *spec.Encoding) {
+	e.Format, e.Quality, e.Lossless = r.again(), r.number(), r.flag()
+}
+
+func (r *reader) image(im *spec.Image) {
+	bits := r.number()
+	im.Share, im.Decorative, im.Wanted.Enlarge = bits&isShared != 0, bits&isDecorative != 0, bits&isEnlarged != 0
+	im.Address = spec.Address(r.text())
+	im.Wanted.Prompt, im.Path, im.Alt = r.text(), r.text(), r.text()
+	for _, t := range repeating(im) {
+		*t = r.again()
+	}
+	im.N, im.Pick = r.number(), r.number()
+	if bits&hasEdit != 0 {
+		im.Wanted.Sources = list[spec.Source](r)
+		for i := range im.Wanted.Sources {
+			im.Wanted.Sources[i] = spec.Source{Image: spec.Address(r.again()), File: r.again()}
+		}
+	}
+	if bits&hasMask != 0 {
+		im.Wanted.Mask = &spec.Mask{File: r.again(), Edit: r.again()}
+	}
+	if bits&hasFile != 0 {
+		r.encoding(&im.File)
+	}
+	if bits&hasRenditions != 0 {
+		im.Renditions = list[spec.Rendition](r)
+		for i := range im.Renditions {
+			rd := &im.Renditions[i]
+			rd.Name, rd.Path, rd.Width, rd.Height, rd.Fit = r.again(), r.text(), r.number(), r.number(), r.again()
+			r.encoding(&rd.File)
+		}
+	}
+}

@@ -1,0 +1,503 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// evaluator gives values to expressions. It is used by one goroutine.
+type evaluator struct {
+	src          Source
+	p            *Project
+	opt          Options
+	decls        *decls
+	defaultMaker string // key
+	makerUnclear bool   // and it was told
+	funcs        map[string]function.Function
+	root         *hcl.EvalContext
+	meter        meter
+	facts        map[spec.Address]Facts // not nil once the images are finished
+	made         map[string]cty.Value   // values of images with facts
+	stack        []frame
+	out          *diag.List
+	inputs       *inputs
+	spent        bool // the work for the project is used up, and it was told
+	torn         bool // a file has a syntax error, so what is missing may stand there
+	tornFiles    map[string]bool
+}
+
+// frame is a target under evaluation.
+type frame struct {
+	name string
+	at   hcl.Range // of the reference that asked for it
+}
+
+func (ev *evaluator) add(f diag.Finding) { *ev.out = append(*ev.out, f) }
+
+// unknownName says that a reference has no target, unless the target may stand
+// in a file that could not be read.
+func (ev *evaluator) unknownName(f diag.Finding) {
+	if !ev.torn {
+		ev.add(f)
+	}
+}
+
+func rangeOf(r hcl.Range) *diag.Range {
+	return &diag.Range{File: r.Filename,
+		Start: diag.Pos{Line: r.Start.Line, Column: r.Start.Column, Byte: r.Start.Byte},
+		End:   diag.Pos{Line: r.End.Line, Column: r.End.Column, Byte: r.End.Byte}}
+}
+
+// problem is an error at r about thing.
+func problem(code, thing string, r hcl.Range, hint, format string, args ...any) diag.Finding {
+	f := diag.Finding{Severity: diag.Error, Code: code, Hint: hint, Text: thing + ": " + fmt.Sprintf(format, args...)}
+	if r.Filename != "" {
+		f.Range = rangeOf(r)
+	}
+	if strings.HasPrefix(thing, "image.") {
+		f.Address, _, _ = strings.Cut(thing, ": ")
+	}
+	return f
+}
+
+// nearest is the hint for a misspelled name: the name among those that exist
+// which is at most a third of its letters away, else the list of them.
+func nearest(name string, known []string) string {
+	best, distance := "", max(2, len(name)/3)+1
+	for _, k := range known {
+		if d := levenshtein.Distance(name, k, nil); d < distance {
+			best, distance = k, d
+		}
+	}
+	if best != "" && best != name {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	if len(known) > 0 && len(known) <= 12 {
+		if len(known) == 1 {
+			return "there is only " + known[0]
+		}
+		return "one of " + strings.Join(known, ", ")
+	}
+	return ""
+}
+
+// uses says what expressions of a place may name.
+type uses struct {
+	thing string // that the expression belongs to, such as "image.hero"
+	refs  bool   // var, local, image, preset and provider
+	each  bool
+}
+
+// prepare resolves the names of an expression and puts meters into it. A name
+// that does not exist is told here, once, even if the expression is never
+// evaluated, and evaluates to unknown.
+func (ev *evaluator) prepare(e hclsyntax.Expression, u uses) hclsyntax.Expression {
+	t := meterTree{meter: &ev.meter}
+	t.resolve = func(s *hclsyntax.ScopeTraversalExpr, bound []string) hclsyntax.Expression {
+		return ev.resolve(s, bound, u)
+	}
+	t.call = func(c *hclsyntax.FunctionCallExpr) hclsyntax.Expression { return ev.checkCall(c, u.thing) }
+	return t.visit(e)
+}
+
+func (ev *evaluator) prepareBody(b *hclsyntax.Body, u uses) {
+	for _, a := range b.Attributes {
+		if !literal(a.Expr) {
+			a.Expr = ev.prepare(a.Expr, u)
+		}
+	}
+	for _, inner := range b.Blocks {
+		ev.prepareBody(inner.Body, u)
+	}
+}
+
+// unknown takes the place of what could not be resolved.
+func unknown(r hcl.Range) hclsyntax.Expression {
+	return &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: r}
+}
+
+func (ev *evaluator) checkCall(c *hclsyntax.FunctionCallExpr, thing string) hclsyntax.Expression {
+	if _, ok := ev.funcs[c.Name]; ok {
+		return c
+	}
+	if why, ok := refusedFuncs[c.Name]; ok {
+		ev.add(problem(codeImpure, thing, c.NameRange, why.hint, "there is no %s(): %s", c.Name, why.text))
+	} else {
+		ev.add(problem(codeUnknownFunc, thing, c.NameRange, nearest(c.Name, sortedKeys(ev.funcs)), "there is no function %s", c.Name))
+	}
+	return unknown(c.Range())
+}
+
+// ref evaluates its target when asked. The embedded literal only carries the
+// range.
+type ref struct {
+	hclsyntax.Expression
+	ev   *evaluator
+	kind string
+	name string
+	key  *string // of an image
+}
+
+func (r *ref) Value(*hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	switch r.kind {
+	case "var":
+		return r.ev.decls.vars[r.name].value, nil
+	case "local":
+		return r.ev.local(r.name, r.Range()), nil
+	}
+	return r.ev.image(r.name, r.key, r.Range()), nil
+}
+
+func (r *ref) String() string { return r.kind + "." + r.name }
+
+// resolve finds what a traversal names.
+func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u uses) hclsyntax.Expression {
+	root := s.Traversal.RootName()
+	if slices.Contains(bound, root) {
+		return s
+	}
+	if root == "each" {
+		if !u.each {
+			ev.add(problem(codeUnknownName, u.thing, s.SrcRange, "add for_each to the image block", "each is known only in an image with for_each"))
+			return unknown(s.SrcRange)
+		}
+		if len(s.Traversal) < 2 {
+			ev.add(problem(codeUnknownName, u.thing, s.SrcRange, "write each.key or each.value", "each is not a value by itself"))
+			return unknown(s.SrcRange)
+		}
+		if a, ok := s.Traversal[1].(hcl.TraverseAttr); !ok || a.Name != "key" && a.Name != "value" {
+			ev.add(problem(codeUnknownName, u.thing, s.SrcRange, "write each.key or each.value", "each has only key and value"))
+			return unknown(s.SrcRange)
+		}
+		return s
+	}
+	roots := []string{"var", "local", "image", "preset", "provider"}
+	if !u.refs || !slices.Contains(roots, root) {
+		f := problem(codeUnknownName, u.thing, s.SrcRange, "", "there is nothing called %s here", root)
+		switch {
+		case !u.refs && slices.Contains(roots, root):
+			f.Text, f.Hint = u.thing+": "+root+" can't be used here", "write a plain value"
+		case len(s.Traversal) == 1:
+			f.Hint = fmt.Sprintf("write %q, with quotes, if it is text", root)
+		default:
+			f.Hint = nearest(root, append(slices.Clone(bound), roots...))
+		}
+		ev.add(f)
+		return unknown(s.SrcRange)
+	}
+	name, r, ok := nameStep(s.Traversal, 1)
+	if !ok {
+		ev.add(problem(codeUnknownName, u.thing, s.SrcRange, "write "+root+".NAME", "%s is not a value by itself", root))
+		return unknown(s.SrcRange)
+	}
+	r = hcl.RangeBetween(s.Traversal[0].(hcl.TraverseRoot).SrcRange, r)
+	node := &ref{Expression: &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: r}, ev: ev, kind: root, name: name}
+	rest := s.Traversal[2:]
+	missing := func(known []string, what string) hclsyntax.Expression {
+		ev.unknownName(problem(codeUnknownName, u.thing, r, nearest(name, known), "there is no %s %q", what, name))
+		return unknown(s.SrcRange)
+	}
+	switch root {
+	case "var":
+		if ev.decls.vars[name] == nil {
+			return missing(sortedKeys(ev.decls.vars), "variable")
+		}
+	case "local":
+		if ev.decls.locals[name] == nil {
+			return missing(sortedKeys(ev.decls.locals), "local")
+		}
+	case "preset":
+		if ev.decls.presets[name] == nil {
+			return missing(sortedKeys(ev.decls.presets), "preset")
+		}
+		if len(rest) > 0 {
+			ev.add(problem(codeUnknownElement, u.thing, s.SrcRange, "use preset."+name+" as a whole, or keep the value in a local", "the attributes of a preset can't be read"))
+			return unknown(s.SrcRange)
+		}
+		return &hclsyntax.LiteralValueExpr{Val: targetVal("preset", name), SrcRange: s.SrcRange}
+	case "provider":
+		key := name
+		if alias, _, ok := nameStep(s.Traversal, 2); ok {
+			key, rest = name+"."+alias, rest[1:]
+		}
+		if f, ok := ev.checkProvider(key, u.thing, s.SrcRange); !ok {
+			ev.unknownName(f)
+			return unknown(s.SrcRange)
+		}
+		if len(rest) > 0 {
+			ev.add(problem(codeUnknownElement, u.thing, s.SrcRange, "use provider."+key+" as a whole", "the attributes of a provider can't be read"))
+			return unknown(s.SrcRange)
+		}
+		return &hclsyntax.LiteralValueExpr{Val: targetVal("provider", key), SrcRange: s.SrcRange}
+	case "image":
+		d := ev.decls.image(name)
+		if d == nil {
+			return missing(ev.decls.imageNames(), "image")
+		}
+		if len(rest) > 0 {
+			if ix, ok := rest[0].(hcl.TraverseIndex); ok {
+				if !d.keyed() {
+					ev.add(problem(codeNeedsKey, u.thing, s.SrcRange, "write image."+name, "image.%s has no for_each, so it takes no key", name))
+					return unknown(s.SrcRange)
+				}
+				if ix.Key.Type() == cty.String {
+					key := ix.Key.AsString()
+					node.key, rest = &key, rest[1:]
+					r = hcl.RangeBetween(r, ix.SrcRange)
+					node.Expression = &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: r}
+				}
+			}
+		}
+		if a, r, ok := nameStep(s.Traversal, len(s.Traversal)-len(rest)); ok && (node.key != nil || !d.keyed()) && !slices.Contains(imageAttrs, a) {
+			ev.add(problem(codeUnknownElement, u.thing, r, nearest(a, imageAttrs), "an image has no attribute %q to read", a))
+			return unknown(s.SrcRange)
+		} else if ok && node.key == nil && d.keyed() {
+			ev.add(problem(codeNeedsKey, u.thing, s.SrcRange, fmt.Sprintf("write image.%s[\"KEY\"].%s", name, a), "image.%s has for_each, so it needs a key", name))
+			return unknown(s.SrcRange)
+		}
+	}
+	if len(rest) == 0 {
+		return node
+	}
+	return &hclsyntax.RelativeTraversalExpr{Source: node, Traversal: rest, SrcRange: s.SrcRange}
+}
+
+// nameStep is the name that step i of a traversal takes: .name or ["name"].
+func nameStep(t hcl.Traversal, i int) (string, hcl.Range, bool) {
+	if i >= len(t) {
+		return "", hcl.Range{}, false
+	}
+	switch s := t[i].(type) {
+	case hcl.TraverseAttr:
+		return s.Name, s.SrcRange, true
+	case hcl.TraverseIndex:
+		if i == 1 && s.Key.Type() == cty.String {
+			return s.Key.AsString(), s.SrcRange, true
+		}
+	}
+	return "", hcl.Range{}, false
+}
+
+// traversalWords is what follows the root if it is all plain names.
+func traversalWords(t hcl.Traversal) ([]string, bool) {
+	words := make([]string, 0, 2)
+	for _, s := range t[1:] {
+		a, ok := s.(hcl.TraverseAttr)
+		if !ok {
+			return nil, false
+		}
+		words = append(words, a.Name)
+	}
+	return words, true
+}
+
+// enter puts a target on the stack, or tells the circle that it closes.
+func (ev *evaluator) enter(name string, at hcl.Range) bool {
+	if len(ev.stack) == maxChain {
+		ev.add(problem(codeBudget, name, at, "break the chain: write one of the values out", "more than %d values refer to each other in a row", maxChain))
+		return false
+	}
+	begin := slices.IndexFunc(ev.stack, func(f frame) bool { return f.name == name })
+	if begin < 0 {
+		ev.stack = append(ev.stack, frame{name, at})
+		return true
+	}
+	ring := ev.stack[begin:]
+	f := problem(codeCycle, name, at, "break the circle: one of these must be a plain value", "refers to itself")
+	if len(ring) > 1 {
+		names := make([]string, 0, len(ring)+1)
+		for _, fr := range ring {
+			names = append(names, fr.name)
+		}
+		f.Text = name + ": refers to itself by way of " + strings.Join(names[1:], ", ")
+	}
+	for i, fr := range ring {
+		next, place := name, at
+		if i+1 < len(ring) {
+			next, place = ring[i+1].name, ring[i+1].at
+		}
+		f.Related = append(f.Related, diag.Related{Range: *rangeOf(place), Text: fr.name + " uses " + next})
+	}
+	ev.add(f)
+	return false
+}
+
+func (ev *evaluator) leave() { ev.stack = ev.stack[:len(ev.stack)-1] }
+
+// value evaluates a prepared expression of thing. It is unknown where that
+// failed, and then a finding was made or stands at the cause.
+func (ev *evaluator) value(e hclsyntax.Expression, ctx *hcl.EvalContext, thing string) cty.Value {
+	if ctx == nil {
+		ctx = ev.root
+	}
+	if ev.spent {
+		return cty.DynamicVal
+	}
+	outer := ev.meter
+	ev.meter.refused, ev.meter.steps = "", min(cmp.Or(ev.opt.steps, maxSteps), outer.total)
+	begin := ev.meter.steps
+	v, diags := e.Value(ctx)
+	ev.meter.weigh(v)
+	refused := ev.meter.refused
+	// What this used counts for the project; a local that was evaluated within
+	// has counted already.
+	ev.meter = meter{steps: outer.steps, refused: outer.refused, total: ev.meter.total - min(ev.meter.total, begin-ev.meter.steps)}
+	if ev.meter.total == 0 {
+		ev.spent = true
+		refused = "is where the work for the whole project is used up"
+	}
+	if refused != "" {
+		ev.add(problem(codeBudget, thing, e.Range(), "make it smaller, or keep the data in a file", "the expression %s", refused))
+		return cty.DynamicVal
+	}
+	if diags.HasErrors() {
+		ev.explain(diags, thing)
+		return cty.DynamicVal
+	}
+	return v
+}
+
+// plain is value for what is wanted now: results of images are refused. What it
+// returns has no marks, but for the inside of images.
+func (ev *evaluator) plain(e hclsyntax.Expression, ctx *hcl.EvalContext, thing string) cty.Value {
+	v := ev.value(e, ctx, thing)
+	if _, ok := targetOf(v); ok {
+		return v
+	}
+	if unknown, of := unknownIn(v, nil); unknown {
+		if of != "" {
+			ev.refuseResult(of, e.Range(), thing)
+		} else if !ev.out.HasErrors() { // else it waits for what failed
+			ev.add(problem(codeUnknownValue, thing, e.Range(), "results of images can be used in output blocks only", "the value is not known before apply"))
+		}
+		return cty.DynamicVal
+	}
+	if v.ContainsMarked() {
+		v, _ = v.UnmarkDeep()
+	}
+	return v
+}
+
+func (ev *evaluator) refuseResult(of string, r hcl.Range, thing string) {
+	ev.add(problem(codeResult, thing, r, "path and files are known before; results can be used in output blocks", "%s is known only after apply", of))
+}
+
+// explain makes findings of the diagnostics of an evaluation.
+func (ev *evaluator) explain(diags hcl.Diagnostics, thing string) {
+	for i, d := range diags {
+		if i == maxComplaints {
+			return
+		}
+		if d.Severity != hcl.DiagError {
+			continue
+		}
+		var at hcl.Range
+		if d.Subject != nil {
+			at = *d.Subject
+		}
+		f := problem(codeExpression, thing, at, "", "%s", lowerFirst(sentence(d.Detail)))
+		switch d.Summary {
+		case "Invalid function argument", "Error in function call", "Not enough function arguments", "Too many function arguments", "Invalid expanding argument value":
+			f.Code = codeFunction
+		case "Inconsistent conditional result types":
+			f.Code = codeMixed
+		case "Unsupported attribute", "Invalid index", "Missing map element", "Attempt to get attribute from null value", "Attempt to index null value":
+			f.Code = codeUnknownElement
+		case "Unknown variable":
+			f.Code = codeUnknownName
+		}
+		if c, ok := d.Extra.(complaint); ok {
+			f.Code, f.Hint = c.code, c.hint
+		}
+		if e, ok := d.Expression.(hclsyntax.Expression); ok {
+			f.Values = ev.values(e, d.EvalContext)
+		}
+		ev.add(f)
+	}
+}
+
+// sentence joins what HCL says into one line without a full stop.
+func sentence(s string) string {
+	s = strings.TrimSuffix(strings.Join(strings.Fields(s), " "), ".")
+	if len(s) > 600 {
+		s = strings.ToValidUTF8(s[:600], "") + "…"
+	}
+	return s
+}
+
+// values tells what the names in e stand for.
+func (ev *evaluator) values(e hclsyntax.Expression, ctx *hcl.EvalContext) []diag.Value {
+	var out []diag.Value
+	hclsyntax.VisitAll(e, func(n hclsyntax.Node) hcl.Diagnostics {
+		var name string
+		var v cty.Value
+		for w, ok := n.(wrapper); ok; w, ok = n.(wrapper) {
+			n = w.inner()
+		}
+		switch n := n.(type) {
+		case *hclsyntax.ScopeTraversalExpr:
+			for t := n.Traversal; len(t) > 0; t = t[:len(t)-1] { // where it fails, what it fails on
+				var diags hcl.Diagnostics
+				if v, diags = t.TraverseAbs(ctx); !diags.HasErrors() {
+					name = traversalText(t)
+					break
+				}
+			}
+		case *hclsyntax.RelativeTraversalExpr:
+			if r, ok := n.Source.(*ref); ok {
+				name = r.String() + traversalText(n.Traversal)
+				src, _ := r.Value(nil)
+				v, _ = n.Traversal.TraverseRel(src)
+			}
+		case *ref:
+			name = n.String()
+			v, _ = n.Value(nil)
+		}
+		if _, address := targetOf(v); name != "" && !address && v.IsKnown() && len(out) < 8 && !slices.ContainsFunc(out, func(o diag.Value) bool { return o.Expression == name || strings.HasPrefix(o.Expression, name+".") }) {
+			out = append(out, diag.Value{Expression: name, Text: "is " + show(v, 80)})
+		}
+		return nil
+	})
+	return out
+}
+
+func traversalText(t hcl.Traversal) string {
+	var b strings.Builder
+	for _, s := range t {
+		switch s := s.(type) {
+		case hcl.TraverseRoot:
+			b.WriteString(s.Name)
+		case hcl.TraverseAttr:
+			b.WriteString("." + s.Name)
+		case hcl.TraverseIndex:
+			b.WriteString("[" + show(s.Key, 40) + "]")
+		}
+	}
+	return b.String()
+}
+
+// local is the value of a local, evaluated at the first use.
+func (ev *evaluator) local(name string, at hcl.Range) cty.Value {
+	l := ev.decls.locals[name]
+	if l.done {
+		return l.value
+	}
+	if !ev.enter("local."+name, at) {
+		return cty.DynamicVal
+	}
+	v := ev.value(l.expr, nil, "local."+name)
+	ev.leave()
+	l.value, l.done = v, true
+	return v
+}

@@ -1,0 +1,891 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+const sketch = "provider \"sketch\" {}\n"
+
+var findingCases = []struct {
+	name  string
+	files files
+	opt   Options
+	want  string
+}{
+	// syntax
+	{name: "unclosed string", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x
+}
+image "b" {
+  prompt = "y"
+}
+`}, want: `
+a.img.hcl:3:14-4:1 IB0101 invalid multi-line string: quoted strings may not be split over multiple lines. To produce a multi-line string, either use the \n escape to represent a newline character or use the "heredoc" multi-line template syntax
+`},
+	{name: "unclosed block", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+`}, want: `
+a.img.hcl:2:11-2:12 IB0101 unclosed configuration block: there is no closing brace for this block before the end of the file. This may be caused by incorrect brace nesting elsewhere in this file
+`},
+	{name: "a torn file hides declarations", files: files{"a.img.hcl": `provider "sketch" {
+image "a" {`, "b.img.hcl": `image "b" {
+  prompt = "x"
+  preset = preset.p
+}
+`}, want: `
+a.img.hcl:2:11-2:12 IB0101 unclosed configuration block: there is no closing brace for this block before the end of the file. This may be caused by incorrect brace nesting elsewhere in this file
+`},
+	{name: "attribute twice", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  prompt = "y"
+}
+`}, want: `
+a.img.hcl:4:3-4:9 IB0206 attribute: the argument "prompt" was already set at a.img.hcl:3,3-9. Each argument may be set only once | keep one of them
+`},
+	{name: "NUL", files: files{"a.img.hcl": "a\n b\x00"}, want: `
+a.img.hcl:2:3-2:4 IB0103 file a.img.hcl: contains a NUL byte | save the file as UTF-8 text
+`},
+	{name: "UTF-8", files: files{"a.img.hcl": "ä\xff"}, want: `
+a.img.hcl:1:2-1:3 IB0104 file a.img.hcl: is not valid UTF-8 | save the file as UTF-8 text
+`},
+	{name: "JSON", files: files{"a.img.json": "{}"}, want: `
+a.img.json:0:0-0:0 IB0203 file a.img.json: JSON syntax is not supported by this version | write it as *.img.hcl
+`},
+	// blocks and attributes
+	{name: "unknown block", files: files{"a.img.hcl": `imgae "a" {}
+`}, want: `
+a.img.hcl:1:1-1:6 IB0201 imgae: there is no such block | did you mean "image"?
+`},
+	{name: "later block", files: files{"a.img.hcl": `module "a" {}
+`}, want: `
+a.img.hcl:1:1-1:7 IB0203 module: this block is not supported by this version | remove it for now
+`},
+	{name: "attribute at top", files: files{"a.img.hcl": `a = 1
+`}, want: `
+a.img.hcl:1:1-1:2 IB0202 a: there are no attributes outside blocks | put it into a block; values for variables stand in *.imgvars files
+`},
+	{name: "no label", files: files{"a.img.hcl": `image {}
+`}, want: `
+a.img.hcl:1:1-1:6 IB0207 image: the block takes one label | write image "NAME" { … }
+`},
+	{name: "two labels", files: files{"a.img.hcl": `image "a" "b" {}
+`}, want: `
+a.img.hcl:1:11-1:14 IB0207 image: the block takes one label | remove it
+`},
+	{name: "bad name", files: files{"a.img.hcl": `image "a b" {}
+`}, want: `
+a.img.hcl:1:7-1:12 IB0207 image: "a b" can't be a name | use letters, digits, - and _, and begin with a letter
+`},
+	{name: "unknown attribute", files: files{"a.img.hcl": sketch + `image "a" {
+  promt = "x"
+  prompt = "x"
+}
+`}, want: `
+a.img.hcl:3:3-3:8 IB0202 image.a: there is no attribute "promt" here | did you mean "prompt"?
+`},
+	{name: "later attribute", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  seed = 3
+}
+`}, want: `
+a.img.hcl:4:3-4:7 IB0203 image.a: seed is not supported by this version | remove it for now
+`},
+	{name: "count", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  count = 3
+}
+`}, want: `
+a.img.hcl:4:3-4:8 IB0210 image.a: there is no count, because a shifted index would buy images again | use for_each with a map or a set: its keys name the images
+`},
+	{name: "block as attribute", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  edit = 3
+}
+`}, want: `
+a.img.hcl:4:3-4:7 IB0202 image.a: edit is a block, not an attribute | write edit { … }
+`},
+	{name: "attribute as block", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  path {}
+}
+`}, want: `
+a.img.hcl:4:3-4:7 IB0201 image.a: path is an attribute, not a block | write path = …
+`},
+	{name: "no prompt", files: files{"a.img.hcl": sketch + `image "a" {
+}
+`}, want: `
+a.img.hcl:2:1-2:10 IB0205 image.a: prompt is required | add prompt = …
+`},
+	{name: "wrong types", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  model = 5
+  quality = 80
+  n = "4"
+  share = 1
+  preset = "p"
+  style = ["a", 1]
+}
+`}, want: `
+a.img.hcl:4:11-4:12 IB0204 image.a: model must be a string, and 5 is a number | write it with quotes, or convert it with tostring()
+a.img.hcl:5:13-5:15 IB0204 image.a: quality must be a string, and 80 is a number | the quality of the model is a word such as "low"; that of the file is a number in file { quality = … }
+a.img.hcl:6:7-6:10 IB0204 image.a: n must be a number, and "4" is a string
+a.img.hcl:7:11-7:12 IB0204 image.a: share must be true or false, and 1 is a number
+a.img.hcl:8:12-8:15 IB0204 image.a: preset must be a preset, and "p" is a string | write preset = preset.NAME
+a.img.hcl:9:11-9:19 IB0204 image.a: style must be a string, and ["a", 1] is a list
+`},
+	{name: "ranges", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  n = 11
+}
+image "b" {
+  prompt = "x"
+  n = 2
+  pick = 3
+}
+image "c" {
+  prompt = "x"
+  n = 1.5
+}
+`}, want: `
+a.img.hcl:4:7-4:9 IB0403 image.a: n must be from 1 to 10, and is 11
+a.img.hcl:9:10-9:11 IB0403 image.b: pick is 3, and n is 2 | pick from 1 to 2, or raise n
+a.img.hcl:13:7-13:10 IB0204 image.c: n must be a whole number, and 1.5 is a number
+`},
+	{name: "duplicates", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+}
+`, "b.img.hcl": sketch + `image "a" {
+  prompt = "x"
+}
+locals {
+  a = 1
+}
+locals {
+  a = 2
+}
+variable "v" {
+  default = 1
+}
+variable "v" {
+  default = 1
+}
+preset "p" {}
+preset "p" {}
+output "o" {
+  value = 1
+}
+output "o" {
+  value = 1
+}
+imgbuild {}
+imgbuild {}
+`}, want: `
+b.img.hcl:1:1-1:18 IB0206 provider.sketch: is declared twice | rename one of them <a.img.hcl:1:1 the first one>
+b.img.hcl:2:1-2:10 IB0206 image.a: is declared twice | rename one of them <a.img.hcl:2:1 the first one>
+b.img.hcl:9:3-9:4 IB0206 local.a: is declared twice | rename one of them <b.img.hcl:6:3 the first one>
+b.img.hcl:14:1-14:13 IB0206 var.v: is declared twice | rename one of them <b.img.hcl:11:1 the first one>
+b.img.hcl:18:1-18:11 IB0206 preset.p: is declared twice | rename one of them <b.img.hcl:17:1 the first one>
+b.img.hcl:22:1-22:11 IB0206 output.o: is declared twice | rename one of them <b.img.hcl:19:1 the first one>
+b.img.hcl:26:1-26:9 IB0206 imgbuild: is declared twice | rename one of them <b.img.hcl:25:1 the first one>
+`},
+	{name: "rendition", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  rendition {}
+  rendition "r" {
+    fit = "covr"
+    format = "jpg"
+    quality = 0
+  }
+  rendition "r" {}
+}
+`}, want: `
+a.img.hcl:4:3-4:12 IB0207 image.a: a rendition takes one name | write rendition "NAME" { … } with letters, digits, - and _
+a.img.hcl:6:11-6:17 IB0208 image.a: rendition r: fit can't be "covr" | did you mean "cover"?
+a.img.hcl:7:14-7:19 IB0208 image.a: rendition r: format can't be "jpg" | write "jpeg"
+a.img.hcl:8:15-8:16 IB0403 image.a: rendition r: quality must be from 1 to 100, and is 0
+a.img.hcl:10:3-10:16 IB0206 image.a: there are two renditions "r" | give it another name
+`},
+	{name: "format", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  path = "a.png"
+  file {
+    format = "jpeg"
+  }
+}
+image "b" {
+  prompt = "x"
+  path = "b.webp"
+}
+image "c" {
+  prompt = "x"
+  path = "c"
+}
+image "d" {
+  prompt = "x"
+  path = "d.jpg"
+  file {
+    lossless = true
+  }
+}
+`}, want: `
+a.img.hcl:6:14-6:20 IB0406 image.a: format is "jpeg", and the path is "a.png" | let the path end in .jpg, or leave format away
+a.img.hcl:11:10-11:18 IB0406 image.b: the format "webp" can't be written by this version | let the path end in .png or .jpg
+a.img.hcl:15:10-15:13 IB0406 image.c: the path "c" does not tell the format | let the path end in .png or .jpg
+a.img.hcl:21:16-21:20 IB0406 image.d: a JPEG is never lossless | let the path end in .png
+`},
+	{name: "settings", files: files{"a.img.hcl": `imgbuild {
+  required_version = ">= 2"
+  default_provider = provider.skech
+  output_dir = "../x"
+  max_cost = -1
+  store {
+    keep = "some"
+  }
+  manifest "json" {}
+}
+` + sketch + `provider "xia" {}
+provider "xai" {
+  rate = "60"
+  endpoint = "eu.example"
+  transport = "grpc"
+  parallelism = 0
+}
+`}, opt: Options{Version: "0.1.0", Types: []string{"xai", "sketch"}}, want: `
+a.img.hcl:2:22-2:28 IB0209 imgbuild: this is imgbuild 0.1.0, and the configuration wants >= 2 | install another version, or change required_version
+a.img.hcl:3:22-3:36 IB0301 imgbuild: there is no provider.skech | did you mean "sketch"?
+a.img.hcl:4:16-4:22 IB0404 imgbuild: the path "../x" leaves the root of the project
+a.img.hcl:5:14-5:16 IB0204 imgbuild: max_cost must be an amount in USD that is not negative, and -1 is a number | write an amount in USD, such as 5.00
+a.img.hcl:6:3-6:8 IB0205 imgbuild: store: path is required | add path = …
+a.img.hcl:7:12-7:18 IB0208 imgbuild: store: keep can't be "some" | one of picked, all
+a.img.hcl:9:3-9:11 IB0203 imgbuild: manifest is not supported by this version | remove it for now
+a.img.hcl:12:10-12:15 IB0301 provider.xia: there is no provider type "xia" | did you mean "xai"?
+a.img.hcl:14:10-14:14 IB0208 provider.xai: rate can't be "60" | write a number and a unit: "60/m", "1/s" or "500/h"
+a.img.hcl:15:14-15:26 IB0208 provider.xai: endpoint "eu.example" is not a URL | begin with "https://"
+a.img.hcl:16:15-16:21 IB0208 provider.xai: transport can't be "grpc" | there is only rest
+a.img.hcl:17:17-17:18 IB0403 provider.xai: parallelism must be from 1 to 1024, and is 0
+`},
+	// references
+	{name: "unknown names", files: files{"a.img.hcl": sketch + `preset "house" {}
+locals {
+  mood = 1
+}
+variable "season" {
+  default = 1
+}
+image "a" {
+  prompt = "${var.saeson} ${local.mod} ${foo.bar}"
+  preset = preset.hous
+  style = natural
+  provider = provider.xai
+}
+image "b" {
+  prompt = uper("x")
+  edit {
+    image = image.aa
+  }
+}
+image "c" {
+  prompt = "x"
+  preset = preset.hous
+  provider = provider.sketch.eu
+}
+`}, want: `
+a.img.hcl:10:15-10:25 IB0301 image.a: there is no variable "saeson" | did you mean "season"?
+a.img.hcl:10:29-10:38 IB0301 image.a: there is no local "mod" | did you mean "mood"?
+a.img.hcl:10:42-10:49 IB0301 image.a: there is nothing called foo here | one of var, local, image, preset, provider
+a.img.hcl:11:12-11:23 IB0301 image.a: there is no preset "hous" | did you mean "house"?
+a.img.hcl:12:11-12:18 IB0301 image.a: there is nothing called natural here | write "natural", with quotes, if it is text
+a.img.hcl:13:14-13:26 IB0301 image.a: there is no provider.xai | add provider "xai" {}
+a.img.hcl:16:12-16:16 IB0302 image.b: there is no function uper | did you mean "upper"?
+a.img.hcl:18:13-18:21 IB0301 image.b: there is no image "aa" | did you mean "a"?
+a.img.hcl:23:12-23:23 IB0301 image.c: there is no preset "hous" | did you mean "house"?
+a.img.hcl:24:14-24:32 IB0301 image.c: there is no provider.sketch.eu | did you mean "sketch"?
+`},
+	{name: "impure", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "${timestamp()} ${uuid()}"
+}
+`}, want: `
+a.img.hcl:3:15-3:24 IB0303 image.a: there is no timestamp(): its result changes on each run, which would buy every image again | write the time as text, or give it as a variable
+a.img.hcl:3:30-3:34 IB0303 image.a: there is no uuid(): its result changes on each run, which would buy every image again | write an identifier as text; reroll asks for a new roll
+`},
+	{name: "function error", files: files{"a.img.hcl": sketch + `locals {
+  x = 5
+}
+image "a" {
+  prompt = join(",", local.x)
+}
+image "b" {
+  prompt = upper()
+}
+image "c" {
+  prompt = file("no.txt")
+}
+image "d" {
+  prompt = file("../no.txt")
+}
+`}, want: `
+a.img.hcl:6:22-6:29 IB0304 image.a: invalid value for "lists" parameter: list of string required, but have number {local.x is 5}
+a.img.hcl:9:18-9:19 IB0304 image.b: function "upper" expects 1 argument(s). Missing value for "str"
+a.img.hcl:12:18-12:24 IB0304 image.c: invalid value for "path" parameter: there is no file "no.txt"
+a.img.hcl:15:18-15:27 IB0304 image.d: invalid value for "path" parameter: "../no.txt" leaves the root of the project
+`},
+	{name: "expression error", files: files{"a.img.hcl": sketch + `locals {
+  x = { a = 1 }
+  y = local.x.b
+  z = 1 + "a"
+}
+image "a" {
+  prompt = local.x.b
+}
+image "b" {
+  prompt = "${local.x}"
+}
+image "c" {
+  prompt = "a ${local.x}"
+}
+`}, want: `
+a.img.hcl:4:14-4:16 IB0317 local.y: this object does not have an attribute named "b" {local.x is {a = 1}}
+a.img.hcl:5:11-5:14 IB0305 local.z: unsuitable value for right operand: a number is required
+a.img.hcl:8:19-8:21 IB0317 image.a: this object does not have an attribute named "b" {local.x is {a = 1}}
+a.img.hcl:11:12-11:24 IB0204 image.b: prompt must be a string, and {a = 1} is an object
+a.img.hcl:14:17-14:24 IB0305 image.c: cannot include the given value in a string template: string required, but have object {local.x is {a = 1}}
+`},
+	{name: "address as text", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+}
+image "b" {
+  prompt = "like ${image.a}"
+  edit {
+    image = "${image.a}"
+  }
+}
+image "c" {
+  prompt = image.a
+}
+`}, want: `
+a.img.hcl:6:20-6:27 IB0306 image.b: image.a is an address and can't be part of a text | write the reference without quotes and ${ }, or its file as ${image.a.path}
+a.img.hcl:8:16-8:23 IB0306 image.b: image.a is an address and can't be part of a text | write the reference without quotes and ${ }, or its file as ${image.a.path}
+a.img.hcl:12:12-12:19 IB0204 image.c: prompt must be a string, and image.a is an image
+`},
+	{name: "results", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+}
+locals {
+  w = image.a.width
+}
+image "b" {
+  prompt = "x ${image.a.revised_prompt}"
+  alt = image.a.sha256
+  n = local.w
+  edit {
+    image = image.a.sha256
+  }
+}
+image "c" {
+  for_each = toset([image.a.mime])
+  prompt = "x"
+}
+image "d" {
+  prompt = try(image.a.mime, "x")
+  path = image.a.pth
+}
+`}, want: `
+a.img.hcl:9:12-9:41 IB0309 image.b: image.a.revised_prompt is known only after apply | path and files are known before; results can be used in output blocks
+a.img.hcl:10:9-10:23 IB0309 image.b: image.a.sha256 is known only after apply | path and files are known before; results can be used in output blocks
+a.img.hcl:11:7-11:14 IB0309 image.b: image.a.width is known only after apply | path and files are known before; results can be used in output blocks
+a.img.hcl:13:13-13:27 IB0309 image.b: image.a.sha256 is known only after apply | path and files are known before; results can be used in output blocks
+a.img.hcl:17:14-17:35 IB0309 image.c: image.a.mime is known only after apply | path and files are known before; results can be used in output blocks
+a.img.hcl:22:17-22:21 IB0317 image.d: an image has no attribute "pth" to read | did you mean "path"?
+`},
+	{name: "cycles", files: files{"a.img.hcl": sketch + `locals {
+  a = local.b
+  b = local.c
+  c = local.a
+  s = local.s
+}
+image "a" {
+  prompt = local.a
+}
+image "p" {
+  prompt = "x"
+  path = image.q.path
+}
+image "q" {
+  prompt = "x"
+  path = image.p.path
+}
+`}, want: `
+a.img.hcl:5:7-5:14 IB0307 local.a: refers to itself by way of local.b, local.c | break the circle: one of these must be a plain value <a.img.hcl:3:7 local.a uses local.b> <a.img.hcl:4:7 local.b uses local.c> <a.img.hcl:5:7 local.c uses local.a>
+a.img.hcl:6:7-6:14 IB0307 local.s: refers to itself | break the circle: one of these must be a plain value <a.img.hcl:6:7 local.s uses local.s>
+a.img.hcl:13:10-13:17 IB0307 image.q: refers to itself by way of image.p | break the circle: one of these must be a plain value <a.img.hcl:17:10 image.q uses image.p> <a.img.hcl:13:10 image.p uses image.q>
+`},
+	{name: "edges", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  edit {
+    image = image.b
+  }
+}
+image "b" {
+  prompt = "x"
+  edit {
+    images = [image.c, "x.png"]
+  }
+}
+image "c" {
+  prompt = "x"
+  edit {
+    image = image.a
+  }
+}
+image "s" {
+  prompt = "x"
+  edit {
+    image = image.s
+  }
+}
+`}, want: `
+a.img.hcl:4:3-4:7 IB0408 image.a: it needs itself: it edits image.b, which edits image.c, which edits image.a | let one of them edit a file, or draw it anew <a.img.hcl:5:13 image.a edits image.b> <a.img.hcl:11:14 image.b edits image.c> <a.img.hcl:17:13 image.c edits image.a>
+a.img.hcl:22:3-22:7 IB0408 image.s: it edits itself | let one of them edit a file, or draw it anew <a.img.hcl:23:13 image.s edits image.s>
+`},
+	{name: "settings in a circle", files: files{"a.img.hcl": sketch + `imgbuild {
+  output_dir = local.d
+}
+locals {
+  d = image.a.path
+}
+image "a" {
+  prompt = "x"
+}
+`}, want: `
+a.img.hcl:6:7-6:14 IB0307 imgbuild: refers to itself by way of local.d, image.a | break the circle: one of these must be a plain value <a.img.hcl:3:16 imgbuild uses local.d> <a.img.hcl:6:7 local.d uses image.a> <a.img.hcl:6:7 image.a uses imgbuild>
+`},
+	{name: "mixed", files: files{"a.img.hcl": sketch + `variable "v" {
+  default = true
+}
+image "a" {
+  prompt = "x"
+}
+image "b" {
+  prompt = "x"
+  edit {
+    image = var.v ? image.a : "x.png"
+  }
+}
+`}, want: `
+a.img.hcl:11:21-11:38 IB0308 image.b: the conditional gives an image or a string, and both must be of one type {var.v is true} | let both results be images or both be paths, or write two edits
+`},
+	{name: "keys", files: files{"a.img.hcl": sketch + `image "card" {
+  for_each = toset(["dark", "light"])
+  prompt = each.key
+}
+image "b" {
+  prompt = image.card["drak"].path
+}
+image "c" {
+  prompt = image.card.path
+}
+image "d" {
+  prompt = image.b["x"].path
+}
+image "e" {
+  prompt = "x"
+  edit {
+    image = image.card
+  }
+}
+image "f" {
+  prompt = each.key
+}
+image "g" {
+  for_each = { a = 1 }
+  prompt = each.vlaue
+}
+`}, want: `
+a.img.hcl:7:12-7:30 IB0315 image.card: there is no instance "drak" | did you mean "dark"?
+a.img.hcl:10:12-10:27 IB0316 image.c: image.card has for_each, so it needs a key | write image.card["KEY"].path
+a.img.hcl:13:12-13:29 IB0316 image.d: image.b has no for_each, so it takes no key | write image.b
+a.img.hcl:18:13-18:23 IB0316 image.e: image.card has for_each, so it needs a key | write image.card["KEY"]
+a.img.hcl:22:12-22:20 IB0301 image.f: each is known only in an image with for_each | add for_each to the image block
+a.img.hcl:26:12-26:22 IB0301 image.g: each has only key and value | write each.key or each.value
+`},
+	{name: "for_each", files: files{"a.img.hcl": sketch + `image "a" {
+  for_each = ["x"]
+  prompt = "x"
+}
+image "b" {
+  for_each = "x"
+  prompt = "x"
+}
+image "c" {
+  for_each = toset([1])
+  prompt = "x"
+}
+image "d" {
+  for_each = null
+  prompt = "x"
+}
+image "e" {
+  for_each = image.a
+  prompt = "x"
+}
+image "f" {
+  for_each = toset(["k", null])
+  prompt = "x"
+}
+`}, want: `
+a.img.hcl:3:14-3:19 IB0410 image.a: for_each needs a map, an object or a set of strings, and ["x"] is a list | write toset(…) around it: a shifted index would buy images again, a name does not
+a.img.hcl:7:14-7:17 IB0410 image.b: for_each needs a map, an object or a set of strings, and "x" is a string | write a map such as { a = … }
+a.img.hcl:11:14-11:24 IB0410 image.c: for_each needs a set of strings, and [1] is a set of number | convert the elements with tostring()
+a.img.hcl:15:14-15:18 IB0410 image.d: for_each needs a map, an object or a set of strings, and it is null | write a map such as { a = … }
+a.img.hcl:23:14-23:32 IB0410 image.f: for_each has a key that is null
+`},
+	{name: "an instance is wrong", files: files{"a.img.hcl": sketch + `image "a" {
+  for_each = { x = { p = "ok" }, y = { q = 1 } }
+  prompt = each.value.p
+  n = each.key == "x" ? 1 : 99
+}
+`}, want: `
+a.img.hcl:4:22-4:24 IB0317 image.a["y"]: this object does not have an attribute named "p" {each.value is {q = 1}}
+a.img.hcl:5:7-5:31 IB0403 image.a["y"]: n must be from 1 to 10, and is 99
+`},
+	// variables
+	{name: "variables", files: files{
+		"a.img.hcl": sketch + `variable "season" {
+  type = string
+}
+variable "n" {
+  type = number
+  default = "x"
+}
+variable "l" {
+  type = list(string)
+}
+variable "key" {
+  sensitive = true
+  default = 1
+}
+variable "t" {
+  type = strng
+}
+variable "nn" {
+  nullable = false
+  default = null
+}
+variable "ok" {
+  default = 5
+  validation {
+    condition = var.ok > 10
+    error_message = "Must be more than 10, got ${var.ok}."
+  }
+}
+`,
+		"x.auto.imgvars": `seson = "x"
+block {}
+`,
+	}, opt: Options{Vars: []Var{{Name: "l", Value: "[1"}, {Name: "sason", Value: "x"}, {File: "no.imgvars"}}}, want: `
+a.img.hcl:2:1-2:18 IB0312 var.season: it has no value | -var season=…, or a default
+a.img.hcl:7:13-7:16 IB0314 var.n: the default does not fit its type: a number is required {var.n is "x"}
+a.img.hcl:9:1-9:13 IB0314 var.l: the value of -var is not an expression: There is no corresponding closing bracket before the end of the file. This may be caused by incorrect bracket nesting elsewhere in this file | write an HCL expression, such as 'l=["a", "b"]'
+a.img.hcl:13:3-13:12 IB0203 var.key: sensitive variables are not supported, because prompts and the lockfile show every value | remove it; keys of providers never go through variables
+a.img.hcl:17:10-17:15 IB0204 var.t: The keyword "strng" is not a valid type specification | write string, number, bool, list(…), set(…), map(…), object({…}), tuple([…]) or any
+a.img.hcl:21:13-21:17 IB0314 var.nn: the default is null, and the variable is not nullable | give it a value
+a.img.hcl:26:17-26:28 IB0313 var.ok: Must be more than 10, got 5 {var.ok is 5}
+no.imgvars:0:0-0:0 IB0110 file no.imgvars: there is no file "no.imgvars"
+x.auto.imgvars:1:1-1:6 warning IB0311 var.seson: it has a value here, and is not declared | did you mean "season"?
+x.auto.imgvars:2:1-2:6 IB0201 file x.auto.imgvars: there are no blocks in a file of values | write NAME = value; blocks stand in *.img.hcl
+IB0311 var.sason: -var gives it a value, and it is not declared | did you mean "season"?
+`},
+	// images
+	{name: "no provider", files: files{"a.img.hcl": `image "a" {
+  prompt = "x"
+}
+image "b" {
+  prompt = "x"
+}
+`}, want: `
+a.img.hcl:1:1-1:10 IB0401 provider: there is no provider block, so nothing can make an image | add provider "xai" {} or, to draw offline and for free, provider "sketch" {}
+`},
+	{name: "which provider", files: files{"a.img.hcl": `provider "xai" {}
+provider "sketch" {}
+image "a" {
+  prompt = "x"
+}
+image "b" {
+  prompt = "x"
+}
+`}, want: `
+a.img.hcl:3:1-3:10 IB0402 image.a: it does not say which provider it uses: there is provider.sketch, provider.xai | write provider = provider.sketch in the image, or default_provider = provider.sketch in imgbuild { }
+`},
+	{name: "an alias is no default", files: files{"a.img.hcl": `provider "xai" {
+  alias = "eu"
+}
+image "a" {
+  prompt = "x"
+}
+`}, want: `
+a.img.hcl:4:1-4:10 IB0402 image.a: it does not say which provider it uses: there is provider.xai.eu | write provider = provider.xai.eu in the image, or default_provider = provider.xai.eu in imgbuild { }
+`},
+	{name: "paths", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  path = "/x.png"
+}
+image "b" {
+  prompt = "x"
+  path = "../x.png"
+}
+image "c" {
+  prompt = "x"
+  path = "CON.png"
+}
+image "d" {
+  prompt = "x"
+  rendition "r" {
+    path = "a/../b.png"
+  }
+}
+image "e" {
+  prompt = "x"
+  edit {
+    image = "../x.png"
+    mask {
+      file = "/m.png"
+    }
+  }
+}
+`}, want: `
+a.img.hcl:4:10-4:18 IB0404 image.a: the path "/x.png" is absolute; it must be relative to the root of the project
+a.img.hcl:8:10-8:20 IB0404 image.b: the path "../x.png" leaves the root of the project
+a.img.hcl:12:10-12:19 IB0404 image.c: the path "CON.png" has the name "CON.png", which Windows reserves
+a.img.hcl:17:12-17:24 IB0404 image.d: rendition r: the path "a/../b.png" is not in its shortest form, which is "b.png"
+a.img.hcl:23:13-23:23 IB0404 image.e: edit: the path "../x.png" leaves the root of the project
+a.img.hcl:25:14-25:22 IB0404 image.e: edit: mask: the path "/m.png" is absolute; it must be relative to the root of the project
+`},
+	{name: "same path", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  path = "X.png"
+}
+image "b" {
+  prompt = "x"
+  path = "./x.png"
+}
+image "c" {
+  prompt = "x"
+  rendition "r" {
+    path = "c.png"
+  }
+}
+image "k" {
+  for_each = toset(["a/b", "a-b"])
+  prompt = "x"
+}
+`}, want: `
+a.img.hcl:8:10-8:19 IB0405 image.b: it writes "x.png", and image.a writes "X.png", which is the same file on Windows and macOS | give one of them another path <a.img.hcl:4:10 image.a>
+a.img.hcl:13:12-13:19 IB0405 image.c: it writes "c.png", and image.c writes "c.png" | give one of them another path <a.img.hcl:10:1 image.c>
+a.img.hcl:16:1-16:10 IB0405 image.k["a/b"]: it writes "k/a-b.png", and image.k["a-b"] writes "k/a-b.png" | give one of them another path <a.img.hcl:16:1 image.k["a-b"]>
+`},
+	{name: "edit", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  edit {}
+}
+image "b" {
+  prompt = "x"
+  edit {
+    image = image.a
+    images = [image.a]
+    preserve = true
+  }
+}
+image "c" {
+  prompt = "x"
+  edit {
+    images = []
+    mask {
+      edit = "red"
+    }
+  }
+}
+image "d" {
+  prompt = "x"
+  edit {
+    image = 5
+  }
+  edit {
+    image = "x.png"
+  }
+}
+image "e" {
+  prompt = "x"
+  edit {
+    image = image.a.path
+  }
+}
+`}, want: `
+a.img.hcl:4:3-4:7 IB0407 image.a: edit: an edit needs a source | add image = image.NAME, or a path such as "photos/lake.jpg"
+a.img.hcl:10:5-10:11 IB0407 image.b: edit: image and images exclude each other | keep one of them
+a.img.hcl:11:5-11:13 IB0203 image.b: edit: preserve is not supported by this version | remove it for now
+a.img.hcl:17:14-17:16 IB0407 image.c: edit: the list of images is empty | name at least one image, or remove the block
+a.img.hcl:18:5-18:9 IB0205 image.c: edit: mask: file is required | add file = …
+a.img.hcl:19:14-19:19 IB0208 image.c: edit: mask: edit can't be "red" | one of transparent, white, black
+a.img.hcl:26:13-26:14 IB0204 image.d: edit: a source must be an image or a path, and 5 is a number | write image.NAME, or a path such as "photos/lake.jpg"
+a.img.hcl:28:3-28:7 IB0206 image.d: there are two edit blocks | keep one <a.img.hcl:25:3 the first one>
+a.img.hcl:35:13-35:25 IB0412 image.e: the file "a.png" is what image.a makes | write image.a, without quotes and without .path
+`},
+	{name: "frame and alt", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  size = "1x1"
+  aspect_ratio = "1:1"
+  alt = "a"
+  decorative = true
+}
+`}, want: `
+a.img.hcl:5:18-5:23 IB0409 image.a: size "1x1" and aspect_ratio "1:1" exclude each other | keep one of them
+a.img.hcl:7:16-7:20 IB0411 image.a: a decorative image has no alt text | keep one of them
+`},
+	{name: "values of wrong blocks", files: files{"a.img.hcl": sketch + `locals {
+  x = 1
+  y {}
+}
+provider "xai" {
+  alias = local.x
+}
+provider "xai" {
+  alias = "a b"
+}
+imgbuild {
+  required_version = "one"
+  store {
+    path = "../x"
+  }
+  store {
+    path = "y"
+  }
+}
+`}, opt: Options{Version: "1.0.0"}, want: `
+a.img.hcl:4:3-4:4 IB0201 locals: there are no blocks in locals | write NAME = { … }
+a.img.hcl:7:11-7:18 IB0204 provider.xai: alias must be a plain string | write it with quotes, such as "eu"
+a.img.hcl:10:11-10:16 IB0207 provider.xai.a b: "a b" can't be a name | use letters, digits, - and _, and begin with a letter
+a.img.hcl:13:22-13:27 IB0209 imgbuild: required_version "one" is not a constraint | write it such as ">= 0.1" or "~> 1.2"
+a.img.hcl:15:12-15:18 IB0404 imgbuild: store: the path "../x" leaves the root of the project
+a.img.hcl:17:3-17:8 IB0206 imgbuild: store: is declared twice | rename one of them <a.img.hcl:14:3 the first one>
+`},
+	{name: "names that are no values", files: files{"a.img.hcl": sketch + `preset "p" {}
+image "a" {
+  prompt = preset.p.style
+  model = provider.sketch.x.y
+  style = local
+  user = foo(1)
+}
+image "b" {
+  for_each = toset(["x"])
+  prompt = each
+  alt = image["a"].foo
+}
+variable "v" {
+  default = local.x
+}
+output "o" {
+  value = image.zz.path
+}
+output "q" {}
+`}, want: `
+a.img.hcl:4:12-4:26 IB0317 image.a: the attributes of a preset can't be read | use preset.p as a whole, or keep the value in a local
+a.img.hcl:5:11-5:30 IB0301 image.a: there is no provider.sketch.x | did you mean "sketch"?
+a.img.hcl:6:11-6:16 IB0301 image.a: local is not a value by itself | write local.NAME
+a.img.hcl:7:10-7:13 IB0302 image.a: there is no function foo | did you mean "floor"?
+a.img.hcl:11:12-11:16 IB0301 image.b: each is not a value by itself | write each.key or each.value
+a.img.hcl:12:19-12:23 IB0317 image.b: an image has no attribute "foo" to read | one of path, files, alt, sha256, mime, revised_prompt, model, width, height, bytes
+a.img.hcl:15:13-15:20 IB0301 var.v: local can't be used here | write a plain value
+a.img.hcl:18:11-18:19 IB0301 output.o: there is no image "zz" | did you mean "a"?
+a.img.hcl:20:1-20:11 IB0205 output.q: value is required | add value = …
+`},
+	{name: "not known and no reason", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+}
+image "b" {
+  prompt = try(image.a.mime, "x")
+}
+`}, want: `
+a.img.hcl:6:12-6:34 IB0310 image.b: the value is not known before apply | results of images can be used in output blocks only
+`},
+	{name: "a budget", files: files{"a.img.hcl": sketch + `locals {
+  x = [for a in range(1000): [for b in range(1000): b]]
+}
+image "a" {
+  prompt = local.x
+}
+`}, opt: Options{steps: 1 << 16}, want: `
+a.img.hcl:3:7-3:56 IB0109 local.x: the expression takes too much work: it makes or walks more than some millions of elements | make it smaller, or keep the data in a file
+`},
+	{name: "validation", files: files{"a.img.hcl": sketch + `variable "v" {
+  type = object({ a = optional(number, 3) })
+  default = {}
+  validation {
+    condition = var.v.a
+    error_message = "x"
+  }
+  validation {
+    error_message = "x"
+  }
+  nullable = 5
+}
+`}, want: `
+a.img.hcl:6:17-6:24 IB0204 var.v: validation: condition must be true or false, and is 3 | write a comparison, such as contains([…], var.v)
+a.img.hcl:9:3-9:13 IB0205 var.v: validation: condition is required | add condition = …
+a.img.hcl:12:14-12:15 IB0204 var.v: nullable must be true or false
+`},
+	{name: "preset", files: files{"a.img.hcl": sketch + `preset "p" {
+  n = 20
+  preset = preset.p
+  rendition "r" {}
+  befor = "x"
+  pick = 4
+}
+image "a" {
+  prompt = "x"
+  preset = preset.p
+}
+`}, want: `
+a.img.hcl:3:7-3:9 IB0403 preset.p: n must be from 1 to 10, and is 20
+a.img.hcl:4:3-4:9 IB0203 preset.p: preset is not supported by this version | remove it for now
+a.img.hcl:5:3-5:12 IB0203 preset.p: rendition is not supported by this version | remove it for now
+a.img.hcl:6:3-6:8 IB0202 preset.p: there is no attribute "befor" here | did you mean "before"?
+a.img.hcl:7:10-7:11 IB0403 image.a: pick is 4, and n is 1 | pick from 1 to 1, or raise n
+`},
+}
+
+func TestFindings(t *testing.T) {
+	t.Parallel()
+	for _, c := range findingCases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p, l := Load(c.files, c.opt)
+			if p == nil {
+				t.Fatal("there is no project")
+			}
+			same(t, lines(l), strings.TrimSpace(c.want))
+		})
+	}
+}
+
+// Each code is shown by a case here or in guard_test.go.
+func TestEveryCodeIsShown(t *testing.T) {
+	t.Parallel()
+	shown := codeTooDeep + codeTooLong + codeHeredoc + codeMarker + codeTooBig
+	for _, c := range findingCases {
+		shown += c.want
+	}
+	for _, code := range sortedKeys(Codes) {
+		if !strings.Contains(shown, code) {
+			t.Errorf("%s (%s) is in no case", code, Codes[code])
+		}
+	}
+	for _, c := range findingCases {
+		_, l := Load(c.files, c.opt)
+		for _, f := range l {
+			if Codes[f.Code] == "" {
+				t.Errorf("%s has no line in Codes", f.Code)
+			}
+		}
+	}
+}

@@ -1,0 +1,631 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// images decodes what is left, applies presets and defaults and checks the
+// whole.
+func (ev *evaluator) images() {
+	d := ev.decls
+	for _, name := range sortedKeys(d.presets) {
+		p := d.presets[name]
+		thing := "preset." + name
+		p.draft.words = &words{}
+		p.draft.given, _ = decode(p.block.Body, &presetSchema, &p.draft, ev.getter(thing), thing, p.block.DefRange(), ev.add)
+		p.draft.origin.place = placeOf(p.block.file, p.block.Block)
+	}
+	all := make([]*draft, 0, len(d.images))
+	for i := range d.images {
+		if d.images[i].slow != nil {
+			ev.decodeSlow(&d.images[i])
+			all = append(all, d.images[i].slow.drafts...)
+		} else {
+			all = append(all, d.images[i].draft)
+		}
+	}
+	where := &locator{src: ev.src, p: ev.p}
+	for _, im := range all {
+		ev.finish(im, where)
+	}
+	byAddress := func(a, b *draft) int { return cmp.Compare(a.Address, b.Address) }
+	if !slices.IsSortedFunc(all, byAddress) {
+		slices.SortFunc(all, byAddress)
+	}
+	// From here on references are to finished images, and the drafts go as
+	// they are copied: they are the largest thing there is.
+	ev.facts, ev.made = map[spec.Address]Facts{}, map[string]cty.Value{}
+	for i := range d.images {
+		d.images[i].draft = nil
+		if s := d.images[i].slow; s != nil {
+			s.drafts, s.block = nil, nil
+		}
+	}
+	ev.p.Images, ev.p.origins = make([]spec.Image, len(all)), make([]origin, len(all))
+	for i, im := range all {
+		ev.p.Images[i], ev.p.origins[i] = im.Image, im.origin
+		all[i] = nil
+	}
+	ev.checkSources(where)
+	ev.checkPaths(where)
+	ev.checkEdges(where)
+}
+
+// instances evaluates the for_each of an image, once.
+func (ev *evaluator) instances(d *imageDecl) {
+	s, thing := d.slow, "image."+d.name
+	if s.counted {
+		return
+	}
+	s.counted = true
+	if s.forEach == nil {
+		s.each = []instanceOf{{}}
+		return
+	}
+	v := ev.value(s.forEach, nil, thing)
+	u, marks := v.Unmark()
+	keys := u
+	if u.IsKnown() && !u.Type().IsSetType() {
+		keys = cty.True // the values may hold what is not known yet
+	}
+	if unknown, of := unknownIn(keys, marks); unknown {
+		if of != "" {
+			ev.refuseResult(of, s.forEach.Range(), thing)
+		} else if !ev.out.HasErrors() {
+			ev.add(problem(codeForEach, thing, s.forEach.Range(), "", "the keys of for_each are not known before apply"))
+		}
+		return
+	}
+	ty := u.Type()
+	if t, ok := targetOf(u); ok {
+		ev.add(problem(codeForEach, thing, s.forEach.Range(), "use a map such as { a = … }", "for_each needs a map or a set of strings, and %s is %s", t, typeName(u)))
+		return
+	}
+	set := ty.IsSetType()
+	switch {
+	case u.IsNull() || !(ty.IsMapType() || ty.IsObjectType() || set):
+		hint := "write a map such as { a = … }"
+		if ty.IsTupleType() || ty.IsListType() {
+			hint = "write toset(…) around it: a shifted index would buy images again, a name does not"
+		}
+		ev.add(problem(codeForEach, thing, s.forEach.Range(), hint, "for_each needs a map, an object or a set of strings, and %s", describe(u)))
+		return
+	case set && ty.ElementType() != cty.String && u.LengthInt() > 0:
+		ev.add(problem(codeForEach, thing, s.forEach.Range(), "convert the elements with tostring()", "for_each needs a set of strings, and %s", describe(u)))
+		return
+	}
+	s.each = make([]instanceOf, 0, u.LengthInt())
+	s.byKey = make(map[string]int, u.LengthInt())
+	for it := u.ElementIterator(); it.Next(); {
+		k, e := it.Element()
+		if set {
+			k = e
+		}
+		if k, _ = k.Unmark(); k.IsNull() {
+			ev.add(problem(codeForEach, thing, s.forEach.Range(), "", "for_each has a key that is null"))
+			continue
+		}
+		key := k.AsString()
+		s.byKey[key] = len(s.each)
+		s.each = append(s.each, instanceOf{key, cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(key), "value": e.WithMarks(marks)})})
+	}
+}
+
+// decodeInstances decodes which parts of each instance of an image.
+func (ev *evaluator) decodeInstances(d *imageDecl, which parts) []*draft {
+	ev.instances(d)
+	s := d.slow
+	drafts := make([]*draft, len(s.each))
+	// One context serves all instances: only its variable changes.
+	ctx := ev.root
+	if s.forEach != nil {
+		ctx = ev.root.NewChild()
+		ctx.Variables = map[string]cty.Value{}
+	}
+	intern := map[string]string{}
+	room := make([]draft, len(s.each))
+	for i, e := range s.each {
+		im := &room[i]
+		drafts[i] = im
+		im.origin = origin{d.place, -1}
+		im.Address = spec.Address("image." + d.name)
+		if s.forEach != nil {
+			im.Address = spec.Address(instance(string(im.Address), e.key))
+			ctx.Variables["each"] = e.value
+		}
+		thing := string(im.Address)
+		get := func(e hclsyntax.Expression) (cty.Value, bool) {
+			if v, ok := constant(e); ok {
+				return v, true
+			}
+			return ev.plain(e, ctx, thing), true
+		}
+		decodeImage(s.block, im, which, get, thing, ev.add)
+		shorten(im, intern)
+	}
+	return drafts
+}
+
+func (ev *evaluator) decodeSlow(d *imageDecl) {
+	if d.slow.drafts == nil {
+		d.slow.drafts = ev.decodeInstances(d, everything)
+	}
+}
+
+// image is the value of a reference to an image or, with key nil and a
+// for_each, of all its instances.
+func (ev *evaluator) image(name string, key *string, at hcl.Range) cty.Value {
+	if ev.facts != nil {
+		return ev.finished(name, key, at)
+	}
+	if slices.ContainsFunc(ev.stack, func(f frame) bool { return f.name == "imgbuild" }) {
+		// output_dir is a part of every path: this closes a circle.
+		ev.enter("image."+name, at)
+		ev.enter("imgbuild", at)
+		ev.leave()
+		return cty.DynamicVal
+	}
+	d := ev.decls.image(name)
+	if d.slow == nil {
+		ev.finishNames(d.draft)
+		return imageVal(&d.draft.Image, Facts{})
+	}
+	s := d.slow
+	if !s.ready {
+		if !ev.enter("image."+name, at) {
+			return cty.DynamicVal
+		}
+		drafts := s.drafts
+		if drafts == nil {
+			drafts = ev.decodeInstances(d, names)
+		}
+		ev.leave()
+		s.ready = true
+		s.values = make([]cty.Value, len(drafts))
+		for i, im := range drafts {
+			ev.finishNames(im)
+			s.values[i] = imageVal(&im.Image, Facts{})
+		}
+		s.all = gather(s, s.values)
+	}
+	return s.pick(ev, name, key, at)
+}
+
+// gather makes the value of a reference without a key.
+func gather(s *slowImage, values []cty.Value) cty.Value {
+	if s.forEach == nil {
+		if len(values) == 0 {
+			return cty.DynamicVal
+		}
+		return values[0]
+	}
+	if len(values) == 0 {
+		return cty.EmptyObjectVal
+	}
+	m := make(map[string]cty.Value, len(values))
+	for i := range values {
+		m[s.each[i].key] = values[i]
+	}
+	return cty.MapVal(m)
+}
+
+func (s *slowImage) pick(ev *evaluator, name string, key *string, at hcl.Range) cty.Value {
+	if key == nil {
+		return s.all
+	}
+	i, ok := s.byKey[*key]
+	if !ok {
+		if s.byKey != nil { // else its for_each failed
+			ev.add(problem(codeUnknownKey, "image."+name, at, nearest(*key, sortedKeys(s.byKey)), "there is no instance %s", quoteKey(*key)))
+		}
+		return cty.DynamicVal
+	}
+	return s.values[i]
+}
+
+// presetOf is the preset of an image, or nil.
+func (ev *evaluator) presetOf(im *draft) *presetDecl {
+	if im.preset == nil {
+		return nil
+	}
+	return ev.decls.presets[im.preset.name]
+}
+
+// finishNames settles the paths of an image.
+func (ev *evaluator) finishNames(im *draft) {
+	if im.named {
+		return
+	}
+	im.named = true
+	own := im.given
+	if p := ev.presetOf(im); p != nil && own.said&rowPath == 0 {
+		im.Path, own = p.draft.Path, p.draft.given
+	}
+	switch {
+	case own.said&rowPath == 0:
+		im.Path = ev.under(defaultPath(string(im.Address)) + extension(im.File.Format, ".png"))
+	case own.set&rowPath == 0: // its expression failed
+	case im.Path == "":
+		im.Path = "." // to be told that it is empty
+	default:
+		im.Path = ev.under(im.Path)
+	}
+	for i := range im.Renditions {
+		r := &im.Renditions[i]
+		if r.Path != "" {
+			r.Path = ev.under(r.Path)
+			continue
+		}
+		if im.Path == "" {
+			continue
+		}
+		ext := path.Ext(im.Path)
+		r.Path = strings.TrimSuffix(im.Path, ext) + "-" + r.Name + extension(r.File.Format, ext)
+	}
+}
+
+// under puts a path into output_dir. What is wrong with it is found later.
+func (ev *evaluator) under(p string) string {
+	p = trimDot(p)
+	if dir := ev.p.Settings.OutputDir; dir != "." && spec.CheckPath(p) == nil {
+		return dir + "/" + p
+	}
+	return p
+}
+
+// extension is how the name of a file in a format ends; without a format it is
+// the other one.
+func extension(format, other string) string {
+	switch format {
+	case "png":
+		return ".png"
+	case "jpeg":
+		return ".jpg"
+	}
+	return other
+}
+
+// defaultPath is hero for image.hero and card/dark for image.card["dark"], with
+// the key made safe; the format says how it ends.
+func defaultPath(address string) string {
+	name, key, keyed := strings.Cut(strings.TrimPrefix(address, "image."), "[")
+	if !keyed {
+		return name
+	}
+	safe := strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == '.' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) {
+			return r
+		}
+		return '-'
+	}, key[1:len(key)-2])
+	safe = strings.TrimLeft(safe, ".")
+	if safe == "" {
+		safe = "-"
+	}
+	return name + "/" + safe
+}
+
+// finish applies preset and defaults and checks what one image says.
+func (ev *evaluator) finish(im *draft, where *locator) {
+	if im.preset != nil {
+		if p := ev.presetOf(im); p != nil {
+			im.origin.preset = p.index
+			applyPreset(im, &p.draft)
+		} else {
+			ev.unknownName(where.problem(codeUnknownName, im, "preset", nearest(im.preset.name, sortedKeys(ev.decls.presets)), "there is no preset %q", im.preset.name))
+		}
+	}
+	ev.finishNames(im)
+	if im.N == 0 {
+		im.N = 1
+	}
+	if im.Wanted.Prompt == "" && (im.said&rowPrompt == im.set&rowPrompt) { // else its expression failed
+		ev.add(where.problem(codeRequired, im, "prompt", "add prompt = …", "prompt is required"))
+	}
+	if im.Pick > im.N {
+		ev.add(where.problem(codeRange, im, "pick", fmt.Sprintf("pick from 1 to %d, or raise n", im.N), "pick is %d, and n is %d", im.Pick, im.N))
+	}
+	if im.Wanted.Size != "" && im.Wanted.AspectRatio != "" {
+		ev.add(where.problem(codeFrame, im, "aspect_ratio", "keep one of them", "size %s and aspect_ratio %s exclude each other", quoteKey(im.Wanted.Size), quoteKey(im.Wanted.AspectRatio)))
+	}
+	if im.Alt != "" && im.Decorative {
+		ev.add(where.problem(codeAlt, im, "decorative", "keep one of them", "a decorative image has no alt text"))
+	}
+	ev.finishProvider(im, where)
+	ev.checkOutput(im, "", im.Path, im.File, where)
+	for i := range im.Renditions {
+		ev.checkOutput(im, im.Renditions[i].Name, im.Renditions[i].Path, im.Renditions[i].File, where)
+	}
+}
+
+// applyPreset fills what the image does not say.
+func applyPreset(im, p *draft) {
+	own := im.said
+	for i := range imageSchema.rows {
+		bit := uint32(1) << i
+		if p.said&bit == 0 || im.said&bit != 0 || bit == rowPath { // the path is for finishNames
+			continue
+		}
+		im.said, im.set = im.said|p.said&bit, im.set|p.set&bit
+		// One frame replaces the other kind.
+		if bit == rowSize && own&rowRatio != 0 || bit == rowRatio && own&rowSize != 0 {
+			continue
+		}
+		switch to := imageSchema.rows[i].to(im).(type) {
+		case *string:
+			*to = *imageSchema.rows[i].to(p).(*string)
+		case *int:
+			*to = *imageSchema.rows[i].to(p).(*int)
+		case *bool:
+			*to = *imageSchema.rows[i].to(p).(*bool)
+		case **target:
+			*to = *imageSchema.rows[i].to(p).(**target)
+		}
+	}
+	words := []string{p.words.before, im.Wanted.Prompt, p.words.after}
+	if im.Wanted.Prompt != "" {
+		im.Wanted.Prompt = strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
+	}
+}
+
+// finishProvider settles which provider an image uses.
+func (ev *evaluator) finishProvider(im *draft, where *locator) {
+	if im.maker != nil {
+		im.Wanted.Provider = im.maker.name
+		if f, ok := ev.checkProvider(im.maker.name, string(im.Address), hcl.Range{}); !ok {
+			f.Range = where.of(im, "provider")
+			ev.unknownName(f)
+		}
+		return
+	}
+	if ev.defaultMaker == "" && !ev.makerUnclear {
+		var plain []string
+		for _, c := range ev.p.Providers {
+			if c.Alias == "" {
+				plain = append(plain, c.Type)
+			}
+		}
+		switch {
+		case len(plain) == 1:
+			ev.defaultMaker = plain[0]
+		case len(ev.decls.makers) == 0:
+			ev.makerUnclear = true
+			f := diag.Finding{Severity: diag.Error, Code: codeNoProvider, Text: "provider: there is no provider block, so nothing can make an image",
+				Hint: `add provider "xai" {} or, to draw offline and for free, provider "sketch" {}`, Range: where.of(im, "")}
+			ev.unknownName(f)
+		default:
+			ev.makerUnclear = true
+			keys := make([]string, len(ev.p.Providers))
+			for i, c := range ev.p.Providers {
+				keys[i] = "provider." + c.Key()
+			}
+			if len(keys) > 0 {
+				f := where.problem(codeWhichDefault, im, "", "write provider = "+keys[0]+" in the image, or default_provider = "+keys[0]+" in imgbuild { }", "it does not say which provider it uses: there is %s", strings.Join(keys, ", "))
+				ev.unknownName(f)
+			}
+		}
+	}
+	im.Wanted.Provider = ev.defaultMaker
+}
+
+// checkOutput checks the path and the format of an output; name is that of a
+// rendition, or "".
+func (ev *evaluator) checkOutput(im *draft, name, file string, enc spec.Encoding, where *locator) {
+	field, subject := "path", ""
+	inner := "file."
+	if name != "" {
+		inner = "rendition." + name + "."
+		field, subject = inner+"path", "rendition "+name+": "
+	}
+	if file == "" {
+		return // its expression failed
+	}
+	if err := spec.CheckPath(file); err != nil {
+		ev.add(where.problem(codePath, im, field, "", "%sthe path %s %s", subject, quoteKey(file), err))
+		return
+	}
+	if base := strings.ToLower(path.Base(file)); base == "imgbuild.lock.json" || strings.HasSuffix(base, ".img.hcl") || strings.HasSuffix(base, ".imgvars") || base == ".gitignore" {
+		ev.add(where.problem(codePath, im, field, "let the path end in .png or .jpg", "%sthe path %s is a file of imgbuild itself", subject, quoteKey(file)))
+		return
+	}
+	promised := spec.FormatOf(file)
+	format := cmp.Or(enc.Format, promised)
+	switch {
+	case enc.Format != "" && promised != "" && promised != enc.Format:
+		ev.add(where.problem(codeFormat, im, inner+"format", "let the path end in "+extension(enc.Format, "")+", or leave format away", "%sformat is %q, and the path is %s", subject, enc.Format, quoteKey(file)))
+	case !slices.Contains(formats, format):
+		text := fmt.Sprintf("%sthe format %q can't be written by this version", subject, format)
+		if format == "" {
+			text = fmt.Sprintf("%sthe path %s does not tell the format", subject, quoteKey(file))
+		}
+		ev.add(where.problem(codeFormat, im, field, "let the path end in .png or .jpg", "%s", text))
+	case enc.Lossless && format == "jpeg":
+		ev.add(where.problem(codeFormat, im, inner+"lossless", "let the path end in .png", "a JPEG is never lossless"))
+	}
+}
+
+// checkSources finds sources that are not what they seem.
+func (ev *evaluator) checkSources(where *locator) {
+	var outputs map[string]spec.Address // by path key, made for the first file
+	for i := range ev.p.Images {
+		im := &ev.p.Images[i]
+		for _, s := range im.Wanted.Sources {
+			if s.Image != "" {
+				name, _, _ := strings.Cut(strings.TrimPrefix(string(s.Image), "image."), "[")
+				d := ev.decls.image(name)
+				switch {
+				case d == nil:
+					ev.unknownName(where.image(codeUnknownName, i, "edit.image", nearest(name, ev.decls.imageNames()), "there is no image %q", name))
+				case d.keyed() && !strings.Contains(string(s.Image), "["):
+					ev.add(where.image(codeNeedsKey, i, "edit.image", fmt.Sprintf("write image.%s[\"KEY\"]", name), "image.%s has for_each, so it needs a key", name))
+				}
+				continue
+			}
+			if outputs == nil {
+				outputs = map[string]spec.Address{}
+				for j := range ev.p.Images {
+					outputs[spec.PathKey(ev.p.Images[j].Path)] = ev.p.Images[j].Address
+				}
+			}
+			if of := outputs[spec.PathKey(s.File)]; of != "" {
+				ev.add(where.image(codeOwnOutput, i, "edit.image", "write "+string(of)+", without quotes and without .path", "the file %s is what %s makes", quoteKey(s.File), of))
+			}
+		}
+	}
+}
+
+// checkPaths finds outputs that would be one file, also on a file system that
+// ignores case or the Unicode form of names.
+func (ev *evaluator) checkPaths(where *locator) {
+	type output struct {
+		key   string
+		image int32
+		rend  int32 // -1 for the main output
+	}
+	n := len(ev.p.Images)
+	for i := range ev.p.Images {
+		n += len(ev.p.Images[i].Renditions)
+	}
+	all := make([]output, 0, n)
+	for i := range ev.p.Images {
+		im := &ev.p.Images[i]
+		all = append(all, output{spec.PathKey(im.Path), int32(i), -1})
+		for j := range im.Renditions {
+			all = append(all, output{spec.PathKey(im.Renditions[j].Path), int32(i), int32(j)})
+		}
+	}
+	byKey := func(a, b output) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.image, b.image), cmp.Compare(a.rend, b.rend))
+	}
+	if !slices.IsSortedFunc(all, byKey) {
+		slices.SortFunc(all, byKey)
+	}
+	tell := func(o output) (name, file, field string) {
+		im := &ev.p.Images[o.image]
+		if o.rend < 0 {
+			return string(im.Address), im.Path, "path"
+		}
+		r := &im.Renditions[o.rend]
+		return string(im.Address) + " (rendition " + r.Name + ")", r.Path, "rendition." + r.Name + ".path"
+	}
+	for i := 1; i < len(all); i++ {
+		if all[i].key == "" || all[i].key != all[i-1].key {
+			continue
+		}
+		_, file, field := tell(all[i])
+		other, otherFile, otherField := tell(all[i-1])
+		why := ""
+		if file != otherFile {
+			why = ", which is the same file on Windows and macOS"
+		}
+		f := where.image(codeSamePath, int(all[i].image), field, "give one of them another path", "it writes %s, and %s writes %s%s", quoteKey(file), other, quoteKey(otherFile), why)
+		if r := where.at(int(all[i-1].image), otherField); r != nil {
+			f.Related = []diag.Related{{Range: *r, Text: other}}
+		}
+		ev.add(f)
+	}
+}
+
+// visit is an image on the way and the edges not taken yet.
+type visit struct {
+	image int
+	edges []spec.Address
+}
+
+// checkEdges finds images that edit each other in a circle, and tells each
+// circle once, edge by edge.
+func (ev *evaluator) checkEdges(where *locator) {
+	images := ev.p.Images
+	find := func(a spec.Address) (int, bool) {
+		return slices.BinarySearchFunc(images, a, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })
+	}
+	const (
+		unseen = iota
+		open
+		done
+	)
+	state := make([]uint8, len(images))
+	// The path from the root is a slice and not the stack: a chain of edits may
+	// be as long as the project.
+	for root := range images {
+		if state[root] != unseen || len(images[root].Wanted.Sources) == 0 {
+			continue
+		}
+		trail := []visit{{root, images[root].Edges()}}
+		state[root] = open
+		for len(trail) > 0 {
+			top := &trail[len(trail)-1]
+			if len(top.edges) == 0 {
+				state[top.image] = done
+				trail = trail[:len(trail)-1]
+				continue
+			}
+			next, ok := find(top.edges[0])
+			top.edges = top.edges[1:]
+			switch {
+			case !ok || state[next] == done:
+			case state[next] == open:
+				begin := slices.IndexFunc(trail, func(v visit) bool { return v.image == next })
+				ev.tellCircle(trail[begin:], where)
+			default:
+				state[next] = open
+				trail = append(trail, visit{next, images[next].Edges()})
+			}
+		}
+	}
+}
+
+func (ev *evaluator) tellCircle(ring []visit, where *locator) {
+	// Begin with the first address, so that the order of files changes nothing.
+	first := 0
+	for i := range ring {
+		if ring[i].image < ring[first].image {
+			first = i
+		}
+	}
+	ring = append(slices.Clone(ring[first:]), ring[:first]...)
+	address := func(i int) string { return string(ev.p.Images[ring[i%len(ring)].image].Address) }
+	text := "it edits itself"
+	if len(ring) > 1 {
+		text = "it needs itself: it edits " + address(1)
+		for i := 2; i <= len(ring); i++ {
+			text += ", which edits " + address(i)
+		}
+	}
+	f := where.image(codeEdgeCycle, ring[0].image, "edit", "let one of them edit a file, or draw it anew", "%s", text)
+	for i := range ring {
+		if r := where.at(ring[i].image, "edit.image"); r != nil {
+			f.Related = append(f.Related, diag.Related{Range: *r, Text: address(i) + " edits " + address(i+1)})
+		}
+	}
+	ev.add(f)
+}
+
+// SourceFiles lists the files that edits and masks name, sorted, each once.
+func (p *Project) SourceFiles() []string {
+	seen := map[string]bool{}
+	for i := range p.Images {
+		w := &p.Images[i].Wanted
+		for _, s := range w.Sources {
+			if s.File != "" {
+				seen[s.File] = true
+			}
+		}
+		if w.Mask != nil && w.Mask.File != "" {
+			seen[w.Mask.File] = true
+		}
+	}
+	return sortedKeys(seen)
+}

@@ -1,0 +1,409 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-version"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// Load reads and evaluates the configuration of the root. It returns what
+// could be evaluated even with errors, and all findings, sorted.
+func Load(src Source, opt Options) (*Project, diag.List) {
+	var out diag.List
+	p := &Project{Settings: Settings{OutputDir: "."}}
+	ev := &evaluator{src: src, p: p, opt: opt, out: &out, meter: meter{total: maxTotalSteps}, inputs: &inputs{}, tornFiles: map[string]bool{}}
+	ev.inputs.add(Input{Kind: InputOptions, Content: opt.digest()})
+	ev.funcs = ev.functions()
+	ev.root = &hcl.EvalContext{Functions: ev.funcs, Variables: map[string]cty.Value{}}
+
+	names, err := src.ReadDir("")
+	if err != nil {
+		ev.add(diag.Finding{Severity: diag.Error, Code: codeRead, Text: "the root of the project: " + err.Error(), Range: &diag.Range{}})
+		return p, out
+	}
+	names = configFiles(names)
+	ev.inputs.add(Input{Kind: InputFolder, Content: ofList(names)})
+	ev.parseAll(names)
+	ev.variables(names)
+	ev.prepareAll()
+	ev.settings()
+	ev.images()
+	ev.checkOutputs()
+	p.inputs = ev.inputs.sorted()
+	if p.hasOutputs {
+		p.eval = ev
+	}
+	return p, withoutEchoes(out.Sorted(), ev.tornFiles)
+}
+
+// withoutEchoes drops what else was found in a file whose syntax is wrong: the
+// parser guessed where blocks end.
+func withoutEchoes(l diag.List, torn map[string]bool) diag.List {
+	return slices.DeleteFunc(l, func(f diag.Finding) bool {
+		return f.Range != nil && torn[f.Range.File] && !strings.HasPrefix(f.Code, "IB01")
+	})
+}
+
+// parseAll parses the files beside each other and collects what they declare.
+func (ev *evaluator) parseAll(names []string) {
+	for _, name := range names {
+		if strings.HasSuffix(name, ".img.json") {
+			ev.add(diag.Finding{Severity: diag.Error, Code: codeUnsupported, Range: &diag.Range{File: name},
+				Text: "file " + name + ": JSON syntax is not supported by this version", Hint: "write it as *.img.hcl"})
+		}
+	}
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasSuffix(name, ".img.hcl") })
+	ev.p.files = names
+	files := make([]*parsed, len(names))
+	var next, left atomic.Int64
+	left.Store(cmp.Or(ev.opt.total, maxTotal))
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(names)) {
+		workers.Go(func() {
+			intern := map[string]string{}
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(names) {
+					return
+				}
+				files[i] = readAndParse(ev.src, names[i], int32(i), &left, intern)
+			}
+		})
+	}
+	workers.Wait()
+
+	ev.decls = &decls{presets: map[string]*presetDecl{}, vars: map[string]*varDecl{}, locals: map[string]*localDecl{}, makers: map[string]*block{}}
+	n := 0
+	for _, f := range files {
+		n += len(f.images)
+	}
+	ev.decls.images = make([]imageDecl, 0, n)
+	for i, f := range files {
+		*ev.out = append(*ev.out, f.findings...)
+		ev.tear(names[i], f.torn)
+		ev.inputs.add(Input{Kind: InputFile, Path: names[i], Content: f.content})
+		ev.decls.images = append(ev.decls.images, f.images...)
+		for _, b := range f.blocks {
+			ev.declare(&block{Block: b, file: int32(i)})
+		}
+		files[i] = nil
+	}
+	ev.sortImages()
+	if left.Load() < 0 {
+		ev.add(diag.Finding{Severity: diag.Error, Code: codeTooBig, Range: &diag.Range{File: names[0]},
+			Text: fmt.Sprintf("the configuration: all files together are larger than %d MiB", maxTotal>>20), Hint: "write repeated blocks as one with for_each"})
+	}
+}
+
+func readAndParse(src Source, name string, index int32, left *atomic.Int64, intern map[string]string) *parsed {
+	b, err := src.Read(name, maxFile+1)
+	if err != nil {
+		return &parsed{torn: true, findings: diag.List{{Severity: diag.Error, Code: codeRead, Text: "file " + name + ": " + err.Error(), Range: &diag.Range{File: name}}}}
+	}
+	if left.Add(-int64(len(b))) < 0 {
+		return &parsed{torn: true}
+	}
+	return parseFile(name, index, b, intern)
+}
+
+// tear notes that not all of a file could be read.
+func (ev *evaluator) tear(file string, torn bool) {
+	if torn {
+		ev.torn, ev.tornFiles[file] = true, true
+	}
+}
+
+// sortImages sorts the declarations by name and tells of equal ones.
+func (ev *evaluator) sortImages() {
+	d := ev.decls
+	byName := func(a, b imageDecl) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.place.file, b.place.file), cmp.Compare(a.place.byte, b.place.byte))
+	}
+	if !slices.IsSortedFunc(d.images, byName) {
+		slices.SortFunc(d.images, byName)
+	}
+	where := &locator{src: ev.src, p: ev.p}
+	kept := 0
+	for i := range d.images {
+		if kept > 0 && d.images[i].name == d.images[kept-1].name {
+			first := d.images[kept-1]
+			ev.twice("image."+first.name, *where.field(d.images[i].place, ""), *where.field(first.place, ""))
+			continue
+		}
+		d.images[kept] = d.images[i]
+		kept++
+	}
+	d.images = d.images[:kept]
+}
+
+func (ev *evaluator) twice(thing string, second, first diag.Range) {
+	ev.add(diag.Finding{Severity: diag.Error, Code: codeDuplicate, Text: thing + ": is declared twice", Hint: "rename one of them",
+		Range: &second, Related: []diag.Related{{Range: first, Text: "the first one"}}})
+}
+
+// declare files a block that is no image.
+func (ev *evaluator) declare(b *block) {
+	d := ev.decls
+	switch b.Type {
+	case "imgbuild":
+		if d.project != nil {
+			ev.twice("imgbuild", *rangeOf(b.TypeRange), *rangeOf(d.project.TypeRange))
+			return
+		}
+		d.project = b
+	case "provider":
+		b.key = b.Labels[0]
+		if a := b.Body.Attributes["alias"]; a != nil {
+			if v, ok := constant(a.Expr); ok && v.Type() == cty.String && !v.IsNull() {
+				b.key += "." + v.AsString()
+			} else {
+				ev.add(problem(codeType, "provider."+b.key, a.Expr.Range(), `write it with quotes, such as "eu"`, "alias must be a plain string"))
+				return
+			}
+		}
+		if first := d.makers[b.key]; first != nil {
+			ev.twice("provider."+b.key, *rangeOf(b.DefRange()), *rangeOf(first.DefRange()))
+			return
+		}
+		d.makers[b.key] = b
+	case "variable":
+		name := b.Labels[0]
+		if first := d.vars[name]; first != nil {
+			ev.twice("var."+name, *rangeOf(b.DefRange()), *rangeOf(first.block.DefRange()))
+			return
+		}
+		d.vars[name] = &varDecl{block: b, value: cty.DynamicVal}
+	case "locals":
+		for _, name := range sortedKeys(b.Body.Attributes) {
+			a := b.Body.Attributes[name]
+			if first := d.locals[name]; first != nil {
+				ev.twice("local."+name, *rangeOf(a.NameRange), *rangeOf(first.name))
+				continue
+			}
+			d.locals[name] = &localDecl{expr: a.Expr, name: a.NameRange}
+		}
+		for _, inner := range b.Body.Blocks {
+			ev.add(problem(codeUnknownBlock, "locals", inner.TypeRange, "write NAME = { … }", "there are no blocks in locals"))
+		}
+	case "preset":
+		name := b.Labels[0]
+		if first := d.presets[name]; first != nil {
+			ev.twice("preset."+name, *rangeOf(b.DefRange()), *rangeOf(first.block.DefRange()))
+			return
+		}
+		d.presets[name] = &presetDecl{block: b, index: int32(len(ev.p.presets))}
+		ev.p.presets = append(ev.p.presets, placeOf(b.file, b.Block))
+	case "output":
+		name := b.Labels[0]
+		for _, o := range d.outputs {
+			if o.name == name {
+				ev.twice("output."+name, *rangeOf(b.DefRange()), *rangeOf(o.at))
+				return
+			}
+		}
+		d.outputs = append(d.outputs, &outputDecl{name: name, at: b.DefRange(), body: b.Body})
+	}
+}
+
+// getter evaluates the expressions of thing without a context.
+func (ev *evaluator) getter(thing string) valuer {
+	return func(e hclsyntax.Expression) (cty.Value, bool) {
+		if v, ok := constant(e); ok {
+			return v, true
+		}
+		return ev.plain(e, nil, thing), true
+	}
+}
+
+// prepareAll resolves the names in everything that was kept, also in what is
+// never evaluated.
+func (ev *evaluator) prepareAll() {
+	d := ev.decls
+	for _, name := range sortedKeys(d.locals) {
+		d.locals[name].expr = ev.prepare(d.locals[name].expr, uses{thing: "local." + name, refs: true})
+	}
+	if d.project != nil {
+		ev.prepareBody(d.project.Body, uses{thing: "imgbuild", refs: true})
+	}
+	for _, key := range sortedKeys(d.makers) {
+		ev.prepareBody(d.makers[key].Body, uses{thing: "provider." + key, refs: true})
+	}
+	for _, name := range sortedKeys(d.presets) {
+		ev.prepareBody(d.presets[name].block.Body, uses{thing: "preset." + name, refs: true})
+	}
+	for i := range d.images {
+		if s := d.images[i].slow; s != nil {
+			thing := "image." + d.images[i].name
+			if s.forEach != nil {
+				s.forEach = ev.prepare(s.forEach, uses{thing: thing, refs: true})
+				delete(s.block.Body.Attributes, "for_each")
+			}
+			ev.prepareBody(s.block.Body, uses{thing: thing, refs: true, each: s.forEach != nil})
+		}
+	}
+	for _, o := range d.outputs {
+		ev.prepareBody(o.body, uses{thing: "output." + o.name, refs: true})
+	}
+}
+
+// settings evaluates the imgbuild and provider blocks.
+func (ev *evaluator) settings() {
+	s := settings{Settings: ev.p.Settings}
+	if b := ev.decls.project; b != nil {
+		ev.enter("imgbuild", b.TypeRange)
+		get := ev.getter("imgbuild")
+		decode(b.Body, &settingsSchema, &s, get, "imgbuild", b.TypeRange, ev.add)
+		at := func(attr string) hcl.Range { return b.Body.Attributes[attr].Expr.Range() }
+		if s.OutputDir = trimDot(s.OutputDir); s.OutputDir == "" {
+			s.OutputDir = "."
+		}
+		if err := spec.CheckPath(s.OutputDir); err != nil && s.OutputDir != "." {
+			ev.add(problem(codePath, "imgbuild", at("output_dir"), "", "the path %s %s", quoteKey(s.OutputDir), err))
+			s.OutputDir = "."
+		}
+		if s.RequiredVersion != "" {
+			ev.checkVersion(s.RequiredVersion, at("required_version"))
+		}
+		for i, inner := range b.Body.Blocks {
+			if inner.Type != "store" {
+				continue
+			}
+			if first := slices.IndexFunc(b.Body.Blocks, func(o *hclsyntax.Block) bool { return o.Type == "store" }); first < i {
+				ev.twice("imgbuild: store", *rangeOf(inner.TypeRange), *rangeOf(b.Body.Blocks[first].TypeRange))
+				continue
+			}
+			s.store.Keep = "picked"
+			decode(inner.Body, &storeSchema, &s.store, get, "imgbuild: store", inner.DefRange(), ev.add)
+			if s.store.Path = trimDot(s.store.Path); s.store.Path == "" {
+				continue
+			}
+			if err := spec.CheckPath(s.store.Path); err != nil {
+				ev.add(problem(codePath, "imgbuild: store", inner.Body.Attributes["path"].Expr.Range(), "", "the path %s %s", quoteKey(s.store.Path), err))
+				continue
+			}
+			s.Store = &s.store
+		}
+		ev.leave()
+	}
+	ev.p.Settings = s.Settings
+	if s.maker != nil {
+		ev.defaultMaker = s.maker.name
+	}
+
+	for _, key := range sortedKeys(ev.decls.makers) {
+		b := ev.decls.makers[key]
+		m := maker{Config: provider.Config{Type: b.Labels[0], Wire: "current", Transport: "rest", Response: "url", InDoubt: "hold", Parallelism: 8}}
+		thing := "provider." + key
+		if f, ok := ev.checkType(m.Type, thing, b.LabelRanges[0]); !ok {
+			ev.add(f)
+			continue
+		}
+		decode(b.Body, &providerSchema, &m, ev.getter(thing), thing, b.DefRange(), ev.add)
+		at := func(attr string) hcl.Range { return b.Body.Attributes[attr].Expr.Range() }
+		if m.Alias != "" && !identifier(m.Alias) {
+			ev.add(problem(codeLabel, thing, at("alias"), "use letters, digits, - and _, and begin with a letter", "%s can't be a name", quoteKey(m.Alias)))
+			continue
+		}
+		if a := b.Body.Attributes["endpoint"]; a != nil && m.Endpoint == "" {
+			ev.add(problem(codeChoice, thing, a.Expr.Range(), "delete the line to use the provider's own endpoint", "endpoint is empty"))
+		}
+		if m.Endpoint != "" && !strings.HasPrefix(m.Endpoint, "https://") && !strings.HasPrefix(m.Endpoint, "http://") {
+			ev.add(problem(codeChoice, thing, at("endpoint"), `begin with "https://"`, "endpoint %s is not a URL", quoteKey(m.Endpoint)))
+		}
+		if m.rate != "" {
+			rate, ok := perMinute(m.rate)
+			if !ok {
+				ev.add(problem(codeChoice, thing, at("rate"), `write a number and a unit: "60/m", "1/s" or "500/h"`, "rate can't be %s", quoteKey(m.rate)))
+			}
+			m.PerMinute = rate
+		}
+		ev.p.Providers = append(ev.p.Providers, m.Config)
+	}
+	slices.SortFunc(ev.p.Providers, func(a, b provider.Config) int { return cmp.Compare(a.Key(), b.Key()) })
+}
+
+func perMinute(rate string) (float64, bool) {
+	number, unit, _ := strings.Cut(rate, "/")
+	n, err := strconv.ParseFloat(number, 64)
+	per := map[string]float64{"s": 60, "m": 1, "h": 1.0 / 60}[unit]
+	return n * per, err == nil && per > 0 && n > 0 && n <= 1e6
+}
+
+func (ev *evaluator) checkVersion(constraint string, at hcl.Range) {
+	c, err := version.NewConstraint(constraint)
+	if err != nil {
+		ev.add(problem(codeVersion, "imgbuild", at, `write it such as ">= 0.1" or "~> 1.2"`, "required_version %s is not a constraint", quoteKey(constraint)))
+		return
+	}
+	v, err := version.NewVersion(ev.opt.Version)
+	if err != nil {
+		return // a build without a version passes for any
+	}
+	if !c.Check(v.Core()) {
+		ev.add(problem(codeVersion, "imgbuild", at, "install another version, or change required_version", "this is imgbuild %s, and the configuration wants %s", ev.opt.Version, constraint))
+	}
+}
+
+func (ev *evaluator) checkType(ty, thing string, at hcl.Range) (diag.Finding, bool) {
+	if ev.opt.Types == nil || slices.Contains(ev.opt.Types, ty) {
+		return diag.Finding{}, true
+	}
+	return problem(codeUnknownName, thing, at, nearest(ty, ev.opt.Types), "there is no provider type %q", ty), false
+}
+
+// checkProvider tells what is wrong with a reference to a provider.
+func (ev *evaluator) checkProvider(key, thing string, at hcl.Range) (diag.Finding, bool) {
+	if ev.decls.makers[key] != nil {
+		return diag.Finding{}, true
+	}
+	ty, alias, _ := strings.Cut(key, ".")
+	hint := nearest(key, sortedKeys(ev.decls.makers))
+	if alias == "" && !strings.HasPrefix(hint, "did") {
+		hint = fmt.Sprintf("add provider %q {}", ty)
+	} else if alias != "" && ev.decls.makers[ty] != nil && !strings.HasPrefix(hint, "did") {
+		hint = fmt.Sprintf("add provider %q { alias = %q }", ty, alias)
+	}
+	return problem(codeUnknownName, thing, at, hint, "there is no provider.%s", key), false
+}
+
+// readText reads a file that the configuration names, and notes it.
+func (ev *evaluator) readText(file string, limit int64) (string, error) {
+	if file = trimDot(file); path.IsAbs(file) || file == ".." || strings.HasPrefix(path.Clean(file), "../") {
+		return "", fmt.Errorf("%s leaves the root of the project", quoteKey(file))
+	}
+	b, err := ev.src.Read(file, limit+1)
+	in := Input{Kind: InputFile, Path: file}
+	if err == nil {
+		in.Content = digest.OfContent(b)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		ev.inputs.add(in)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("there is no file %s", quoteKey(file))
+	case err != nil:
+		return "", err
+	case int64(len(b)) > limit:
+		return "", fmt.Errorf("%s is larger than %d MiB", quoteKey(file), limit>>20)
+	}
+	return string(b), nil
+}

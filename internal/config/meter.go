@@ -1,0 +1,288 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Limits on evaluation. A step is the evaluation of one part of a template,
+// loop or call, an element of a value that is made or compared, or 64 bytes of
+// text.
+const (
+	maxSteps       = 2 << 20  // of one expression
+	maxTotalSteps  = 32 << 20 // of a project
+	maxElements    = 100_000  // in the result of a function
+	maxText        = 1 << 20  // bytes of any string that is made
+	maxExponent    = 1 << 14  // binary, of any number: arithmetic takes time by its digits
+	maxChain       = 1000     // references from one to the next: each takes some stack
+	maxComplaints  = 20       // of one expression: a loop repeats them
+	costOfTextByte = 1.0 / 64
+)
+
+// meter bounds the work of an evaluation. When it is used up, metered nodes
+// return unknown at once, so that the loops around them run dry, and the
+// finding is made where the evaluation began. It can't be an error value of
+// HCL: try and can would swallow it.
+type meter struct {
+	steps   int // left for this expression
+	total   int // left for the project
+	refused string
+}
+
+// spend takes n steps and reports whether there were that many.
+func (m *meter) spend(n int) bool {
+	if m.refused != "" {
+		return false
+	}
+	if m.steps -= n; m.steps < 0 {
+		m.refused = "takes too much work: it makes or walks more than some millions of elements"
+	}
+	return m.refused == ""
+}
+
+// weigh charges for the size of v and refuses what is too large in itself.
+// It stops where the steps end, so it takes no longer than they allow.
+func (m *meter) weigh(v cty.Value) bool {
+	v, _ = v.Unmark()
+	if !m.spend(1) {
+		return false
+	}
+	if !v.IsKnown() || v.IsNull() {
+		return true
+	}
+	switch ty := v.Type(); {
+	case ty == cty.String:
+		n := len(v.AsString())
+		if n > maxText && m.refused == "" {
+			m.refused = fmt.Sprintf("makes a text longer than %d MiB", maxText>>20)
+		}
+		return m.spend(int(float64(n) * costOfTextByte))
+	case ty == cty.Number:
+		if exp := v.AsBigFloat().MantExp(nil); exp > maxExponent || exp < -maxExponent {
+			m.refused = "makes a number with thousands of digits"
+		}
+		return m.refused == ""
+	case ty.IsObjectType():
+		for name := range ty.AttributeTypes() {
+			if !m.weigh(v.GetAttr(name)) {
+				return false
+			}
+		}
+	case v.CanIterateElements():
+		for it := v.ElementIterator(); it.Next(); {
+			if _, e := it.Element(); !m.weigh(e) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// metered is a node of the tree that is charged for.
+type metered struct {
+	hclsyntax.Expression
+	meter *meter
+}
+
+func (e *metered) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	if !e.meter.spend(1) {
+		return cty.DynamicVal, nil
+	}
+	v, diags := e.Expression.Value(ctx)
+	if !e.meter.weigh(v) {
+		return cty.DynamicVal, nil
+	}
+	return v, diags
+}
+
+// wrapper is a node that stands around another.
+type wrapper interface{ inner() hclsyntax.Expression }
+
+func (e *metered) inner() hclsyntax.Expression { return e.Expression }
+func (e *choice) inner() hclsyntax.Expression  { return e.ConditionalExpr }
+
+// meteredCall also holds the result of a function to its limits.
+type meteredCall struct{ metered }
+
+func (e *meteredCall) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	before := e.meter.steps
+	v, diags := e.metered.Value(ctx)
+	if e.meter.refused == "" && before-e.meter.steps > maxElements && elements(v) > maxElements {
+		e.meter.refused = fmt.Sprintf("makes more than %d elements by a function", maxElements)
+		return cty.DynamicVal, nil
+	}
+	return v, diags
+}
+
+// elements counts what is in v, as far as it matters here.
+func elements(v cty.Value) int {
+	v, _ = v.Unmark()
+	if !v.IsKnown() || v.IsNull() || !v.CanIterateElements() {
+		return 0
+	}
+	n := 0
+	for it := v.ElementIterator(); it.Next() && n <= maxElements; {
+		_, e := it.Element()
+		n += 1 + elements(e)
+	}
+	return n
+}
+
+// meteredNumber is an operand of arithmetic: a text that converts to a number
+// with a vast exponent is refused as well.
+type meteredNumber struct{ metered }
+
+func (e *meteredNumber) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := e.metered.Value(ctx)
+	if u, _ := v.Unmark(); u.Type() == cty.String && u.IsKnown() && !u.IsNull() {
+		if n, err := cty.ParseNumberVal(u.AsString()); err == nil && !e.meter.weigh(n) {
+			return cty.DynamicVal, nil
+		}
+	}
+	return v, diags
+}
+
+// meterTree puts meters into an expression where work or values can grow, and
+// hands each reference to resolve. The tree is changed in place; what is
+// returned takes the place of e.
+type meterTree struct {
+	meter   *meter
+	resolve func(e *hclsyntax.ScopeTraversalExpr, bound []string) hclsyntax.Expression
+	call    func(e *hclsyntax.FunctionCallExpr) hclsyntax.Expression // nil: leave it
+	bound   []string                                                 // names that for expressions around here have bound
+}
+
+func (t *meterTree) all(list []hclsyntax.Expression) {
+	for i := range list {
+		list[i] = t.visit(list[i])
+	}
+}
+
+func (t *meterTree) charge(e hclsyntax.Expression) hclsyntax.Expression {
+	return &metered{e, t.meter}
+}
+
+func (t *meterTree) visit(e hclsyntax.Expression) hclsyntax.Expression {
+	switch e := e.(type) {
+	case *hclsyntax.ScopeTraversalExpr:
+		return t.resolve(e, t.bound)
+	case *hclsyntax.LiteralValueExpr:
+		if e.Val.Type() == cty.Number {
+			return t.charge(e) // its exponent may be vast
+		}
+	case *hclsyntax.ParenthesesExpr:
+		e.Expression = t.visit(e.Expression)
+	case *hclsyntax.RelativeTraversalExpr:
+		e.Source = t.visit(e.Source)
+	case *hclsyntax.IndexExpr:
+		e.Collection, e.Key = t.visit(e.Collection), t.visit(e.Key)
+	case *hclsyntax.UnaryOpExpr:
+		e.Val = &meteredNumber{metered{t.visit(e.Val), t.meter}}
+	case *hclsyntax.BinaryOpExpr:
+		// A comparison walks its operands.
+		e.LHS = &meteredNumber{metered{t.visit(e.LHS), t.meter}}
+		e.RHS = &meteredNumber{metered{t.visit(e.RHS), t.meter}}
+	case *hclsyntax.ConditionalExpr:
+		e.Condition, e.TrueResult, e.FalseResult = t.visit(e.Condition), t.charge(t.visit(e.TrueResult)), t.charge(t.visit(e.FalseResult))
+		return &choice{e}
+	case *hclsyntax.TupleConsExpr:
+		t.all(e.Exprs)
+		return t.charge(e)
+	case *hclsyntax.ObjectConsExpr:
+		for i := range e.Items {
+			// A bare word is a literal key, and a.b is refused by its node.
+			k, ok := e.Items[i].KeyExpr.(*hclsyntax.ObjectConsKeyExpr)
+			if _, bare := k.Wrapped.(*hclsyntax.ScopeTraversalExpr); ok && (k.ForceNonLiteral || !bare && hcl.ExprAsKeyword(k.Wrapped) == "") {
+				k.Wrapped = t.visit(k.Wrapped)
+			}
+			e.Items[i].ValueExpr = t.visit(e.Items[i].ValueExpr)
+		}
+		return t.charge(e)
+	case *hclsyntax.FunctionCallExpr:
+		for i := range e.Args {
+			e.Args[i] = t.charge(t.visit(e.Args[i])) // a call walks its arguments
+		}
+		if t.call != nil {
+			if other := t.call(e); other != e {
+				return other
+			}
+		}
+		return &meteredCall{metered{e, t.meter}}
+	case *hclsyntax.TemplateExpr:
+		for i, p := range e.Parts {
+			if _, literal := p.(*hclsyntax.LiteralValueExpr); !literal {
+				e.Parts[i] = &part{metered{t.visit(p), t.meter}}
+			}
+		}
+		return t.charge(e)
+	case *hclsyntax.TemplateWrapExpr:
+		e.Wrapped = &part{metered{t.visit(e.Wrapped), t.meter}}
+	case *hclsyntax.TemplateJoinExpr:
+		e.Tuple = t.visit(e.Tuple)
+		return t.charge(e)
+	case *hclsyntax.SplatExpr:
+		e.Source, e.Each = t.visit(e.Source), t.charge(t.visit(e.Each))
+		return t.charge(e)
+	case *hclsyntax.ForExpr:
+		e.CollExpr = t.visit(e.CollExpr)
+		outer := t.bound
+		t.bound = append(outer[:len(outer):len(outer)], e.KeyVar, e.ValVar)
+		if e.KeyExpr != nil {
+			e.KeyExpr = t.charge(t.visit(e.KeyExpr))
+		}
+		e.ValExpr = t.charge(t.visit(e.ValExpr))
+		if e.CondExpr != nil {
+			e.CondExpr = t.charge(t.visit(e.CondExpr))
+		}
+		t.bound = outer
+	}
+	return e
+}
+
+// part is what stands between ${ and }. An address there is a mistake: HCL
+// would say "string required", or take "${image.x}" for image.x.
+type part struct{ metered }
+
+func (e *part) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := e.metered.Value(ctx)
+	t, ok := targetOf(v)
+	if !ok {
+		return v, diags
+	}
+	hint := "write the reference without quotes and ${ }"
+	if t.kind == "image" {
+		hint += ", or its file as ${" + t.name + ".path}"
+	}
+	return cty.DynamicVal, append(diags, &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Address as text", Subject: e.Range().Ptr(),
+		Detail: t.String() + " is an address and can't be part of a text",
+		Extra:  complaint{codeAddressAsText, hint},
+	})
+}
+
+// choice is a conditional that tells which types it mixes.
+type choice struct{ *hclsyntax.ConditionalExpr }
+
+func (e *choice) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := e.ConditionalExpr.Value(ctx)
+	for _, d := range diags {
+		if d.Summary != "Inconsistent conditional result types" || d.Subject == nil || *d.Subject != hcl.RangeBetween(e.TrueResult.Range(), e.FalseResult.Range()) {
+			continue
+		}
+		yes, _ := e.TrueResult.Value(ctx)
+		no, _ := e.FalseResult.Value(ctx)
+		d.Detail = fmt.Sprintf("the conditional gives %s or %s, and both must be of one type", typeName(yes), typeName(no))
+		hint := "let both results be of one type"
+		if isTarget(yes.Type()) != isTarget(no.Type()) {
+			hint = "let both results be images or both be paths, or write two edits"
+		}
+		d.Extra = complaint{codeMixed, hint}
+	}
+	return v, diags
+}
+
+// complaint travels in hcl.Diagnostic.Extra: Detail is then our own sentence.
+type complaint struct{ code, hint string }

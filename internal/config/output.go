@@ -1,0 +1,129 @@
+package config
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// checkOutputs evaluates the outputs without facts, to find what is wrong with
+// them now.
+func (ev *evaluator) checkOutputs() {
+	slices.SortFunc(ev.decls.outputs, func(a, b *outputDecl) int { return bytes.Compare([]byte(a.name), []byte(b.name)) })
+	ev.p.hasOutputs = len(ev.decls.outputs) > 0
+	for _, o := range ev.decls.outputs {
+		thing := "output." + o.name
+		decode(o.body, &outputSchema, &o.described, ev.getter(thing), thing, o.at, ev.add)
+		if a := o.body.Attributes["value"]; a != nil {
+			ev.value(a.Expr, nil, thing)
+		}
+	}
+	for _, name := range sortedKeys(ev.decls.locals) {
+		ev.local(name, ev.decls.locals[name].name) // also those that nothing uses
+	}
+}
+
+// Finish evaluates the output blocks, sorted by name, with what is known of
+// the images; those without facts count as not made yet. It works on loaded
+// projects only: a decoded one has none of its expressions, and gives nil.
+func (p *Project) Finish(facts map[spec.Address]Facts) ([]OutputValue, diag.List) {
+	if p.eval == nil {
+		return nil, nil
+	}
+	ev, out := p.eval, diag.List{}
+	ev.out, ev.meter = &out, meter{total: maxTotalSteps}
+	ev.facts, ev.made = facts, map[string]cty.Value{}
+	if facts == nil {
+		ev.facts = map[spec.Address]Facts{}
+	}
+	for _, l := range ev.decls.locals {
+		l.done = false // it may use a result
+	}
+	values := make([]OutputValue, 0, len(ev.decls.outputs))
+	for _, o := range ev.decls.outputs {
+		v := OutputValue{Name: o.name, Description: o.description}
+		if a := o.body.Attributes["value"]; a != nil {
+			got, _ := ev.value(a.Expr, nil, "output."+o.name).UnmarkDeep()
+			got = plainly(got)
+			v.Text = show(got, 0)
+			if got.IsWhollyKnown() {
+				v.JSON = asJSON(got)
+			}
+		}
+		values = append(values, v)
+	}
+	return values, out.Sorted()
+}
+
+// plainly makes texts and objects of what carries an address.
+func plainly(v cty.Value) cty.Value {
+	out, err := cty.Transform(v, func(_ cty.Path, v cty.Value) (cty.Value, error) {
+		ty := v.Type()
+		switch {
+		case ty == targetType && v.IsKnown() && !v.IsNull():
+			return cty.StringVal(v.EncapsulatedValue().(*target).String()), nil
+		case ty.IsObjectType() && ty.HasAttribute(addressAttr) && v.IsKnown() && !v.IsNull():
+			attrs := v.AsValueMap()
+			attrs["address"] = attrs[addressAttr]
+			delete(attrs, addressAttr)
+			return cty.ObjectVal(attrs), nil
+		}
+		return v, nil
+	})
+	if err != nil {
+		panic(err) // the function above gives none
+	}
+	return out
+}
+
+func asJSON(v cty.Value) []byte {
+	b, err := ctyjson.Marshal(v, v.Type())
+	if err != nil {
+		panic("config: JSON of a known plain value: " + err.Error())
+	}
+	return b
+}
+
+// finished is the value of a reference to an image, with its facts.
+func (ev *evaluator) finished(name string, key *string, at hcl.Range) cty.Value {
+	d := ev.decls.image(name)
+	one := func(address string) cty.Value {
+		if v, ok := ev.made[address]; ok {
+			return v
+		}
+		a := spec.Address(address)
+		i, ok := slices.BinarySearchFunc(ev.p.Images, a, func(im spec.Image, a spec.Address) int { return bytes.Compare([]byte(im.Address), []byte(a)) })
+		if !ok {
+			return cty.DynamicVal
+		}
+		v := imageVal(&ev.p.Images[i], ev.facts[a])
+		ev.made[address] = v
+		return v
+	}
+	if !d.keyed() {
+		return one("image." + name)
+	}
+	s := d.slow
+	if key != nil {
+		if _, ok := s.byKey[*key]; !ok {
+			return s.pick(ev, name, key, at)
+		}
+		return one(instance("image."+name, *key))
+	}
+	if v, ok := ev.made["image."+name]; ok {
+		return v
+	}
+	values := make([]cty.Value, len(s.each))
+	for i := range s.each {
+		values[i] = one(instance("image."+name, s.each[i].key))
+	}
+	v := gather(s, values)
+	ev.made["image."+name] = v
+	return v
+}

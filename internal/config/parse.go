@@ -1,0 +1,455 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// decls is what the files declare. The first of equal names stays.
+type decls struct {
+	images  []imageDecl // sorted by name
+	presets map[string]*presetDecl
+	vars    map[string]*varDecl
+	locals  map[string]*localDecl
+	makers  map[string]*block // provider blocks by key
+	outputs []*outputDecl
+	project *block // imgbuild
+}
+
+// block is a block that was kept for the evaluator.
+type block struct {
+	*hclsyntax.Block
+	file int32
+	key  string // of a provider
+}
+
+// imageDecl is an image block: a draft if it was all literals, else slow.
+type imageDecl struct {
+	name  string
+	place place
+	draft *draft
+	slow  *slowImage
+}
+
+// slowImage is an image block that needs evaluation.
+type slowImage struct {
+	block   *hclsyntax.Block
+	forEach hclsyntax.Expression // nil for a single image
+	each    []instanceOf         // by key; one without key for a single image
+	counted bool                 // each is complete
+	drafts  []*draft             // as each; nil until the image is decoded
+	byKey   map[string]int       // index in each
+	values  []cty.Value          // as each, of references
+	all     cty.Value            // of a reference to the whole
+	ready   bool                 // values and all are set
+}
+
+// instanceOf is one round of a for_each.
+type instanceOf struct {
+	key   string
+	value cty.Value // each
+}
+
+func (d *imageDecl) keyed() bool { return d.slow != nil && d.slow.forEach != nil }
+
+type presetDecl struct {
+	block *block
+	index int32 // in Project.presets
+	draft draft
+}
+
+type localDecl struct {
+	expr  hclsyntax.Expression
+	name  hcl.Range
+	value cty.Value
+	done  bool
+}
+
+type outputDecl struct {
+	described
+	name string
+	body *hclsyntax.Body
+	at   hcl.Range
+}
+
+func (d *decls) image(name string) *imageDecl {
+	i, ok := slices.BinarySearchFunc(d.images, name, func(d imageDecl, name string) int { return cmp.Compare(d.name, name) })
+	if !ok {
+		return nil
+	}
+	return &d.images[i]
+}
+
+// imageNames is for hints.
+func (d *decls) imageNames() []string {
+	names := make([]string, len(d.images))
+	for i := range d.images {
+		names[i] = d.images[i].name
+	}
+	return names
+}
+
+// parsed is what remains of a file when its tree is dropped.
+type parsed struct {
+	content  digest.Content
+	images   []imageDecl
+	blocks   []*hclsyntax.Block // the others
+	findings diag.List
+	torn     bool
+}
+
+// parseFile guards, parses and decodes what is literal. It keeps neither src
+// nor, but for the blocks that it returns, the tree. intern makes one of equal
+// short strings.
+func parseFile(name string, index int32, src []byte, intern map[string]string) *parsed {
+	out := &parsed{content: digest.OfContent(src)}
+	body, ok := out.parse(name, src)
+	if !ok {
+		return out
+	}
+	n := 0
+	for _, b := range body.Blocks {
+		if b.Type == "image" {
+			n++
+		}
+	}
+	out.images = make([]imageDecl, 0, n)
+	drafts := make([]draft, 0, n)
+	for _, name := range sortedKeys(body.Attributes) {
+		hint := "put it into a block; values for variables stand in *.imgvars files"
+		out.add(problem(codeUnknownAttr, name, body.Attributes[name].NameRange, hint, "there are no attributes outside blocks"))
+	}
+	for _, b := range body.Blocks {
+		if !out.checkHead(b) {
+			continue
+		}
+		if b.Type != "image" {
+			out.blocks = append(out.blocks, b)
+			continue
+		}
+		at := placeOf(index, b)
+		address := "image." + b.Labels[0]
+		d := imageDecl{name: address[len("image."):], place: at}
+		if each := b.Body.Attributes["for_each"]; each != nil {
+			d.slow = &slowImage{block: b, forEach: each.Expr}
+		} else {
+			drafts = append(drafts, draft{})
+			d.draft = &drafts[len(drafts)-1]
+			d.draft.origin = origin{at, -1}
+			d.draft.Address = spec.Address(address)
+			mark := len(out.findings)
+			if !out.literalImage(b, d.draft) {
+				drafts = drafts[:len(drafts)-1]
+				out.findings = out.findings[:mark]
+				d.draft, d.slow = nil, &slowImage{block: b}
+			} else {
+				shorten(d.draft, intern)
+			}
+		}
+		out.images = append(out.images, d)
+	}
+	return out
+}
+
+func (out *parsed) add(f diag.Finding) { out.findings = append(out.findings, f) }
+
+// parse returns the body, or what could be read of it.
+func (out *parsed) parse(name string, src []byte) (*hclsyntax.Body, bool) {
+	if f := guard(name, src, false); f != nil {
+		out.add(*f)
+		out.torn = true
+		return nil, false
+	}
+	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	l, torn := syntaxFindings(diags)
+	out.findings = append(out.findings, l...)
+	out.torn = out.torn || torn
+	if file == nil {
+		return nil, false
+	}
+	return file.Body.(*hclsyntax.Body), true
+}
+
+// syntaxFindings tells of names given twice, and of the first error of syntax:
+// those that follow are mostly its echo. An unclosed string alone makes six.
+func syntaxFindings(diags hcl.Diagnostics) (l diag.List, torn bool) {
+	var first *hcl.Diagnostic
+	for _, d := range diags {
+		switch {
+		case d.Severity != hcl.DiagError || d.Subject == nil:
+		case d.Summary == "Attribute redefined":
+			l = append(l, problem(codeDuplicate, "attribute", *d.Subject, "keep one of them", "%s", lowerFirst(sentence(d.Detail))))
+		case first == nil || d.Subject.Start.Byte < first.Subject.Start.Byte:
+			first = d
+		}
+	}
+	if first != nil {
+		l = append(l, problem(codeSyntax, lowerFirst(first.Summary), *first.Subject, "", "%s", lowerFirst(sentence(first.Detail))))
+	}
+	return l, first != nil
+}
+
+func lowerFirst(s string) string {
+	if len(s) > 1 && s[0] >= 'A' && s[0] <= 'Z' && (s[1] < 'A' || s[1] > 'Z') {
+		return string(s[0]+'a'-'A') + s[1:]
+	}
+	return s
+}
+
+func placeOf(file int32, b *hclsyntax.Block) place {
+	return place{file, int32(b.TypeRange.Start.Line), int32(b.TypeRange.Start.Byte)}
+}
+
+// checkHead tells whether a block is known and has the labels that it needs.
+func (out *parsed) checkHead(b *hclsyntax.Block) bool {
+	labels, ok := topBlocks[b.Type]
+	switch {
+	case !ok && slices.Contains(laterBlocks, b.Type):
+		out.add(problem(codeUnsupported, b.Type, b.TypeRange, "remove it for now", "this block is not supported by this version"))
+		return false
+	case !ok:
+		known := sortedKeys(topBlocks)
+		out.add(problem(codeUnknownBlock, b.Type, b.TypeRange, nearest(b.Type, known), "there is no such block"))
+		return false
+	case len(b.Labels) > labels:
+		out.add(problem(codeLabel, b.Type, b.LabelRanges[labels], "remove it", "the block takes %s", labelCount(labels)))
+		return false
+	case len(b.Labels) < labels:
+		out.add(problem(codeLabel, b.Type, b.TypeRange, fmt.Sprintf("write %s \"NAME\" { … }", b.Type), "the block takes %s", labelCount(labels)))
+		return false
+	case labels == 1 && !identifier(b.Labels[0]):
+		out.add(problem(codeLabel, b.Type, b.LabelRanges[0], "use letters, digits, - and _, and begin with a letter", "%s can't be a name", quoteKey(b.Labels[0])))
+		return false
+	}
+	return true
+}
+
+func labelCount(n int) string {
+	if n == 0 {
+		return "no label"
+	}
+	return "one label"
+}
+
+func identifier(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || i > 0 && (c >= '0' && c <= '9' || c == '-')) {
+			return hclsyntax.ValidIdentifier(s)
+		}
+	}
+	return s != ""
+}
+
+// literalImage decodes an image block without an evaluator, and reports
+// whether that was possible.
+func (out *parsed) literalImage(b *hclsyntax.Block, d *draft) bool {
+	thing := string(d.Address)
+	_, wait := decodeImage(b, d, everything, constant, thing, out.add)
+	return !wait
+}
+
+type parts int
+
+const (
+	names      parts = 1 << iota // path and renditions: what a reference to the image needs
+	rest                         // all else
+	everything = names | rest
+)
+
+// decodeImage fills d from a block. A for_each image or one that refers to
+// others is decoded in two goes, so that two images may use each other's path.
+func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing string, add func(diag.Finding)) (ok, wait bool) {
+	at := b.DefRange()
+	if which == names {
+		// What is wrong here is told by the other go.
+		quiet := func(diag.Finding) {}
+		only := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
+		for _, name := range []string{"path", "preset"} {
+			if a := b.Body.Attributes[name]; a != nil {
+				only.Attributes[name] = a
+			}
+		}
+		if d.given, wait = decode(only, &imageSchema, d, get, thing, at, quiet); wait {
+			return false, true
+		}
+	} else if d.given, wait = decode(b.Body, &imageSchema, d, get, thing, at, add); wait {
+		return false, true
+	}
+	var edit, file *hclsyntax.Block
+	for _, inner := range b.Body.Blocks {
+		var twice *hclsyntax.Block
+		switch inner.Type {
+		case "rendition":
+			if which&names != 0 && decodeRendition(inner, d, get, thing, add) {
+				return false, true
+			}
+			continue
+		case "edit":
+			twice, edit = edit, inner
+		case "file":
+			twice, file = file, inner
+		default:
+			continue
+		}
+		if which&rest == 0 {
+			continue
+		}
+		if twice != nil {
+			f := problem(codeDuplicate, thing, inner.TypeRange, "keep one", "there are two %s blocks", inner.Type)
+			f.Related = []diag.Related{{Range: *rangeOf(twice.TypeRange), Text: "the first one"}}
+			add(f)
+			continue
+		}
+		if len(inner.Labels) > 0 {
+			add(problem(codeLabel, thing, inner.LabelRanges[0], "remove it", "%s takes no label", inner.Type))
+		}
+		if inner.Type == "file" {
+			if _, wait = decode(inner.Body, &fileSchema, &d.File, get, thing, inner.DefRange(), within(add, "file: ")); wait {
+				return false, true
+			}
+		} else if decodeEdit(inner, d, get, thing, add) {
+			return false, true
+		}
+	}
+	return true, false
+}
+
+// within puts the name of an inner block after the thing of each finding.
+func within(add func(diag.Finding), inner string) func(diag.Finding) {
+	return func(f diag.Finding) {
+		thing, text, _ := strings.Cut(f.Text, ": ")
+		f.Text = thing + ": " + inner + text
+		add(f)
+	}
+}
+
+func decodeRendition(b *hclsyntax.Block, d *draft, get valuer, thing string, add func(diag.Finding)) (wait bool) {
+	if len(b.Labels) != 1 || !identifier(b.Labels[0]) {
+		add(problem(codeLabel, thing, b.DefRange(), `write rendition "NAME" { … } with letters, digits, - and _`, "a rendition takes one name"))
+		return false
+	}
+	r := rendition{Name: b.Labels[0]}
+	if slices.ContainsFunc(d.Renditions, func(o rendition) bool { return o.Name == r.Name }) {
+		add(problem(codeDuplicate, thing, b.DefRange(), "give it another name", "there are two renditions %q", r.Name))
+		return false
+	}
+	if _, wait = decode(b.Body, &renditionSchema, &r, get, thing, b.DefRange(), within(add, "rendition "+r.Name+": ")); wait {
+		return true
+	}
+	d.Renditions = append(d.Renditions, r)
+	return false
+}
+
+func decodeEdit(b *hclsyntax.Block, d *draft, get valuer, thing string, add func(diag.Finding)) (wait bool) {
+	add = within(add, "edit: ")
+	at := b.DefRange()
+	decode(b.Body, &editSchema, d, get, thing, at, add)
+	one, many := b.Body.Attributes["image"], b.Body.Attributes["images"]
+	source := func(v cty.Value, at hcl.Range) {
+		if t, ok := targetOf(v); ok && t.kind == "image" {
+			d.Wanted.Sources = append(d.Wanted.Sources, spec.Source{Image: spec.Address(t.name)})
+			return
+		}
+		switch {
+		case !v.IsKnown():
+		case v.Type() != cty.String || v.IsNull():
+			hint := `write image.NAME, or a path such as "photos/lake.jpg"`
+			if v.Type().IsObjectType() || v.Type().IsMapType() {
+				hint = "an image with for_each needs a key: image.NAME[\"KEY\"]"
+			}
+			add(problem(codeType, thing, at, hint, "a source must be an image or a path, and %s", describe(v)))
+		default:
+			file := trimDot(v.AsString())
+			if err := spec.CheckPath(file); err != nil {
+				add(problem(codePath, thing, at, "", "the path %s %s", quoteKey(file), err))
+				return
+			}
+			d.Wanted.Sources = append(d.Wanted.Sources, spec.Source{File: file})
+		}
+	}
+	switch {
+	case one != nil && many != nil:
+		add(problem(codeEdit, thing, many.NameRange, "keep one of them", "image and images exclude each other"))
+	case one != nil:
+		v, ok := get(one.Expr)
+		if !ok {
+			return true
+		}
+		source(v, one.Expr.Range())
+	case many != nil:
+		v, ok := get(many.Expr)
+		if !ok {
+			return true
+		}
+		if !v.IsKnown() {
+			break
+		}
+		if ty := v.Type(); v.IsNull() || !(ty.IsTupleType() || ty.IsListType() || ty.IsSetType()) {
+			add(problem(codeType, thing, many.Expr.Range(), `write images = [image.a, "b.png"]`, "images must be a list, and %s", describe(v)))
+			break
+		}
+		if v.LengthInt() == 0 {
+			add(problem(codeEdit, thing, many.Expr.Range(), "name at least one image, or remove the block", "the list of images is empty"))
+		}
+		for it := v.ElementIterator(); it.Next(); {
+			_, e := it.Element()
+			source(e, many.Expr.Range())
+		}
+	default:
+		add(problem(codeEdit, thing, at, `add image = image.NAME, or a path such as "photos/lake.jpg"`, "an edit needs a source"))
+	}
+	for _, inner := range b.Body.Blocks {
+		if inner.Type != "mask" {
+			continue
+		}
+		if d.Wanted.Mask != nil {
+			add(problem(codeDuplicate, thing, inner.TypeRange, "keep one", "there are two mask blocks"))
+			continue
+		}
+		m := spec.Mask{Edit: "transparent"}
+		if _, wait = decode(inner.Body, &maskSchema, &m, get, thing, inner.DefRange(), within(add, "mask: ")); wait {
+			return true
+		}
+		if m.File = trimDot(m.File); m.File != "" {
+			if err := spec.CheckPath(m.File); err != nil {
+				add(problem(codePath, thing, inner.Body.Attributes["file"].Expr.Range(), "", "mask: the path %s %s", quoteKey(m.File), err))
+			}
+		}
+		d.Wanted.Mask = &m
+	}
+	return false
+}
+
+// trimDot drops what says nothing: ./a.png is a.png.
+func trimDot(p string) string {
+	for strings.HasPrefix(p, "./") {
+		p = p[2:]
+	}
+	return p
+}
+
+// shorten lets equal short values share their bytes: models, sizes and styles
+// repeat thousands of times.
+func shorten(d *draft, intern map[string]string) {
+	for _, s := range []*string{&d.Wanted.Model, &d.Wanted.Size, &d.Wanted.AspectRatio, &d.Wanted.Resolution, &d.Wanted.Quality, &d.Wanted.Style, &d.Wanted.User} {
+		if *s == "" {
+			continue
+		}
+		if one, ok := intern[*s]; ok {
+			*s = one
+		} else if len(intern) < 10_000 {
+			intern[*s] = *s
+		}
+	}
+}

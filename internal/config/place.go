@@ -1,0 +1,156 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// At is the place of a field of an image, such as "aspect_ratio", "edit",
+// "edit.mask", "file.quality" or "rendition.card.width": the value in its
+// block, else in its preset, else the head of the block. It is nil for an
+// address that the project does not have. It parses the file again, so it is
+// for when there is something to say.
+func (p *Project) At(src Source, a spec.Address, field string) *diag.Range {
+	i, ok := slices.BinarySearchFunc(p.Images, a, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })
+	if !ok {
+		return nil
+	}
+	return (&locator{src: src, p: p}).at(i, field)
+}
+
+// locator finds places. It remembers a few files, because findings come in
+// bunches.
+type locator struct {
+	src   Source
+	p     *Project
+	files [8]located
+	next  int
+}
+
+type located struct {
+	file   string
+	blocks map[int32]*hclsyntax.Block // by byte
+}
+
+func (l *locator) at(image int, field string) *diag.Range {
+	return l.ofOrigin(l.p.origins[image], field)
+}
+
+func (l *locator) of(im *draft, field string) *diag.Range { return l.ofOrigin(im.origin, field) }
+
+func (l *locator) ofOrigin(o origin, field string) *diag.Range {
+	if field != "" {
+		if r := l.inBlock(o.place, field); r != nil {
+			return r
+		}
+		if o.preset >= 0 {
+			if r := l.inBlock(l.p.presets[o.preset], field); r != nil {
+				return r
+			}
+		}
+	}
+	return l.field(o.place, "")
+}
+
+// field is like inBlock, but the head of the block where the field is not in
+// it, and at least its line where the file has changed.
+func (l *locator) field(at place, field string) *diag.Range {
+	if b := l.block(at); b == nil {
+		pos := diag.Pos{Line: int(at.line), Column: 1, Byte: int(at.byte)}
+		return &diag.Range{File: l.p.files[at.file], Start: pos, End: pos}
+	} else if r := l.inBlock(at, field); r != nil {
+		return r
+	} else {
+		return rangeOf(b.DefRange())
+	}
+}
+
+// inBlock is the place of a field in a block, or nil.
+func (l *locator) inBlock(at place, field string) *diag.Range {
+	b := l.block(at)
+	if b == nil {
+		return nil
+	}
+	var found *hcl.Range
+	body := b.Body
+	names := strings.Split(field, ".")
+	for len(names) > 0 {
+		name := names[0]
+		names = names[1:]
+		a := body.Attributes[name]
+		if a == nil && name == "image" {
+			a = body.Attributes["images"]
+		}
+		if a != nil {
+			r := a.Expr.Range()
+			return rangeOf(r)
+		}
+		i := slices.IndexFunc(body.Blocks, func(b *hclsyntax.Block) bool {
+			return b.Type == name && (len(b.Labels) == 0 || len(names) == 0 || b.Labels[0] == names[0])
+		})
+		if i < 0 {
+			break
+		}
+		inner := body.Blocks[i]
+		if len(inner.Labels) > 0 && len(names) > 0 {
+			names = names[1:]
+		}
+		r := inner.DefRange()
+		found, body = &r, inner.Body
+	}
+	if found == nil {
+		return nil
+	}
+	return rangeOf(*found)
+}
+
+func (l *locator) block(at place) *hclsyntax.Block {
+	if int(at.file) >= len(l.p.files) {
+		return nil
+	}
+	file := l.p.files[at.file]
+	i := slices.IndexFunc(l.files[:], func(f located) bool { return f.file == file })
+	if i < 0 {
+		i = l.next
+		l.next = (l.next + 1) % len(l.files)
+		l.files[i] = located{file, l.parse(file)}
+	}
+	return l.files[i].blocks[at.byte]
+}
+
+func (l *locator) parse(file string) map[int32]*hclsyntax.Block {
+	src, err := l.src.Read(file, maxFile)
+	if err != nil || guard(file, src, false) != nil {
+		return nil
+	}
+	f, _ := hclsyntax.ParseConfig(src, file, hcl.InitialPos)
+	if f == nil {
+		return nil
+	}
+	blocks := map[int32]*hclsyntax.Block{}
+	for _, b := range f.Body.(*hclsyntax.Body).Blocks {
+		blocks[int32(b.TypeRange.Start.Byte)] = b
+	}
+	return blocks
+}
+
+// problem is an error about a field of an image.
+func (l *locator) problem(code string, im *draft, field, hint, format string, args ...any) diag.Finding {
+	f := problem(code, string(im.Address), hcl.Range{}, hint, format, args...)
+	f.Range = l.of(im, field)
+	return f
+}
+
+// image is problem for an image of the project.
+func (l *locator) image(code string, image int, field, hint, format string, args ...any) diag.Finding {
+	f := problem(code, string(l.p.Images[image].Address), hcl.Range{}, hint, format, args...)
+	f.Range = l.at(image, field)
+	return f
+}
