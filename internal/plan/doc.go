@@ -1,0 +1,26 @@
+// Package plan decides: it compares what is wanted (specs) with what we had
+// (the lock), what is on disk, what was already bought and what is under way,
+// and says what to do, why and for how much. Apply obeys.
+//
+// Make is a pure function: no I/O, no clock, no HCL, no layout of text. Where
+// it needs to know something that only the disk can tell and that a plan with
+// nothing to do never needs (was this request bought before, is this original
+// on a tier, what are the bytes of that file), it lists the question in
+// Plan.Asks; the caller answers and calls again. The number of rounds is
+// bounded by the longest chain of edits.
+//
+// # Verbs
+//
+// Paid: Generate, Edit. Free: Render, Restore, Move, Delete, Forget. Standing,
+// nothing is done: Resume (paid for and not fetched yet: apply fetches it
+// before it plans), Hold (sent and not answered), Refused (paid for
+// and unusable), Conflict (a file that is not ours), Missing (an original is
+// on no tier). No standing step turns into a purchase by itself.
+//
+// # Whose candidates
+//
+// A request digest does not name an address, so a renamed image, a reverted
+// prompt and a switched branch find what was bought. Candidates that another
+// image of the configuration holds are taken: equal requests at two addresses
+// are separate rolls unless both say share = true.
+package plan

@@ -1,0 +1,553 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/lock"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// Make plans. While Asks of the result is not empty it is no plan yet.
+func Make(in Input) *Plan {
+	m := maker{in: in, plan: &Plan{
+		FormatVersion: FormatVersion, Tool: in.Tool, Draft: in.Draft,
+		Partial: in.Select.Partial(), MaxCost: in.MaxCost, Steps: []Step{},
+	}}
+	if in.Lock == nil {
+		m.in.Lock = &lock.Lock{}
+	}
+	if in.Destroy {
+		m.in.Images = nil
+	}
+	m.state = make([]state, len(m.in.Images))
+	m.select_()
+	m.findOrphans()
+	for i := range m.in.Images {
+		m.visit(i)
+	}
+	m.orphans()
+	m.plan.Recount()
+	return m.plan
+}
+
+// state is what the rest of the plan may know of an image.
+type state struct {
+	phase   phase
+	skip    bool           // not selected
+	replace bool           // asked to roll again
+	waits   bool           // can't go on in this run
+	works   bool           // has a step that changes its lock entry
+	content digest.Content // of the picked candidate; none if it will change
+	entry   *lock.Entry    // nil if the lock does not know it
+}
+
+// sharer is an image whose candidates others may take, and how many it will
+// have.
+type sharer struct {
+	address spec.Address
+	n       int
+}
+
+type phase uint8
+
+const (
+	unvisited phase = iota
+	visiting
+	visited
+)
+
+type maker struct {
+	in    Input
+	plan  *Plan
+	state []state
+
+	orphan    []int                               // lock entries that the configuration does not have
+	taken     []bool                              // orphans that were moved, by index of orphan
+	byRequest map[digest.Request][]int            // orphans; built when first needed
+	holders   map[digest.Request][]int            // all lock entries; built when first needed
+	owners    map[string]*lock.Entry              // by output path; built when first needed
+	wanted    map[string]bool                     // output paths that the configuration wants; built when first needed
+	claimed   map[digest.Request][]digest.Content // bought before and given out in this plan
+	text      []byte                              // of a request; reused
+	pended    map[int]bool                        // pending attempts that belong to an image
+	sharers   map[digest.Request]sharer           // the image that has most once the plan is done
+}
+
+func (m *maker) index(a spec.Address) (int, bool) {
+	return slices.BinarySearchFunc(m.in.Images, a, func(im spec.Image, a spec.Address) int {
+		return cmp.Compare(im.Address, a)
+	})
+}
+
+func (m *maker) problem(a spec.Address, p spec.Problem) {
+	m.plan.Problems = append(m.plan.Problems, Problem{Address: a, Problem: p})
+}
+
+// select_ marks what the flags leave out and what they ask to roll again. A
+// target takes what it needs along; an exclusion takes what needs it.
+func (m *maker) select_() {
+	sel := m.in.Select
+	if len(sel.Target)+len(sel.Exclude)+len(sel.Replace) == 0 {
+		return
+	}
+	patterns := [][]string{sel.Target, sel.Exclude, sel.Replace}
+	flags := []string{"-target", "-exclude", "-replace"}
+	used := make([][]bool, 3)
+	for i := range used {
+		used[i] = make([]bool, len(patterns[i]))
+	}
+	wanted := make([]bool, len(m.in.Images))
+	for i := range m.in.Images {
+		im := &m.in.Images[i]
+		wanted[i] = len(sel.Target) == 0 || matchAny(sel.Target, used[0], im)
+		m.state[i].skip = matchAny(sel.Exclude, used[1], im)
+		m.state[i].replace = matchAny(sel.Replace, used[2], im)
+	}
+	var need func(i int)
+	need = func(i int) {
+		for _, a := range m.in.Images[i].Edges() {
+			if j, ok := m.index(a); ok && !wanted[j] {
+				wanted[j] = true
+				need(j)
+			}
+		}
+	}
+	if len(sel.Target) > 0 {
+		for i := range wanted {
+			if wanted[i] {
+				need(i)
+			}
+		}
+		for i := range wanted {
+			m.state[i].skip = m.state[i].skip || !wanted[i]
+		}
+	}
+	for k, list := range patterns {
+		for i, p := range list {
+			if !used[k][i] && !(k != 2 && m.matchesLock(p)) {
+				m.problem("", spec.Problem{Field: flags[k], Value: p,
+					Text: flags[k] + "=" + p + " matches no image", Hint: "imgbuild graph lists the addresses; * stands for any run of characters"})
+			}
+		}
+	}
+}
+
+func (m *maker) matchesLock(pattern string) bool {
+	return slices.ContainsFunc(m.in.Lock.Entries, func(e lock.Entry) bool { return Match(pattern, e.Address) })
+}
+
+// findOrphans walks the two sorted lists side by side, and notes which entry
+// belongs to which image.
+func (m *maker) findOrphans() {
+	i := 0
+	for j := range m.in.Lock.Entries {
+		a := m.in.Lock.Entries[j].Address
+		for i < len(m.in.Images) && m.in.Images[i].Address < a {
+			i++
+		}
+		if i == len(m.in.Images) || m.in.Images[i].Address != a {
+			m.orphan = append(m.orphan, j)
+		} else {
+			m.state[i].entry = &m.in.Lock.Entries[j]
+		}
+	}
+	m.taken = make([]bool, len(m.orphan))
+}
+
+func (m *maker) visit(i int) {
+	st := &m.state[i]
+	switch st.phase {
+	case visited:
+		return
+	case visiting:
+		panic("plan: a cycle of edits reached the plan; package config must refuse it")
+	}
+	st.phase = visiting
+	im := &m.in.Images[i]
+	for _, s := range im.Wanted.Sources {
+		if s.Image == "" {
+			continue
+		}
+		j, ok := m.index(s.Image)
+		if !ok {
+			panic("plan: " + string(im.Address) + " edits " + string(s.Image) + ", which is not there; package config must refuse it")
+		}
+		m.visit(j)
+	}
+	m.image(i, im)
+	st.phase = visited
+}
+
+// source is the content of a source, none while it is not known.
+func (m *maker) source(s spec.Source) digest.Content {
+	if s.Image == "" {
+		return m.in.Files[s.File]
+	}
+	j, _ := m.index(s.Image)
+	return m.state[j].content
+}
+
+func (m *maker) image(i int, im *spec.Image) {
+	st := &m.state[i]
+	entry := st.entry
+	for _, a := range im.Edges() {
+		if j, _ := m.index(a); m.state[j].skip && m.state[j].content.IsZero() {
+			st.skip = true
+		}
+	}
+	if st.skip {
+		if entry != nil {
+			if p := entry.Picked(Pick(im, entry)); p != nil {
+				st.content = p.Content
+			}
+		}
+		st.waits = st.content.IsZero()
+		return
+	}
+	var mask digest.Content
+	if im.Wanted.Mask != nil {
+		mask = m.in.Files[im.Wanted.Mask.File]
+	}
+	res, problems := m.resolve(im, entry, false)
+	dig, known := m.digest(im, &res)
+	if entry != nil && (!known || dig != entry.Request || len(problems) > 0) {
+		// It may differ only in defaults that the lock pins. They are looked at
+		// only here: taking fields apart costs more than all the rest of an
+		// unchanged image.
+		res, problems = m.resolve(im, entry, true)
+		dig, known = m.digest(im, &res)
+	}
+	if len(problems) > 0 {
+		st.waits = true
+		for _, p := range problems {
+			m.problem(im.Address, p)
+		}
+		return
+	}
+
+	if known && entry != nil && entry.Request == dig && len(entry.Candidates) >= im.N && !st.replace {
+		if m.upToDate(im, st, entry, &res, mask) {
+			m.plan.Unchanged++
+			return
+		}
+	}
+	if !m.writable(im, &res) {
+		st.waits = true
+		return
+	}
+	s := &stepper{m: m, im: im, st: st, res: &res, entry: entry, mask: mask, known: known, digest: dig}
+	s.run()
+}
+
+// writable makes sure that every output has a format that we can write.
+func (m *maker) writable(im *spec.Image, res *spec.Resolved) bool {
+	ok := true
+	for _, o := range res.Outputs(im, digest.Content{}) {
+		if r, _ := spec.ParseRecipe(o.Recipe); r.File.Format != "png" && r.File.Format != "jpeg" {
+			ok = false
+			m.problem(im.Address, spec.Problem{Field: "path", Value: o.Path,
+				Text: "imgbuild writes PNG and JPEG, not " + strconv.Quote(o.Path), Hint: "let the name end in .png or .jpg, or write format"})
+		}
+	}
+	return ok
+}
+
+// Pick is the number, from 1, of the chosen candidate: the configuration wins
+// over the lock.
+func Pick(im *spec.Image, entry *lock.Entry) int {
+	if im.Pick > 0 {
+		return im.Pick
+	}
+	if entry != nil && entry.Pick > 0 && entry.Pick <= len(entry.Candidates) {
+		return entry.Pick
+	}
+	return 1
+}
+
+// digest fills in the inputs and names the request, if all of them are known.
+func (m *maker) digest(im *spec.Image, res *spec.Resolved) (dig digest.Request, known bool) {
+	if len(im.Wanted.Sources) > 0 && !res.SetInputs(im, m.source, func(f string) digest.Content { return m.in.Files[f] }) {
+		return dig, false
+	}
+	m.text = res.Request.AppendCanonical(m.text[:0])
+	return digest.OfRequest(m.text), true
+}
+
+// resolve fits the wish to the offer, with the defaults that the lock pins if
+// it is asked to.
+func (m *maker) resolve(im *spec.Image, entry *lock.Entry, pinned bool) (spec.Resolved, []spec.Problem) {
+	var pins spec.Pins
+	w := &im.Wanted
+	offer, ok := m.in.Offer(w.Provider, w.Model)
+	if !ok {
+		return spec.Resolved{}, []spec.Problem{{Field: "model", Value: w.Model,
+			Text: w.Provider + " has no model " + strconv.Quote(w.Model), Hint: "imgbuild models lists them"}}
+	}
+	if pinned && entry.Field("provider") == offer.Provider {
+		if o, is := m.in.Offer(w.Provider, entry.Field("model")); is && w.Model == "" {
+			offer = o
+		}
+	}
+	if pinned && entry.Field("provider") == offer.Provider && entry.Field("model") == offer.Model {
+		pins = spec.Pins{Set: true, Resolution: entry.Field("resolution"), Quality: entry.Field("quality"), AspectRatio: entry.Field("aspect_ratio")}
+	}
+	return spec.Resolve(im, offer, pins)
+}
+
+// upToDate is the path of an image with nothing to do.
+func (m *maker) upToDate(im *spec.Image, st *state, entry *lock.Entry, res *spec.Resolved, mask digest.Content) bool {
+	picked := entry.Picked(Pick(im, entry))
+	if picked == nil {
+		return false
+	}
+	outs := res.Outputs(im, mask)
+	if len(outs) != len(entry.Outputs) {
+		return false
+	}
+	for _, o := range outs {
+		rec := entry.Output(o.Path)
+		if rec == nil || rec.Recipe != o.Recipe || rec.Of != picked.Content || !ours(m.in.Seen(o.Path), rec) {
+			return false
+		}
+	}
+	st.content = picked.Content
+	return true
+}
+
+// ours reports whether a file is what we wrote, as far as is known.
+func ours(seen Seen, rec *lock.Output) bool {
+	return seen.Exists && seen.Regular && seen.Size == rec.Bytes && (seen.Content.IsZero() || seen.Content == rec.Content)
+}
+
+func (m *maker) bought(r digest.Request) []Bought {
+	b, ok := m.in.Bought[r]
+	if !ok {
+		m.plan.Asks.Requests = append(m.plan.Asks.Requests, r)
+	}
+	return b
+}
+
+// held reports whether an original can be had: from a tier, or from an output
+// that is a byte-for-byte copy of it.
+func (m *maker) held(c digest.Content, entry *lock.Entry) bool {
+	if entry != nil {
+		for i := range entry.Outputs {
+			if o := &entry.Outputs[i]; o.Content == c && ours(m.in.Seen(o.Path), o) {
+				return true
+			}
+		}
+	}
+	h, ok := m.in.Held[c]
+	if !ok {
+		m.plan.Asks.Contents = append(m.plan.Asks.Contents, c)
+	}
+	return h
+}
+
+func (m *maker) orphans() {
+	for k, j := range m.orphan {
+		if m.taken[k] {
+			continue
+		}
+		e := &m.in.Lock.Entries[j]
+		if sel := m.in.Select; sel.Partial() {
+			hit := func(p string) bool { return Match(p, e.Address) }
+			if slices.ContainsFunc(sel.Exclude, hit) || len(sel.Target) > 0 && !slices.ContainsFunc(sel.Target, hit) {
+				continue
+			}
+		}
+		s := Step{Address: e.Address, Verb: Forget, Drop: true, Priced: true, Precondition: e.Digest(),
+			Why: []Reason{{Cause: CauseUnwanted}}}
+		if m.in.Destroy {
+			s.Why[0] = Reason{Cause: CauseAsked, Field: "-destroy"}
+		}
+		for i := range e.Outputs {
+			o := &e.Outputs[i]
+			out, why := m.drop(o)
+			s.Outputs = append(s.Outputs, out)
+			s.Why = append(s.Why, why...)
+			if out.Action == DeleteFile {
+				s.Verb = Delete
+			}
+		}
+		m.plan.Steps = append(m.plan.Steps, s)
+	}
+}
+
+// drop says what to do with an output that is no longer wanted.
+func (m *maker) drop(o *lock.Output) (Output, []Reason) {
+	out := Output{Path: o.Path, Action: ForgetFile}
+	seen := m.in.Seen(o.Path)
+	switch {
+	case !seen.Exists, m.wants(o.Path):
+	case !ours(seen, o):
+		return out, []Reason{{Cause: CauseAltered, New: o.Path}}
+	default:
+		out.Action, out.Expect = DeleteFile, o.Content
+	}
+	return out, nil
+}
+
+// wants reports whether some image of the configuration has this output. Names
+// are compared as a file system that ignores case would.
+func (m *maker) wants(path string) bool {
+	if m.wanted == nil {
+		m.wanted = make(map[string]bool, len(m.in.Images))
+		for i := range m.in.Images {
+			im := &m.in.Images[i]
+			m.wanted[spec.PathKey(im.Path)] = true
+			for _, r := range im.Renditions {
+				m.wanted[spec.PathKey(r.Path)] = true
+			}
+		}
+	}
+	return m.wanted[spec.PathKey(path)]
+}
+
+// findHolders notes which lock entries have candidates for which request.
+func (m *maker) findHolders() {
+	if m.holders != nil {
+		return
+	}
+	m.holders = make(map[digest.Request][]int)
+	for j := range m.in.Lock.Entries {
+		r := m.in.Lock.Entries[j].Request
+		m.holders[r] = append(m.holders[r], j)
+	}
+}
+
+// owner is the recorded output of any image at path, or nil, and whose it is.
+func (m *maker) owner(path string) (*lock.Output, spec.Address) {
+	if m.owners == nil {
+		m.owners = make(map[string]*lock.Entry, len(m.in.Lock.Entries))
+		for i := range m.in.Lock.Entries {
+			e := &m.in.Lock.Entries[i]
+			for _, o := range e.Outputs {
+				m.owners[o.Path] = e
+			}
+		}
+	}
+	if e := m.owners[path]; e != nil {
+		return e.Output(path), e.Address
+	}
+	return nil, ""
+}
+
+// Check reports what is wrong with a plan that was read from a file.
+func (p *Plan) Check() error {
+	verbs := []Verb{Generate, Edit, Render, Restore, Move, Delete, Forget, Resume, Hold, Refused, Conflict, Missing}
+	place := map[spec.Address]int{}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		bad := func(format string, args ...any) error {
+			return fmt.Errorf("step %d, %s: %s", i+1, s.Address, fmt.Sprintf(format, args...))
+		}
+		switch {
+		case !slices.Contains(verbs, s.Verb):
+			return bad("%q is not a verb", s.Verb)
+		case len(s.Sources) != len(s.Request.Inputs):
+			return bad("it has %d sources and %d inputs", len(s.Sources), len(s.Request.Inputs))
+		case s.N < 0 || s.N > 10 || s.Need < 0 || s.Need > s.N || s.N > 0 && s.Pick < 1 || s.Pick < 0 || s.Rolls < 0:
+			return bad("its numbers make no sense")
+		case s.Request.Mask != nil && (s.MaskFile == "" || len(s.Sources) == 0):
+			return bad("it has a mask and nothing that is masked")
+		}
+		if _, twice := place[s.Address]; twice {
+			return bad("it is there twice")
+		}
+		place[s.Address] = i
+		for _, a := range s.After {
+			if j, ok := place[a]; !ok && slices.ContainsFunc(p.Steps, func(x Step) bool { return x.Address == a }) || j > i {
+				return bad("it must come after %s", a)
+			}
+		}
+		for _, o := range s.Outputs {
+			if err := spec.CheckPath(o.Path); err != nil {
+				return bad("the path %q %v", o.Path, err)
+			}
+			if _, err := spec.ParseRecipe(o.Recipe); err != nil {
+				return bad("%v", err)
+			}
+		}
+		if s.Need > 0 && len(s.Outputs) == 0 {
+			return bad("it buys and writes nothing")
+		}
+	}
+	return nil
+}
+
+// Recount counts the steps and their prices anew.
+func (p *Plan) Recount() {
+	p.Summary = Summary{}
+	s := &p.Summary
+	for i := range p.Steps {
+		step := &p.Steps[i]
+		for _, o := range step.Outputs {
+			if o.Action == DeleteFile {
+				s.Files++
+			}
+		}
+		switch {
+		case step.Verb.Paid() && step.Priced && step.Price == 0:
+			s.Make++
+			s.Images += step.Need
+		case step.Verb.Paid():
+			s.Buy++
+			s.Images += step.Need
+			s.Price += step.Price
+			if !step.Priced {
+				s.Unpriced++
+			}
+		case step.Verb == Delete:
+			s.Delete++
+		case step.Verb.Standing():
+			s.Standing++
+		default:
+			s.Free++
+		}
+	}
+}
+
+// Changes reports whether applying the plan would do anything.
+func (p *Plan) Changes() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return !s.Verb.Standing() })
+}
+
+// inputName is how a reason names what an edit starts from.
+func inputName(sources []spec.Source) string {
+	names := make([]string, len(sources))
+	for i, s := range sources {
+		names[i] = s.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+func fieldDiff(old, new []provider.Field) (why []Reason) {
+	get := func(list []provider.Field, name string) string {
+		var values []string
+		for _, f := range list {
+			if f.Name == name {
+				values = append(values, f.Value)
+			}
+		}
+		return strings.Join(values, " ")
+	}
+	var names []string
+	for _, f := range slices.Concat(new, old) {
+		if !slices.Contains(names, f.Name) {
+			names = append(names, f.Name)
+		}
+	}
+	for _, name := range names {
+		if a, b := get(old, name), get(new, name); a != b {
+			why = append(why, Reason{Cause: CauseChanged, Field: name, Old: a, New: b})
+		}
+	}
+	return why
+}

@@ -1,0 +1,601 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/lock"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// stepper works out the step of one image that is not up to date.
+type stepper struct {
+	m      *maker
+	im     *spec.Image
+	st     *state
+	res    *spec.Resolved
+	entry  *lock.Entry // of the address, or of the orphan that it was renamed from
+	mask   digest.Content
+	known  bool // all inputs have a content
+	digest digest.Request
+	step   Step
+}
+
+func (s *stepper) why(r ...Reason) { s.step.Why = append(s.step.Why, r...) }
+
+func (s *stepper) run() {
+	im := s.im
+	s.step = Step{
+		Address: im.Address, Provider: im.Wanted.Provider, Digest: s.digest, Request: s.res.Request,
+		Sources: im.Wanted.Sources, N: im.N, Priced: true, RetryRefused: s.m.in.RetryRefused, Notes: s.res.Notes, Precondition: s.entry.Digest(),
+	}
+	if im.Wanted.Mask != nil {
+		s.step.MaskFile = im.Wanted.Mask.File
+	}
+	s.candidates()
+	s.choice()
+	if s.blockedButChosen() {
+		s.step.Notes = append(slices.Clone(s.step.Notes), fmt.Sprintf("further candidates are held back (%s)", s.step.Verb))
+		s.step.Verb, s.step.Need, s.step.Why, s.step.Price = "", 0, nil, 0
+	}
+	if !s.step.Verb.Standing() {
+		s.sources()
+	}
+	if !s.step.Verb.Standing() {
+		s.outputs()
+	}
+	s.finish()
+}
+
+// candidates finds what the image has already and what must be bought.
+func (s *stepper) candidates() {
+	m, step := s.m, &s.step
+	if s.st.replace {
+		step.Need, step.Fresh = s.im.N, true
+		s.why(Reason{Cause: CauseAsked, Field: "-replace"})
+		if s.known {
+			step.Rolls = len(m.bought(s.digest))
+			s.pending()
+		}
+		return
+	}
+	if !s.known {
+		step.Need = s.im.N
+		for _, a := range s.im.Edges() {
+			if j, _ := m.index(a); m.state[j].content.IsZero() {
+				s.why(Reason{Cause: CauseSource, New: string(a)})
+			}
+		}
+		if s.entry == nil {
+			s.step.Why = []Reason{{Cause: CauseNew}}
+			return
+		}
+		for _, r := range fieldDiff(s.entry.Fields(), s.res.Request.Fields()) {
+			if r.Field != "input" {
+				s.why(r)
+			}
+		}
+		return
+	}
+	if s.entry == nil {
+		s.renamed()
+	}
+	same := s.entry != nil && s.entry.Request == s.digest
+	if same {
+		step.Candidates = slices.Clone(s.entry.Candidates)
+	}
+	step.Need = max(0, s.im.N-len(step.Candidates))
+	if s.im.Share && len(step.Candidates) > 0 {
+		s.offerToOthers(len(step.Candidates))
+	}
+	if step.Need == 0 {
+		return
+	}
+	switch {
+	case same && len(step.Candidates) > 0:
+		s.why(Reason{Cause: CauseMore, Field: "n", Old: strconv.Itoa(len(step.Candidates)), New: strconv.Itoa(s.im.N)})
+	case s.entry == nil || s.entry.Request.IsZero():
+		s.why(Reason{Cause: CauseNew})
+	default:
+		s.why(s.changes()...)
+	}
+	s.boughtBefore()
+	if step.Need > 0 {
+		s.blocked()
+	}
+}
+
+// blockedButChosen reports whether further candidates can't be bought but the
+// files of the chosen one need work.
+func (s *stepper) blockedButChosen() bool {
+	p := s.picked()
+	if p == nil || s.step.Verb != Hold && s.step.Verb != Refused {
+		return false
+	}
+	return s.entry == nil || slices.ContainsFunc(s.res.Outputs(s.im, s.mask), func(o spec.Output) bool {
+		rec := s.entry.Output(o.Path)
+		return rec == nil || rec.Recipe != o.Recipe || rec.Of != p.Content || !s.m.in.Seen(o.Path).Exists
+	})
+}
+
+// changes tells what differs from the recorded request. A source that changed
+// is named, not printed as a digest.
+func (s *stepper) changes() []Reason {
+	var why []Reason
+	for _, r := range fieldDiff(s.entry.Fields(), s.res.Request.Fields()) {
+		if r.Field == "input" {
+			r = Reason{Cause: CauseSource, New: inputName(s.im.Wanted.Sources)}
+		}
+		why = append(why, r)
+	}
+	return why
+}
+
+// renamed looks for an orphan with the same request.
+func (s *stepper) renamed() {
+	m := s.m
+	if m.byRequest == nil {
+		m.byRequest = make(map[digest.Request][]int)
+		for k, j := range m.orphan {
+			r := m.in.Lock.Entries[j].Request
+			m.byRequest[r] = append(m.byRequest[r], k)
+		}
+	}
+	for _, k := range m.byRequest[s.digest] {
+		if m.taken[k] || m.in.Select.Partial() {
+			continue
+		}
+		m.taken[k] = true
+		s.entry = &m.in.Lock.Entries[m.orphan[k]]
+		s.step.From, s.step.Precondition = s.entry.Address, s.entry.Digest()
+		s.why(Reason{Cause: CauseRenamed, Old: string(s.entry.Address)})
+		return
+	}
+}
+
+// boughtBefore takes candidates that were paid for and that no other image
+// holds.
+func (s *stepper) boughtBefore() {
+	m, step := s.m, &s.step
+	if s.im.Share {
+		if with, ok := m.sharers[s.digest]; ok && len(step.Candidates) == 0 {
+			step.Need, step.ShareWith = max(0, s.im.N-with.n), with.address
+			step.After = append(step.After, with.address)
+			s.why(Reason{Cause: CauseShared, New: string(with.address)})
+			if step.Need > 0 {
+				s.offerToOthers(s.im.N)
+			}
+			return
+		}
+	}
+	took := s.fromSharers()
+	taken := s.taken()
+	for _, b := range m.bought(s.digest) {
+		if step.Need == 0 {
+			break
+		}
+		if b.Refused != "" {
+			continue
+		}
+		if i := slices.Index(taken, b.Image.Content); i >= 0 {
+			taken = slices.Delete(taken, i, i+1)
+			continue
+		}
+		if !m.held(b.Image.Content, nil) {
+			continue
+		}
+		step.Candidates = append(step.Candidates, b.Image)
+		if m.claimed == nil {
+			m.claimed = make(map[digest.Request][]digest.Content)
+		}
+		m.claimed[s.digest] = append(m.claimed[s.digest], b.Image.Content)
+		step.Need--
+		took++
+	}
+	if took > 0 {
+		s.why(Reason{Cause: CauseBought, New: strconv.Itoa(took)})
+	}
+	if s.im.Share && step.Need > 0 {
+		s.offerToOthers(s.im.N)
+	}
+}
+
+// offerToOthers notes that images which share may take the n candidates that
+// this one will have.
+func (s *stepper) offerToOthers(n int) {
+	if s.m.sharers == nil {
+		s.m.sharers = make(map[digest.Request]sharer)
+	}
+	if s.m.sharers[s.digest].n < n {
+		s.m.sharers[s.digest] = sharer{s.im.Address, n}
+	}
+}
+
+// fromSharers takes the candidates that another image which shares has already,
+// and counts them.
+func (s *stepper) fromSharers() (took int) {
+	if !s.im.Share {
+		return 0
+	}
+	s.m.findHolders()
+	for _, j := range s.m.holders[s.digest] {
+		e := &s.m.in.Lock.Entries[j]
+		i, there := s.m.index(e.Address)
+		if !there || e.Address == s.im.Address || !s.m.in.Images[i].Share {
+			continue
+		}
+		for _, c := range e.Candidates {
+			if s.step.Need > 0 && !slices.Contains(s.step.Candidates, c) {
+				s.step.Candidates = append(s.step.Candidates, c)
+				s.step.Need--
+				took++
+			}
+		}
+	}
+	return took
+}
+
+// taken lists the candidates for this request that are spoken for: by other
+// images of the configuration that do not share, by this plan, and by the
+// image itself.
+func (s *stepper) taken() []digest.Content {
+	m := s.m
+	m.findHolders()
+	var out []digest.Content
+	if !s.im.Share {
+		for _, j := range m.holders[s.digest] {
+			e := &m.in.Lock.Entries[j]
+			if _, wanted := m.index(e.Address); wanted && e.Address != s.im.Address {
+				for _, c := range e.Candidates {
+					out = append(out, c.Content)
+				}
+			}
+		}
+		out = append(out, m.claimed[s.digest]...)
+	}
+	for _, c := range s.step.Candidates {
+		out = append(out, c.Content)
+	}
+	return out
+}
+
+// pending turns a purchase into a standing step where an earlier one is in
+// doubt or only needs fetching, and reports whether it did.
+func (s *stepper) pending() bool {
+	for i, p := range s.m.in.Pending {
+		if p.Request != s.digest || s.m.pended[i] {
+			continue
+		}
+		// What an image left that is not there any more may be of this one, renamed.
+		if _, there := s.m.index(p.Address); there && p.Address != s.im.Address {
+			continue
+		}
+		if s.m.pended == nil {
+			s.m.pended = map[int]bool{}
+		}
+		s.m.pended[i] = true
+		switch {
+		case p.Resume:
+			s.step.Verb = Resume
+			s.step.Why = []Reason{{Cause: CauseDelivered, New: p.Attempt}}
+			return true
+		case p.Again:
+			s.step.Again = append(s.step.Again, p.Attempt)
+			s.why(Reason{Cause: CauseAsked, Field: "-retry-in-doubt"})
+		default:
+			s.step.Verb, s.step.Price = Hold, p.Price
+			s.step.Why = []Reason{{Cause: CauseUnanswered, New: p.Attempt}}
+			return true
+		}
+	}
+	return false
+}
+
+// blocked turns a purchase into a standing step where an earlier one was
+// refused, is in doubt, or only needs fetching.
+func (s *stepper) blocked() {
+	if s.pending() {
+		return
+	}
+	m := s.m
+	refusal := func() (Reason, provider.Money, bool) {
+		if s.entry != nil {
+			for _, r := range s.entry.Refused {
+				if r.Request == s.digest {
+					return Reason{Cause: CauseBadReply, Field: r.Reason, New: r.Message}, r.Price, true
+				}
+			}
+		}
+		for _, b := range m.in.Bought[s.digest] {
+			if b.Refused != "" {
+				return Reason{Cause: CauseBadReply, Field: b.Refused}, b.Image.Price, true
+			}
+		}
+		return Reason{}, 0, false
+	}
+	if why, price, ok := refusal(); ok {
+		if m.in.RetryRefused {
+			s.why(Reason{Cause: CauseAsked, Field: "-retry-refused"})
+			return
+		}
+		s.step.Verb, s.step.Price = Refused, price
+		s.step.Why = []Reason{why}
+	}
+}
+
+// choice settles which candidate is used.
+func (s *stepper) choice() {
+	step := &s.step
+	step.Pick = s.im.Pick
+	if step.Pick == 0 {
+		step.Pick = 1
+		if s.entry != nil && s.entry.Request == s.digest && s.known && !s.st.replace && s.entry.Pick > 0 && s.entry.Pick <= len(step.Candidates) {
+			step.Pick, step.LockPick = s.entry.Pick, s.entry.Pick
+		}
+	}
+	if step.Verb != "" {
+		return
+	}
+	if step.Need > 0 {
+		step.Verb = Generate
+		if len(s.im.Wanted.Sources) > 0 {
+			step.Verb = Edit
+		}
+	}
+}
+
+// sources orders the step after what it edits, and makes sure that what it
+// edits can be had.
+func (s *stepper) sources() {
+	for _, a := range s.im.Edges() {
+		j, _ := s.m.index(a)
+		dep := &s.m.state[j]
+		switch {
+		case dep.waits:
+			s.step.Verb = Missing
+			s.step.Why = []Reason{{Cause: CauseWaits, New: string(a)}}
+			return
+		case dep.content.IsZero():
+			s.step.After = append(s.step.After, a)
+		default:
+			if dep.works {
+				s.step.After = append(s.step.After, a)
+			}
+			if s.step.Need > 0 && !s.m.held(dep.content, s.m.in.Lock.Get(a)) {
+				s.missing(string(a), dep.content)
+			}
+		}
+	}
+}
+
+func (s *stepper) missing(whose string, c digest.Content) {
+	if s.step.Verb != Missing {
+		s.step.Verb, s.step.Why = Missing, nil
+	}
+	s.why(Reason{Cause: CauseNoOriginal, Field: whose, New: c.String()})
+}
+
+// picked is the chosen candidate, nil while it is still to be bought.
+func (s *stepper) picked() *provider.Image {
+	if s.step.Pick > len(s.step.Candidates) {
+		return nil
+	}
+	return &s.step.Candidates[s.step.Pick-1]
+}
+
+// outputs compares each file with what is recorded and what is on disk.
+func (s *stepper) outputs() {
+	var of digest.Content
+	if p := s.picked(); p != nil {
+		of = p.Content
+	}
+	wanted := s.res.Outputs(s.im, s.mask)
+	var why, conflicts []Reason
+	write := false
+	for _, o := range wanted {
+		out, reasons, conflict := s.output(o, of)
+		s.step.Outputs = append(s.step.Outputs, out)
+		why = append(why, reasons...)
+		if conflict != nil {
+			conflicts = append(conflicts, *conflict)
+		}
+		write = write || out.Action == Write && !out.Adopt
+	}
+	if s.entry != nil {
+		for i := range s.entry.Outputs {
+			old := &s.entry.Outputs[i]
+			if slices.ContainsFunc(wanted, func(o spec.Output) bool { return o.Path == old.Path }) {
+				continue
+			}
+			out, reasons := s.m.drop(old)
+			s.step.Outputs = append(s.step.Outputs, out)
+			why = append(why, reasons...)
+		}
+	}
+	if len(conflicts) > 0 {
+		s.step.Verb, s.step.Why, s.step.Need = Conflict, conflicts, 0
+		return
+	}
+	if s.step.Need == 0 || len(s.step.Why) == 0 {
+		s.why(why...)
+	}
+	if write && !of.IsZero() && s.step.ShareWith == "" {
+		if !s.m.held(of, s.entry) {
+			s.missing(string(s.im.Address), of)
+		}
+		if r, _ := spec.ParseRecipe(s.step.Outputs[0].Recipe); r.RestoreEdit != "" && !r.RestoreSource.IsZero() && len(s.im.Wanted.Sources) > 0 {
+			if src := s.im.Wanted.Sources[0]; src.Image != "" && !s.m.held(r.RestoreSource, s.m.in.Lock.Get(src.Image)) {
+				s.missing(string(src.Image), r.RestoreSource)
+			}
+		}
+	}
+}
+
+// output compares one file; conflict is set where it must not be written.
+func (s *stepper) output(o spec.Output, of digest.Content) (out Output, why []Reason, conflict *Reason) {
+	out = Output{Path: o.Path, Name: o.Name, Recipe: o.Recipe, Action: Write}
+	var rec *lock.Output
+	if s.entry != nil {
+		rec = s.entry.Output(o.Path)
+	}
+	seen := s.m.in.Seen(o.Path)
+	fresh := rec != nil && rec.Recipe == o.Recipe && rec.Of == of && !of.IsZero()
+	if rec == nil {
+		why = s.newOutput(o)
+	} else if !fresh {
+		why = s.staleOutput(o, rec)
+	}
+	switch {
+	case seen.Outside:
+		s.m.problem(s.im.Address, spec.Problem{Field: "path", Value: o.Path,
+			Text: "a link on the way to " + strconv.Quote(o.Path) + " leads out of the project", Hint: "choose another path, or remove the link"})
+	case !seen.Exists:
+		if fresh {
+			why = []Reason{{Cause: CauseAbsent, New: o.Path}}
+		}
+	case rec != nil && ours(seen, rec):
+		out.Expect = rec.Content
+		if fresh {
+			out.Action = KeepFile
+		}
+	case s.written(o, seen):
+		out.Expect = s.m.in.Written[o.Path]
+	case rec != nil:
+		conflict = &Reason{Cause: CauseAltered, New: o.Path}
+	default:
+		if other, of := s.m.owner(o.Path); other != nil && ours(seen, other) {
+			if j, there := s.m.index(of); !there || !s.m.state[j].skip {
+				out.Expect = other.Content
+				break
+			}
+		}
+		if seen.Regular && s.isCopy(o, seen) {
+			out.Adopt = true
+			break
+		}
+		conflict = &Reason{Cause: CauseForeign, New: o.Path}
+	}
+	return out, why, conflict
+}
+
+// isCopy reports whether a file that we do not know has just the bytes that we
+// would write.
+func (s *stepper) isCopy(o spec.Output, seen Seen) bool {
+	p := s.picked()
+	recipe, _ := spec.ParseRecipe(o.Recipe)
+	if p == nil || seen.Size != p.Bytes || !recipe.Verbatim(formatOf(p)) {
+		return false
+	}
+	return s.content(o.Path, seen) == p.Content
+}
+
+// written reports whether a file is what a run that died wrote there.
+func (s *stepper) written(o spec.Output, seen Seen) bool {
+	c, ok := s.m.in.Written[o.Path]
+	return ok && seen.Regular && s.content(o.Path, seen) == c
+}
+
+// content is the bytes of a file on disk, asked for if they are not known.
+func (s *stepper) content(path string, seen Seen) digest.Content {
+	if !seen.Content.IsZero() {
+		return seen.Content
+	}
+	c, ok := s.m.in.Hashes[path]
+	if !ok {
+		s.m.plan.Asks.Files = append(s.m.plan.Asks.Files, path)
+	}
+	return c
+}
+
+func formatOf(im *provider.Image) string { return strings.TrimPrefix(im.MIME, "image/") }
+
+// newOutput tells why a path that is not recorded is written: the image is
+// new, the path changed, or a rendition was added.
+func (s *stepper) newOutput(o spec.Output) []Reason {
+	if s.entry == nil {
+		return nil
+	}
+	for _, old := range s.entry.Outputs {
+		if old.Recipe == o.Recipe && !s.m.wants(old.Path) {
+			return []Reason{{Cause: CauseRecipe, Field: "path", Old: old.Path, New: o.Path}}
+		}
+	}
+	return []Reason{{Cause: CauseRecipe, Field: "path", New: o.Path}}
+}
+
+func (s *stepper) staleOutput(o spec.Output, rec *lock.Output) (why []Reason) {
+	pairs := func(recipe string) (list []provider.Field) {
+		for _, part := range strings.Fields(recipe) {
+			k, v, _ := strings.Cut(part, "=")
+			list = append(list, provider.Field{Name: k, Value: v})
+		}
+		return list
+	}
+	for _, r := range fieldDiff(pairs(rec.Recipe), pairs(o.Recipe)) {
+		r.Cause = CauseRecipe
+		why = append(why, r)
+	}
+	if i := slices.IndexFunc(s.entry.Candidates, func(c provider.Image) bool { return c.Content == rec.Of }); i >= 0 && i+1 != s.step.Pick && s.step.Need == 0 {
+		reason := Reason{Cause: CausePicked, Field: "pick", Old: strconv.Itoa(i + 1), New: strconv.Itoa(s.step.Pick)}
+		if !slices.Contains(s.step.Why, reason) {
+			why = append(why, reason)
+		}
+	}
+	return why
+}
+
+// finish settles verb, price and what others may know, and adds the step.
+func (s *stepper) finish() {
+	step, st := &s.step, s.st
+	has := func(a Action) bool {
+		return slices.ContainsFunc(step.Outputs, func(o Output) bool { return o.Action == a })
+	}
+	if step.Verb == "" {
+		if len(step.Why) == 0 && has(Write) {
+			s.why(Reason{Cause: CauseBought, New: strconv.Itoa(len(step.Candidates))})
+		}
+		switch {
+		case step.From != "":
+			step.Verb = Move
+		case step.ShareWith != "", s.because(CauseBought), s.because(CauseAbsent):
+			step.Verb = Restore
+		case has(Write):
+			step.Verb = Render
+		case has(DeleteFile):
+			step.Verb = Delete
+		default:
+			step.Verb = Forget
+		}
+	}
+	step.Why = slices.CompactFunc(step.Why, func(a, b Reason) bool { return a == b })
+	if step.Verb.Paid() {
+		step.Price, step.Priced = s.price()
+	}
+	if step.Verb.Standing() {
+		step.Outputs, step.Need = nil, 0
+	}
+	if p := s.picked(); p != nil && !step.Fresh {
+		st.content = p.Content
+	} else {
+		st.waits = step.Verb.Standing()
+	}
+	st.works = !step.Verb.Standing()
+	s.m.plan.Steps = append(s.m.plan.Steps, *step)
+}
+
+func (s *stepper) because(c Cause) bool {
+	return slices.ContainsFunc(s.step.Why, func(r Reason) bool { return r.Cause == c })
+}
+
+func (s *stepper) price() (provider.Money, bool) {
+	offer, _ := s.m.in.Offer(s.im.Wanted.Provider, s.res.Request.Model)
+	if offer.Price == nil {
+		return 0, false
+	}
+	each, ok := offer.Price(&s.res.Request)
+	return each * provider.Money(s.step.Need), ok
+}

@@ -1,0 +1,228 @@
+package plan
+
+import (
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/lock"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// FormatVersion is the version of the JSON of a Plan. Within 1.x fields are
+// only added; readers ignore what they don't know.
+const FormatVersion = "1.0"
+
+// Verb says what a step does.
+type Verb string
+
+const (
+	Generate Verb = "generate"
+	Edit     Verb = "edit"
+
+	Render  Verb = "render"
+	Restore Verb = "restore"
+	Move    Verb = "move"
+	Delete  Verb = "delete"
+	Forget  Verb = "forget"
+
+	Resume   Verb = "resume" // paid for; apply fetches it before it plans
+	Hold     Verb = "hold"
+	Refused  Verb = "refused"
+	Conflict Verb = "conflict"
+	Missing  Verb = "missing"
+)
+
+// Paid reports whether carrying out the verb may cost money.
+func (v Verb) Paid() bool { return v == Generate || v == Edit }
+
+// Standing reports whether the verb only states something.
+func (v Verb) Standing() bool {
+	return v == Hold || v == Refused || v == Conflict || v == Missing || v == Resume
+}
+
+// Cause is the kind of a reason.
+type Cause string
+
+const (
+	CauseNew        Cause = "new"         // the lock does not know the image
+	CauseChanged    Cause = "changed"     // Field went from Old to New
+	CauseSource     Cause = "source"      // the picture that is edited changes; New names it
+	CauseMore       Cause = "more"        // n was raised from Old to New
+	CauseAsked      Cause = "asked"       // -replace, -retry-refused, -retry-in-doubt
+	CauseBought     Cause = "bought"      // an earlier purchase fits
+	CauseShared     Cause = "shared"      // takes the candidates of New
+	CauseRenamed    Cause = "renamed"     // was Old
+	CauseUnwanted   Cause = "unwanted"    // the configuration no longer has it
+	CauseAbsent     Cause = "absent"      // output New is not on disk
+	CauseAltered    Cause = "altered"     // output New is not what we wrote
+	CauseForeign    Cause = "foreign"     // file New is not ours
+	CauseRecipe     Cause = "recipe"      // Field of the rendition went from Old to New
+	CausePicked     Cause = "picked"      // the choice went from Old to New
+	CauseNoOriginal Cause = "no original" // Field is whose, New the digest that is on no tier
+	CauseUnanswered Cause = "unanswered"  // New is the attempt
+	CauseBadReply   Cause = "bad reply"   // Field is the reason, New the message
+	CauseDelivered  Cause = "delivered"   // paid and not yet stored
+	CauseWaits      Cause = "waits"       // for image New, which can't go on
+)
+
+// Reason is one why of a step.
+type Reason struct {
+	Cause Cause  `json:"cause"`
+	Field string `json:"field,omitempty"`
+	Old   string `json:"old,omitempty"`
+	New   string `json:"new,omitempty"`
+}
+
+// Action says what happens to one output file.
+type Action string
+
+const (
+	Write      Action = "write"
+	KeepFile   Action = "keep"
+	DeleteFile Action = "delete"
+	ForgetFile Action = "forget" // leave the file, drop it from the lock
+)
+
+// Output is a file of a step.
+type Output struct {
+	Path   string         `json:"path"`
+	Name   string         `json:"name,omitempty"` // of the rendition
+	Action Action         `json:"action"`
+	Recipe string         `json:"recipe,omitempty"`
+	Expect digest.Content `json:"expect,omitzero"` // bytes that may be replaced or deleted; none: the file must not exist
+	Adopt  bool           `json:"adopt,omitempty"` // the file has the right bytes already: only recorded
+}
+
+// Step is what is to be done for one image. It carries all that apply needs.
+type Step struct {
+	Address spec.Address   `json:"address"`
+	From    spec.Address   `json:"from,omitempty"` // previous address of a move
+	Verb    Verb           `json:"verb"`
+	Why     []Reason       `json:"why,omitempty"`
+	Notes   []string       `json:"notes,omitempty"` // what is fulfilled on our side
+	After   []spec.Address `json:"after,omitempty"` // steps that must be done before
+
+	Provider     string           `json:"provider,omitempty"` // key of the provider block
+	Digest       digest.Request   `json:"request,omitzero"`   // zero while a source is not made yet
+	Request      provider.Request `json:"wanted,omitzero"`    // inputs by content, without bytes
+	Sources      []spec.Source    `json:"sources,omitempty"`  // where each input comes from
+	MaskFile     string           `json:"mask,omitempty"`
+	Need         int              `json:"need,omitempty"`  // images to buy
+	Rolls        int              `json:"rolls,omitempty"` // of Fresh: how many the store knew when it was planned
+	Again        []string         `json:"again,omitempty"` // attempts in doubt that are sent again
+	RetryRefused bool             `json:"retry_refused,omitempty"`
+	Fresh        bool             `json:"fresh,omitempty"` // asked to roll again: earlier candidates do not count
+
+	Candidates []provider.Image `json:"candidates,omitempty"` // that the image has already, in order
+	N          int              `json:"n,omitempty"`          // candidates wanted
+	Pick       int              `json:"pick,omitempty"`       // the chosen candidate, from 1
+	LockPick   int              `json:"lock_pick,omitempty"`  // the choice that the lock records
+	Drop       bool             `json:"drop,omitempty"`       // the entry leaves the lock
+	ShareWith  spec.Address     `json:"share_with,omitempty"` // take the candidates of this image once it is done
+
+	Outputs []Output `json:"outputs,omitempty"`
+
+	Price  provider.Money `json:"price"`
+	Priced bool           `json:"priced"` // false where no price is known; free steps are priced 0
+
+	// Precondition is the digest of the lock entry that the step was planned
+	// on, none if there was no entry.
+	Precondition digest.Content `json:"precondition,omitzero"`
+}
+
+// Plan is the decision.
+type Plan struct {
+	FormatVersion string          `json:"format_version"`
+	Tool          string          `json:"tool"`
+	Config        digest.Content  `json:"config,omitzero"` // of the whole configuration; informative
+	Partial       bool            `json:"partial,omitempty"`
+	Draft         bool            `json:"draft,omitempty"`
+	Steps         []Step          `json:"steps"` // in an order that respects After
+	Unchanged     int             `json:"unchanged"`
+	Summary       Summary         `json:"summary"`
+	MaxCost       *provider.Money `json:"max_cost,omitempty"`
+
+	Asks     Asks      `json:"-"`
+	Problems []Problem `json:"-"`
+}
+
+// Summary counts steps and money.
+type Summary struct {
+	Buy      int            `json:"buy"`      // steps that cost money
+	Make     int            `json:"make"`     // steps whose provider is free of charge
+	Images   int            `json:"images"`   // to be bought or made
+	Price    provider.Money `json:"price"`    // of all paid steps whose price is known
+	Unpriced int            `json:"unpriced"` // paid steps without a known price
+	Free     int            `json:"free"`
+	Delete   int            `json:"delete"`
+	Standing int            `json:"standing"`
+	Files    int            `json:"files_to_delete"` // in all steps
+}
+
+// Asks are questions that the caller must answer before the plan is one.
+type Asks struct {
+	Requests []digest.Request // what was bought for these?
+	Contents []digest.Content // are these on a tier?
+	Files    []string         // what are the bytes of these outputs?
+}
+
+// None reports whether the plan is complete.
+func (a Asks) None() bool { return len(a.Requests)+len(a.Contents)+len(a.Files) == 0 }
+
+// Problem is a wish that can't be planned.
+type Problem struct {
+	Address spec.Address
+	spec.Problem
+}
+
+// Seen is an output as it is on disk.
+type Seen struct {
+	Exists  bool
+	Regular bool
+	Outside bool // a link on the way leads out of the root
+	Size    int64
+	Content digest.Content // none if not known
+}
+
+// Bought is an image that the store's request index has.
+type Bought struct {
+	Image   provider.Image
+	Refused string // reason, if the reply can't be used
+}
+
+// Pending is a paid request of an earlier run that did not end.
+type Pending struct {
+	Address spec.Address
+	Request digest.Request
+	Attempt string
+	Images  int
+	Price   provider.Money
+	Resume  bool // paid, and what came can be fetched for free
+	Again   bool // the user asks to send it again
+}
+
+// Input is everything that a plan depends on.
+type Input struct {
+	Tool   string
+	Images []spec.Image // sorted by address
+	// Offer tells about a model of a provider ("" for its default one), from
+	// tables.
+	Offer   func(providerKey, model string) (*provider.Offer, bool)
+	Files   map[string]digest.Content // of sources and masks, by path
+	Lock    *lock.Lock
+	Seen    func(path string) Seen
+	Pending []Pending
+	MaxCost *provider.Money
+
+	// Answers to Asks. A key that is absent is asked for.
+	Bought map[digest.Request][]Bought
+	Held   map[digest.Content]bool
+	Hashes map[string]digest.Content
+
+	// Written is what a run that died wrote after the lock was last saved.
+	Written map[string]digest.Content
+
+	Select       Selection
+	Destroy      bool
+	RetryRefused bool
+	Draft        bool
+}
