@@ -1,0 +1,34 @@
+// Package apply carries out a plan: in the order of its edges, with bounded
+// work, within a budget, and so that no reply that was paid for is lost and no
+// request that was answered is paid for again.
+//
+// # One image
+//
+// A paid step goes through these points; each is durable before the next, and
+// a crash between any two is mended by Recover at the start of the next run:
+//
+//	intent, sent   journaled just before the first byte leaves
+//	receipt        the URL, or the bytes in the spool, and the price
+//	blob           the bytes in the store, and what was measured of them
+//	index          the store's request index knows the image: from here on the
+//	               request costs nothing any more
+//	outputs        temp, sync, rename, sync the folder; never over a file that
+//	               is not ours
+//	lock           rewritten atomically; after that the journal is compacted
+//
+// A call that was sent and not answered stays in the journal as in doubt. It
+// is told with its price, counts as spent, and is repeated only when asked.
+// Zero loss is impossible for a plain call that is killed in flight; zero
+// double payment is not, and is what this package promises.
+//
+// # Who owns what
+//
+// One goroutine (Run) owns the lock, the budget and the order. Steps run beside
+// it and send back what became of them; they own nothing but their image. A
+// failed step marks those that need it as skipped and never cancels a paid
+// sibling in flight. Pixel work has a bound of its own, so that eight slow
+// requests never wait behind eight resizes.
+//
+// Of the steps that may start, the one with the longest chain behind it goes
+// first; among equals the order of the plan decides.
+package apply

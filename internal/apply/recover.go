@@ -1,0 +1,178 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/imgbuild/imgbuild/internal/journal"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/store"
+)
+
+// Recovery is what an earlier run left and what became of it.
+type Recovery struct {
+	Images int            // paid for, and now in the store
+	Lost   int            // paid for, and gone or unusable
+	Doubts int            // newly held as in doubt
+	Price  provider.Money // of what is newly in doubt
+}
+
+// Recover finishes what a run that died had under way, without sending
+// anything that costs money: what was delivered is fetched into the store,
+// what was sent and not answered is held as in doubt. It returns the attempts
+// that are still open.
+func (e *Engine) Recover(ctx context.Context, state journal.State) (Recovery, error) {
+	e.pixels = make(chan struct{}, runtime.GOMAXPROCS(0))
+	var rec Recovery
+	var failure error
+	for i := range state.Attempts {
+		a := &state.Attempts[i]
+		if a.Phase.Settled() && !Unsettled(*a) || a.Phase == journal.Intended {
+			continue
+		}
+		open, err := e.recoverOne(ctx, a, &rec)
+		failure = errors.Join(failure, err)
+		if open {
+			e.Open = append(e.Open, *a)
+		}
+	}
+	return rec, failure
+}
+
+// recoverOne reports whether the attempt stays open.
+func (e *Engine) recoverOne(ctx context.Context, a *journal.Attempt, rec *Recovery) (open bool, err error) {
+	var failure error
+	for k := range a.Deliveries {
+		d := &a.Deliveries[k]
+		if d.Refused == "" && d.Width > 0 {
+			// In the store and measured; the index may have missed it.
+			failure = errors.Join(failure, e.Store.Record(a.Request, a.Fields, rollOf(a, d)))
+			continue
+		}
+		if d.Refused != "" {
+			continue
+		}
+		failure = errors.Join(failure, e.fetch(ctx, a, d, rec))
+	}
+	switch {
+	case failure != nil:
+		return true, failure
+	case a.Phase == journal.InDoubt:
+		return true, nil
+	case a.Phase.Settled():
+		return false, nil
+	case a.Phase == journal.Sent, a.Phase == journal.Accepted, len(a.Deliveries) < a.N:
+		price := a.Estimate
+		if a.N > 0 {
+			price = a.Estimate / provider.Money(a.N) * provider.Money(a.N-len(a.Deliveries))
+		}
+		rec.Doubts++
+		rec.Price += price
+		a.Phase = journal.InDoubt
+		return true, e.Journal.Append(journal.Record{Type: journal.TypeInDoubt, Attempt: a.ID, Reason: "the run ended before the reply came", Price: price})
+	}
+	return false, e.Journal.Append(journal.Record{Type: journal.TypeDone, Attempt: a.ID})
+}
+
+// fetch brings one delivery of an earlier run into the store.
+func (e *Engine) fetch(ctx context.Context, a *journal.Attempt, d *journal.Delivery, rec *Recovery) error {
+	r := &provider.Request{N: a.N}
+	for _, f := range a.Fields {
+		switch f.Name {
+		case "model":
+			r.Model = f.Value
+		case "size":
+			r.Size, _ = provider.ParseSize(f.Value)
+		case "aspect_ratio":
+			r.AspectRatio = f.Value
+		}
+	}
+	var maker provider.Maker
+	var err error
+	if d.URL != "" {
+		if maker, err = e.Maker(a.Provider); err != nil {
+			return fmt.Errorf("%s: %w", a.Address, err)
+		}
+	}
+	from := delivery{index: d.Index, price: d.Price, content: d.Content, Delivery: provider.Delivery{
+		URL: d.URL, MIME: d.MIME, Model: d.Model, RevisedPrompt: d.RevisedPrompt, Moderated: d.Moderated}}
+	_, _, why, err := e.takeOne(ctx, maker, a.ID, a.Request, a.Fields, r, from)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", a.Address, err)
+	case why == "":
+		rec.Images++
+	default:
+		rec.Lost++
+	}
+	return nil
+}
+
+func rollOf(a *journal.Attempt, d *journal.Delivery) store.Roll {
+	return store.Roll{ID: fmt.Sprintf("%s/%d", a.ID, d.Index), Image: provider.Image{
+		Content: d.Content, Bytes: d.Bytes, Width: d.Width, Height: d.Height, MIME: d.MIME,
+		Model: d.Model, RevisedPrompt: d.RevisedPrompt, Price: d.Price}}
+}
+
+// Unfinished is the run that did not end normally, and what it has spent or
+// may have spent; "" if there is none. Its budget goes on.
+func Unfinished(attempts []journal.Attempt) (run string, spent provider.Money) {
+	for i := range attempts {
+		if attempts[i].Run != "" {
+			run = attempts[i].Run
+		}
+	}
+	if run == "" {
+		return "", 0
+	}
+	for i := range attempts {
+		a := &attempts[i]
+		if a.Run != run {
+			continue
+		}
+		spent += a.Spent
+		switch a.Phase {
+		case journal.Sent, journal.Accepted:
+			spent += a.Estimate
+		case journal.InDoubt:
+			spent += a.Doubt
+		}
+	}
+	return run, spent
+}
+
+// Settle compacts the journal once the lock is durable: only what is in doubt
+// stays.
+func (e *Engine) Settle() error {
+	if err := e.Store.Sync(); err != nil {
+		return err
+	}
+	ended := map[string]bool{}
+	err := e.Journal.Compact(func(a journal.Attempt) bool {
+		keep := a.Phase == journal.InDoubt || a.Phase == journal.Accepted || a.Phase == journal.Sent || Unsettled(a)
+		if keep && a.Run != "" {
+			ended[a.Run] = true
+		}
+		return keep
+	})
+	if err != nil {
+		return err
+	}
+	// A crash before this counts what is kept for the budget of the next run:
+	// too careful, and never too little.
+	for run := range ended {
+		if err := e.Journal.Append(journal.Record{Type: journal.TypeRunEnd, Attempt: e.Process, Reason: run}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Unsettled reports whether something was delivered that is not in the store,
+// or not measured yet: Recover takes it in for free.
+func Unsettled(a journal.Attempt) bool {
+	return slices.ContainsFunc(a.Deliveries, func(d journal.Delivery) bool { return d.Refused == "" && d.Width == 0 })
+}

@@ -1,0 +1,85 @@
+package apply
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/imgbuild/imgbuild/internal/imaging"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// render carries out a recipe. An original that the recipe leaves alone is
+// copied byte for byte, with whatever its maker put into it.
+func (e *Engine) render(j *job, o plan.Output, picked *provider.Image, original []byte, pic **imaging.Picture) ([]byte, string, error) {
+	recipe, err := spec.ParseRecipe(o.Recipe)
+	if err != nil {
+		return nil, "", err
+	}
+	if recipe.Verbatim(strings.TrimPrefix(picked.MIME, "image/")) {
+		return original, "", nil
+	}
+	e.pixels <- struct{}{}
+	defer func() { <-e.pixels }()
+	if *pic == nil {
+		if *pic, _, err = imaging.Decode(original, imaging.DefaultLimits); err != nil {
+			return nil, "", err
+		}
+	}
+	p := *pic
+	if recipe.RestoreEdit != "" {
+		if p, err = e.restore(j, recipe, p); err != nil {
+			return nil, "", err
+		}
+	}
+	if s := recipe.Size; !s.IsZero() {
+		if p, err = fit(p, s.Width, s.Height, "cover", recipe.Enlarge); err != nil {
+			return nil, "", err
+		}
+	}
+	if recipe.Width > 0 || recipe.Height > 0 {
+		p = imaging.Fit(p, recipe.Width, recipe.Height, recipe.Fit, recipe.Enlarge)
+	}
+	var b bytes.Buffer
+	encoder, err := p.Encode(&b, recipe.File.Format, recipe.File.Quality, recipe.File.Lossless)
+	return b.Bytes(), encoder, err
+}
+
+// fit makes exact pixels; a picture that is too small is an error unless it
+// may be enlarged.
+func fit(p *imaging.Picture, width, height int, how string, enlarge bool) (*imaging.Picture, error) {
+	out := imaging.Fit(p, width, height, how, enlarge)
+	if out.Width() != width || out.Height() != height {
+		return nil, &hinted{fmt.Errorf("the picture is %dx%d, too small for %dx%d", p.Width(), p.Height(), width, height), "write enlarge = true, or ask for a smaller size"}
+	}
+	return out, nil
+}
+
+// restore puts the pixels of the first source back outside the mask.
+func (e *Engine) restore(j *job, recipe spec.Recipe, edited *imaging.Picture) (*imaging.Picture, error) {
+	var source []byte
+	var err error
+	if s := j.step.Sources[0]; s.Image != "" {
+		source, err = e.original(recipe.RestoreSource)
+	} else {
+		source, err = e.file(s.File, recipe.RestoreSource)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, err := e.file(j.step.MaskFile, recipe.RestoreMask)
+	if err != nil {
+		return nil, err
+	}
+	mask, err := e.mask(j.step.MaskFile, b, recipe.RestoreEdit, source)
+	if err != nil {
+		return nil, err
+	}
+	base, _, err := imaging.Decode(source, imaging.DefaultLimits)
+	if err != nil {
+		return nil, err
+	}
+	return imaging.Restore(edited, base, mask), nil
+}

@@ -1,0 +1,642 @@
+package apply
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/imaging"
+	"github.com/imgbuild/imgbuild/internal/journal"
+	"github.com/imgbuild/imgbuild/internal/lock"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
+	"github.com/imgbuild/imgbuild/internal/store"
+)
+
+// carryOut does a step. It runs beside the others and owns only its image.
+func (e *Engine) carryOut(ctx context.Context, j *job) result {
+	entry := j.entry
+	entry.Outputs = slices.Clone(entry.Outputs)
+	res := result{kind: Done}
+	var picked []byte
+	if j.step.N > 0 {
+		if entry.Request != j.digest || j.step.Fresh {
+			entry.Candidates, entry.Pick = nil, 0
+		}
+		// What was refused for another prompt stays known: it may come back.
+		entry.Refused = slices.DeleteFunc(slices.Clone(entry.Refused), func(r lock.Refusal) bool { return r.Request == j.digest })
+		bought := e.buy(ctx, j)
+		picked = bought.picked
+		res.paid, res.doubt, res.err, res.refuse = bought.paid, bought.doubt, bought.err, bought.refuse
+		entry.Refused = append(entry.Refused, bought.refused...)
+		entry.Pick = j.step.LockPick
+		candidates := append(slices.Clone(j.have), bought.images...)
+		switch {
+		case len(candidates) > 0:
+			entry.Request, entry.Candidates = j.digest, candidates
+			entry.SetFields(j.request.Fields())
+		case len(bought.refused) > 0:
+			// The old picture stays; what was refused is remembered beside it.
+			entry.Request, entry.Candidates, entry.Pick = j.entry.Request, j.entry.Candidates, j.entry.Pick
+			entry.SetFields(j.entry.Fields())
+		default:
+			res.kind = kindOf(bought.err)
+			var pe *provider.Error
+			if e.stopped() && errors.As(bought.err, &pe) && pe.Kind == provider.NotSent {
+				res.kind, res.err = Skipped, errors.New("the run was stopped")
+			}
+			return res
+		}
+		res.entry = &entry
+		if j.step.Pick > len(candidates) {
+			res.kind = kindOf(cmpErr(bought.err, errors.New("too few images came")))
+			return res
+		}
+		if bought.err != nil {
+			res.kind = kindOf(bought.err)
+		}
+	}
+	res.entry = &entry
+	paths, gone, err := e.files(ctx, j, &entry, picked)
+	res.paths, res.gone = paths, gone
+	if err != nil {
+		res.err, res.kind = err, Failed
+	}
+	return res
+}
+
+func cmpErr(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+func kindOf(err error) EventKind {
+	var pe *provider.Error
+	if errors.As(err, &pe) && pe.Kind == provider.InDoubt {
+		return Doubtful
+	}
+	return Failed
+}
+
+// keepInMemory is the most bytes of a picture that wait in memory until the
+// call has ended; a larger one is read from the store again.
+const keepInMemory = 8 << 20
+
+// maxImages is how many images a call may have: the most that n can be.
+const maxImages = 10
+
+// purchase is what buy brought.
+type purchase struct {
+	images  []provider.Image
+	picked  []byte // of the chosen candidate, if it is one of images: it is written next
+	refused []lock.Refusal
+	paid    provider.Money
+	doubt   provider.Money
+	err     error
+	refuse  bool
+}
+
+// buy makes the images that are needed, in as few calls as the offer allows.
+func (e *Engine) buy(ctx context.Context, j *job) (p purchase) {
+	if j.need == 0 {
+		return p
+	}
+	maker, err := e.Maker(j.step.Provider)
+	if err == nil {
+		err = e.load(ctx, j)
+	}
+	if err != nil {
+		var pe *provider.Error
+		return purchase{err: err, refuse: errors.As(err, &pe) && pe.StopsRun()}
+	}
+	most := j.need
+	if offer, ok := maker.Offer(j.request.Model); ok && offer.MaxN > 0 {
+		most = min(most, offer.MaxN)
+	}
+	if err := e.resolveDoubts(j); err != nil {
+		return purchase{err: err}
+	}
+	for call := 0; len(p.images) < j.need; call++ {
+		r := j.request
+		r.N = min(most, j.need-len(p.images))
+		r.First += len(p.images)
+		before := len(p.images)
+		e.call(ctx, j, maker, &r, fmt.Sprintf("%s.%d", j.attempt, call), &p)
+		if p.err != nil || len(p.images)-before < r.N || e.stopped() {
+			break // fewer than asked: the rest is planned, not bought at once
+		}
+	}
+	if p.err == nil && len(p.images) < j.need {
+		p.err = fmt.Errorf("%d of %d images came", len(p.images), j.need)
+	}
+	return p
+}
+
+// resolveDoubts closes what is in doubt for the request: the user asked to
+// send it again.
+func (e *Engine) resolveDoubts(j *job) error {
+	var records []journal.Record
+	for _, a := range e.Open {
+		if slices.Contains(j.step.Again, a.ID) {
+			records = append(records, journal.Record{Type: journal.TypeResolved, Attempt: a.ID, Reason: "sent again"})
+		}
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	return e.Journal.Append(records...)
+}
+
+// load reads the pictures and the mask of an edit.
+func (e *Engine) load(ctx context.Context, j *job) error {
+	for k := range j.request.Inputs {
+		in := &j.request.Inputs[k]
+		var err error
+		if s := j.step.Sources[k]; s.Image != "" {
+			in.Data, err = e.original(in.Content)
+		} else {
+			in.Data, err = e.file(s.File, in.Content)
+		}
+		if err != nil {
+			return err
+		}
+		info, err := imaging.Measure(in.Data, imaging.DefaultLimits)
+		if err != nil {
+			return fmt.Errorf("%s can't be edited: %w", j.step.Sources[k], err)
+		}
+		in.MIME = info.MIME
+	}
+	if j.request.Mask == nil {
+		if j.step.MaskFile == "" || len(j.request.Inputs) == 0 {
+			return nil
+		}
+		// The mask is used after the purchase: what is wrong with it is found before.
+		recipe, err := spec.ParseRecipe(j.outputs[0].Recipe)
+		if err != nil || recipe.RestoreEdit == "" {
+			return err
+		}
+		b, err := e.file(j.step.MaskFile, recipe.RestoreMask)
+		if err != nil {
+			return err
+		}
+		_, err = e.mask(j.step.MaskFile, b, recipe.RestoreEdit, j.request.Inputs[0].Data)
+		return err
+	}
+	m := *j.request.Mask
+	b, err := e.file(j.step.MaskFile, m.Content)
+	if err != nil {
+		return err
+	}
+	mask, err := e.mask(j.step.MaskFile, b, m.Edit, j.request.Inputs[0].Data)
+	if err != nil {
+		return err
+	}
+	m.Data, m.MIME = mask.PNG(), "image/png"
+	j.request.Mask = &m
+	return ctx.Err()
+}
+
+// mask reads a mask and makes sure that it fits the picture.
+func (e *Engine) mask(name string, b []byte, edit string, picture []byte) (*imaging.Mask, error) {
+	mask, err := imaging.ReadMask(b, edit, imaging.DefaultLimits)
+	if err != nil {
+		return nil, fmt.Errorf("mask %s: %w", name, err)
+	}
+	info, err := imaging.Measure(picture, imaging.DefaultLimits)
+	if err != nil {
+		return nil, err
+	}
+	if mask.Width() != info.Width || mask.Height() != info.Height {
+		return nil, &hinted{fmt.Errorf("mask %s is %dx%d, the picture is %dx%d", name, mask.Width(), mask.Height(), info.Width, info.Height),
+			"draw the mask with the pixels of the picture"}
+	}
+	if none, _ := mask.Coverage(); none {
+		return nil, &hinted{fmt.Errorf("mask %s leaves nothing to edit", name), fmt.Sprintf("check edit = %q", edit)}
+	}
+	return mask, nil
+}
+
+func (e *Engine) file(path string, want digest.Content) ([]byte, error) {
+	b, err := e.Sources.Read(path, imaging.DefaultLimits.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	if digest.OfContent(b) != want {
+		return nil, fmt.Errorf("%s has changed since the plan was made", path)
+	}
+	return b, nil
+}
+
+// original is the bytes of a candidate: from a tier, else from an output that
+// is a copy of it.
+func (e *Engine) original(c digest.Content) ([]byte, error) {
+	b, err := e.Store.Get(c, imaging.DefaultLimits.Bytes)
+	if err == nil || !errors.Is(err, store.ErrMissing) {
+		return b, err
+	}
+	for i := range e.copies[c] {
+		if b, err := e.Out.Read(e.copies[c][i], imaging.DefaultLimits.Bytes); err == nil && digest.OfContent(b) == c {
+			// The next one who needs it finds it in the store.
+			_, _, err := e.Store.Put(context.Background(), bytes.NewReader(b), imaging.DefaultLimits.Bytes)
+			return b, err
+		}
+	}
+	return nil, &hinted{fmt.Errorf("the original %s can't be had: %w", c.Short(), err), "copy it there, or buy it again with -replace"}
+}
+
+// call makes one paid request and takes in what comes.
+func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *provider.Request, id string, p *purchase) {
+	// Room reserves nothing: it must be there for all that may be in flight.
+	if err := e.Journal.Room(e.Parallelism * (4 + 3*maxImages)); err != nil {
+		p.err = &hinted{fmt.Errorf("no room for the receipt: %w", err), "make room on the disk; nothing was sent"}
+		return
+	}
+	s := &sink{engine: e, job: j, request: r, id: id}
+	reply, err := maker.Make(ctx, r, s)
+	var pe *provider.Error
+	errors.As(err, &pe)
+	for _, d := range s.deliveries {
+		p.paid += d.price
+	}
+	if err == nil || len(s.deliveries) > 0 {
+		e.takeIn(ctx, maker, s, reply, p)
+	}
+	switch {
+	case err == nil && len(s.deliveries) < r.N:
+		// The reply is complete: what it lacks will not come any more.
+		p.err = errors.Join(p.err, e.Journal.Append(journal.Record{Type: journal.TypeDone, Attempt: id}))
+	case err == nil:
+	case pe == nil && s.sent:
+		// Cancelled or cut off by us: the reply may still have been made.
+		pe = &provider.Error{Kind: provider.InDoubt, Message: "given up before the reply came: " + err.Error()}
+		fallthrough
+	case pe != nil && pe.Kind == provider.InDoubt:
+		doubt := j.each * provider.Money(r.N-len(s.deliveries))
+		p.doubt += doubt
+		p.err = errors.Join(&hinted{pe, "it is not sent again unless you ask: imgbuild apply -retry-in-doubt"},
+			e.Journal.Append(journal.Record{Type: journal.TypeInDoubt, Attempt: id, Reason: pe.Error(), Price: doubt}))
+	case pe != nil && (pe.Kind == provider.Moderated || pe.Kind == provider.Unusable):
+		price := pe.Price
+		if !pe.Priced {
+			price = j.each * provider.Money(r.N)
+		}
+		p.paid += price
+		p.refuse_(pe.Kind.String(), pe.Message, price, j.digest)
+		pe.Message += fmt.Sprintf(" (%s was charged)", price)
+		p.err = errors.Join(&hinted{pe, "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"},
+			e.Journal.Append(journal.Record{Type: journal.TypeUnusable, Attempt: id, Reason: pe.Kind.String(), Price: price}),
+			e.Store.Record(j.digest, r.Fields(), store.Roll{ID: id, Refused: pe.Kind.String(), Image: provider.Image{Price: price}}))
+	case pe != nil:
+		p.err, p.refuse = pe, pe.StopsRun()
+		if s.sent {
+			p.err = errors.Join(p.err, e.Journal.Append(journal.Record{Type: journal.TypeFailed, Attempt: id, Reason: pe.Kind.String()}))
+		}
+	default:
+		p.err = err
+	}
+}
+
+func (p *purchase) refuse_(reason, message string, price provider.Money, r digest.Request) {
+	p.refused = append(p.refused, lock.Refusal{Request: r, Reason: reason, Message: message, Price: price})
+}
+
+// takeIn brings what was delivered into the store. Every delivery is tried,
+// whatever becomes of the others: all are paid.
+func (e *Engine) takeIn(ctx context.Context, maker provider.Maker, s *sink, reply provider.Reply, p *purchase) {
+	for _, d := range s.deliveries {
+		if d.Model == "" {
+			d.Model = reply.Model
+		}
+		im, b, why, err := e.takeOne(ctx, maker, s.id, s.job.digest, s.request.Fields(), s.request, d)
+		switch {
+		case err != nil:
+			p.err = errors.Join(p.err, err)
+		case why != "":
+			reason := "unusable"
+			if d.Moderated {
+				reason = "moderated"
+			}
+			p.refuse_(reason, why, d.price, s.job.digest)
+			p.err = errors.Join(p.err, &hinted{errors.New(why), "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"})
+		default:
+			p.images = append(p.images, im)
+			if len(s.job.have)+len(p.images) == s.job.step.Pick {
+				p.picked = b
+			}
+			e.events <- Event{Kind: Received, At: e.Now(), Address: s.job.step.Address, Verb: s.job.step.Verb,
+				Price: d.price, Count: len(s.job.have) + len(p.images), Total: s.job.step.N}
+		}
+	}
+}
+
+// takeOne brings one delivery into the store. why is set where it can't be
+// used; it is then remembered as refused.
+func (e *Engine) takeOne(ctx context.Context, maker provider.Maker, attempt string, dig digest.Request, fields []provider.Field, r *provider.Request, d delivery) (im provider.Image, b []byte, why string, err error) {
+	roll := fmt.Sprintf("%s/%d", attempt, d.index)
+	c, b, err := e.bytes(ctx, maker, d)
+	var pe *provider.Error
+	var large *store.TooLarge
+	if errors.As(err, &large) || d.URL == "" && errors.Is(err, store.ErrMissing) {
+		pe = &provider.Error{Kind: provider.Unusable, Message: err.Error()}
+	}
+	if pe != nil || errors.As(err, &pe) && (pe.Kind == provider.Unusable || pe.Kind == provider.Rejected) {
+		// It was paid for and can't be had any more: it is remembered as
+		// refused, so that it is not bought again without being asked.
+		im = provider.Image{Price: d.price}
+		return im, nil, "it can't be fetched: " + pe.Message, errors.Join(
+			e.Store.Record(dig, fields, store.Roll{ID: roll, Refused: "gone", Image: im}),
+			e.Journal.Append(journal.Record{Type: journal.TypeUnusable, Attempt: attempt, Reason: "gone", Delivery: &journal.Delivery{Index: d.index}}))
+	}
+	if err != nil {
+		return im, nil, "", fmt.Errorf("paid for and not fetched yet, the next apply fetches it for free: %w", err)
+	}
+	im = provider.Image{Content: c, Bytes: int64(len(b)), Price: d.price, Model: d.Model, RevisedPrompt: strings.ToValidUTF8(d.RevisedPrompt, "\uFFFD")}
+	if im.Model == r.Model {
+		im.Model = ""
+	}
+	if d.Moderated {
+		why = "the provider's moderation replaced the picture"
+	} else {
+		why = e.check(b, r, &im)
+	}
+	refused := ""
+	if why != "" {
+		if refused = "unusable"; d.Moderated {
+			refused = "moderated"
+		}
+	}
+	if refused == "" {
+		defer func() { err = errors.Join(err, e.Store.Promote(ctx, dig, c, false)) }()
+	}
+	err = errors.Join(
+		e.Store.Record(dig, fields, store.Roll{ID: roll, Refused: refused, Image: im}),
+		e.settle(attempt, d, im, refused))
+	return im, b, why, err
+}
+
+// settle journals that a delivery needs nothing more.
+func (e *Engine) settle(attempt string, d delivery, im provider.Image, refused string) error {
+	records := []journal.Record{{Type: journal.TypeBlob, Attempt: attempt, Delivery: &journal.Delivery{
+		Index: d.index, Content: im.Content, Bytes: im.Bytes, MIME: im.MIME, Width: im.Width, Height: im.Height}}}
+	if refused != "" {
+		records = append(records, journal.Record{Type: journal.TypeUnusable, Attempt: attempt, Reason: refused,
+			Delivery: &journal.Delivery{Index: d.index}})
+	}
+	return e.Journal.Append(records...)
+}
+
+// bytes makes sure that the bytes of a delivery are in the store, which reads
+// back what it writes, and returns them.
+func (e *Engine) bytes(ctx context.Context, maker provider.Maker, d delivery) (digest.Content, []byte, error) {
+	switch {
+	case d.URL != "":
+	case d.data != nil:
+		return d.content, d.data, nil // they came with the reply
+	default:
+		b, err := e.Store.Get(d.content, imaging.DefaultLimits.Bytes)
+		return d.content, b, err
+	}
+	var b bytes.Buffer
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(maker.Fetch(ctx, d.URL, w)) }()
+	defer r.Close()
+	c, _, err := e.Store.Put(ctx, io.TeeReader(r, &b), imaging.DefaultLimits.Bytes)
+	return c, b.Bytes(), err
+}
+
+// check decodes an image, measures it and compares it with what was asked.
+func (e *Engine) check(b []byte, r *provider.Request, im *provider.Image) (why string) {
+	e.pixels <- struct{}{}
+	_, info, err := imaging.Decode(b, imaging.DefaultLimits)
+	<-e.pixels
+	if err != nil {
+		return "it is no picture: " + err.Error()
+	}
+	im.MIME, im.Width, im.Height = info.MIME, info.Width, info.Height
+	if !r.Size.IsZero() && r.Size != (provider.Size{Width: info.Width, Height: info.Height}) {
+		return fmt.Sprintf("it is %dx%d, asked was %s", info.Width, info.Height, r.Size)
+	}
+	if w, h, ok := strings.Cut(r.AspectRatio, ":"); ok {
+		a, err1 := strconv.ParseFloat(w, 64)
+		b, err2 := strconv.ParseFloat(h, 64)
+		got := float64(info.Width) / float64(info.Height)
+		// Providers round sides to multiples of 16: a small difference is normal.
+		if err1 == nil && err2 == nil && math.Abs(got/(a/b)-1) > 0.05 {
+			return fmt.Sprintf("it is %dx%d, asked was %s", info.Width, info.Height, r.AspectRatio)
+		}
+	}
+	return ""
+}
+
+// sink journals what a maker tells.
+type sink struct {
+	engine     *Engine
+	job        *job
+	request    *provider.Request
+	id         string
+	sent       bool
+	deliveries []delivery
+	puts       map[int]*put
+}
+
+type delivery struct {
+	provider.Delivery
+	index   int
+	price   provider.Money
+	content digest.Content // where the bytes came with the reply: they are in the store
+	data    []byte
+}
+
+func (s *sink) Sent() error {
+	if s.sent {
+		return nil
+	}
+	// The intent goes out with the first byte and not before: until then there
+	// is nothing to remember.
+	r := s.request
+	err := s.engine.Journal.Append(
+		journal.Record{Type: journal.TypeIntent, Attempt: s.id, Intent: &journal.Intent{
+			Run: s.engine.Run, Address: string(s.job.step.Address), Request: s.job.digest, Fields: r.Fields(), Provider: s.job.step.Provider,
+			N: r.N, First: r.First, Estimate: s.job.each * provider.Money(r.N), Started: s.engine.Now()}},
+		journal.Record{Type: journal.TypeSent, Attempt: s.id})
+	s.sent = err == nil
+	return err
+}
+
+func (s *sink) Answered() error {
+	if !s.sent {
+		return nil
+	}
+	s.sent = false
+	return s.engine.Journal.Append(journal.Record{Type: journal.TypeFailed, Attempt: s.id, Reason: provider.RateLimited.String()})
+}
+
+func (s *sink) Stopping() <-chan struct{} { return s.engine.stop }
+
+func (s *sink) Accepted(jobID string) error {
+	return s.engine.Journal.Append(journal.Record{Type: journal.TypeJob, Attempt: s.id, JobID: jobID})
+}
+
+func (s *sink) Delivered(i int, from provider.Delivery, price provider.Money) error {
+	if !s.sent {
+		if err := s.Sent(); err != nil {
+			return err
+		}
+	}
+	d := delivery{Delivery: from, index: i, price: price}
+	if p := s.puts[i]; from.URL == "" && p != nil {
+		d.content, d.data = p.content, p.data.Bytes()
+		delete(s.puts, i)
+	}
+	size := int64(len(d.data))
+	if size > keepInMemory {
+		d.data = nil // it is in the store
+	}
+	err := s.engine.Journal.Append(journal.Record{Type: journal.TypeReceipt, Attempt: s.id, Delivery: &journal.Delivery{
+		Index: i, URL: from.URL, Content: d.content, Bytes: size, MIME: from.MIME, Model: from.Model, RevisedPrompt: from.RevisedPrompt,
+		Moderated: from.Moderated, Price: price}})
+	if err == nil {
+		s.deliveries = append(s.deliveries, d)
+	}
+	return err
+}
+
+// Spool leads straight into the store, which is where the bytes must end.
+func (s *sink) Spool(i int) (io.WriteCloser, error) {
+	if s.puts == nil {
+		s.puts = map[int]*put{}
+	}
+	s.puts[i] = &put{store: s.engine.Store}
+	return s.puts[i], nil
+}
+
+// put is bytes on their way into the store. They are gathered first: they are
+// decoded from memory anyway, and a part of a picture is worth nothing.
+type put struct {
+	store   *store.Tiers
+	content digest.Content
+	data    bytes.Buffer
+}
+
+func (p *put) Write(b []byte) (int, error) {
+	if most := imaging.DefaultLimits.Bytes; int64(p.data.Len()+len(b)) > most {
+		return 0, fmt.Errorf("the picture has more than %d bytes", most)
+	}
+	return p.data.Write(b)
+}
+
+// Close returns when the bytes are durable.
+func (p *put) Close() (err error) {
+	p.content, _, err = p.store.Put(context.Background(), bytes.NewReader(p.data.Bytes()), imaging.DefaultLimits.Bytes)
+	return err
+}
+
+func (s *sink) Waiting(d time.Duration, why string) {
+	s.engine.events <- Event{Kind: Waiting, At: s.engine.Now(), Address: s.job.step.Address, Verb: s.job.step.Verb, Wait: d, Text: why}
+}
+
+// files writes, keeps and deletes the outputs of a step, and records them in
+// the entry as they are done. original is the bytes of the chosen candidate if
+// they are at hand.
+func (e *Engine) files(ctx context.Context, j *job, entry *lock.Entry, original []byte) (paths, gone []string, err error) {
+	picked := entry.Picked(max(1, j.step.Pick))
+	made, err := e.makeFiles(j, picked, original)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Before a file is there the journal knows that it is ours: the lock is
+	// saved later, and a run that dies in between must not find a stranger.
+	wrote := journal.Record{Type: journal.TypeWrote, Attempt: e.Process}
+	for i := range made {
+		if made[i].bytes != nil {
+			wrote.Files = append(wrote.Files, journal.File{Path: made[i].rec.Path, Content: made[i].rec.Content})
+		}
+	}
+	if len(wrote.Files) > 0 {
+		if err := e.Journal.Append(wrote); err != nil {
+			return nil, nil, err
+		}
+	}
+	forget := func(path string) {
+		entry.Outputs = slices.DeleteFunc(entry.Outputs, func(x lock.Output) bool { return x.Path == path })
+	}
+	for i := range made {
+		if err := ctx.Err(); err != nil {
+			return paths, gone, err
+		}
+		m := &made[i]
+		if m.bytes != nil {
+			from := func(w io.Writer) error { _, err := w.Write(m.bytes); return err }
+			if _, err := e.Out.Write(m.rec.Path, from, m.expect); err != nil {
+				return paths, gone, err
+			}
+			paths = append(paths, m.rec.Path)
+		}
+		forget(m.rec.Path)
+		entry.Outputs = append(entry.Outputs, m.rec)
+	}
+	for _, o := range j.outputs {
+		if o.Action == plan.DeleteFile {
+			if err := e.Out.Remove(o.Path, o.Expect); err != nil {
+				return paths, gone, err
+			}
+			gone = append(gone, o.Path)
+		}
+		if o.Action == plan.DeleteFile || o.Action == plan.ForgetFile {
+			forget(o.Path)
+		}
+	}
+	if picked == nil {
+		return paths, gone, nil
+	}
+	return paths, gone, e.Store.Promote(ctx, entry.Request, picked.Content, true)
+}
+
+// madeFile is an output that is ready to be written, or, without bytes, that
+// is on disk already.
+type madeFile struct {
+	rec    lock.Output
+	bytes  []byte
+	expect digest.Content
+}
+
+// makeFiles makes the bytes of all outputs that are to be written.
+func (e *Engine) makeFiles(j *job, picked *provider.Image, original []byte) (made []madeFile, err error) {
+	var pic *imaging.Picture // the original, decoded once for all
+	for _, o := range j.outputs {
+		if o.Action != plan.Write {
+			continue
+		}
+		if picked == nil {
+			return nil, errors.New("there is no picture to write")
+		}
+		m := madeFile{rec: lock.Output{Path: o.Path, Recipe: o.Recipe, Of: picked.Content}, expect: o.Expect}
+		if o.Adopt {
+			m.rec.Content, m.rec.Bytes = picked.Content, picked.Bytes
+			made = append(made, m)
+			continue
+		}
+		if original == nil {
+			if original, err = e.original(picked.Content); err != nil {
+				return nil, err
+			}
+		}
+		if m.bytes, m.rec.Encoder, err = e.render(j, o, picked, original, &pic); err != nil {
+			return nil, fmt.Errorf("%s: %w", o.Path, err)
+		}
+		m.rec.Content, m.rec.Bytes = digest.OfContent(m.bytes), int64(len(m.bytes))
+		made = append(made, m)
+	}
+	return made, nil
+}
