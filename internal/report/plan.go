@@ -1,0 +1,442 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// Options say how a text looks.
+type Options struct {
+	Palette diag.Palette
+	Width   int // columns of the terminal; 0 if there is none: then nothing is cut
+}
+
+func (o Options) width() int {
+	if o.Width <= 0 {
+		return 100
+	}
+	return max(o.Width, 40)
+}
+
+// Plan writes a plan for people: a line for each image that has something to
+// do, its reasons below where they do not fit, and a summary.
+func Plan(w io.Writer, p *plan.Plan, o Options) {
+	c := o.Palette
+	if p.Partial && (len(p.Steps) > 0 || p.Unchanged > 0) {
+		fmt.Fprintln(w, c.Yellow("Partial plan: -target or -exclude leave something out."))
+	}
+	if p.Draft {
+		fmt.Fprintln(w, c.Cyan("Draft: everything is sketched into .imgbuild/draft; lock and outputs stay as they are."))
+	}
+	if len(p.Steps) == 0 {
+		fmt.Fprintf(w, "%s %s\n", c.Green("No changes."), upToDate(p.Unchanged))
+		return
+	}
+	column := 0
+	for i := range p.Steps {
+		column = max(column, utf8.RuneCountInString(title(&p.Steps[i])))
+	}
+	column = min(column, o.width()*2/5)
+	for i := range p.Steps {
+		step(w, &p.Steps[i], column, o)
+	}
+	if p.Unchanged > 0 {
+		fmt.Fprintf(w, "  %s\n", c.Dim(fmt.Sprintf("%d unchanged", p.Unchanged)))
+	}
+	fmt.Fprintf(w, "\n%s %s\n", c.Bold("Plan:"), Totals(p.Summary))
+	if p.MaxCost != nil && p.Summary.Price > *p.MaxCost {
+		fmt.Fprintln(w, c.Yellow(fmt.Sprintf("That is more than max_cost allows (%s): apply would stop there.", *p.MaxCost)))
+	}
+}
+
+func upToDate(n int) string {
+	switch n {
+	case 0:
+		return "There are no images."
+	case 1:
+		return "1 image is up to date."
+	}
+	return fmt.Sprintf("%d images are up to date.", n)
+}
+
+// Totals is the sentence that ends a plan.
+func Totals(s plan.Summary) string {
+	var parts []string
+	if s.Buy > 0 {
+		price := s.Price.String()
+		if s.Unpriced > 0 {
+			price += fmt.Sprintf(" and %d without a known price", s.Unpriced)
+		}
+		if s.Price == 0 {
+			price = "price unknown"
+		}
+		parts = append(parts, fmt.Sprintf("%d to buy (%s)", s.Buy, price))
+	}
+	if s.Make > 0 {
+		parts = append(parts, fmt.Sprintf("%d to make (free of charge)", s.Make))
+	}
+	if s.Free > 0 {
+		parts = append(parts, fmt.Sprintf("%d free", s.Free))
+	}
+	if s.Delete > 0 {
+		parts = append(parts, fmt.Sprintf("%d to delete", s.Delete))
+	}
+	if s.Files > s.Delete {
+		parts = append(parts, fmt.Sprintf("%d files to delete in all", s.Files))
+	}
+	if s.Standing > 0 {
+		parts = append(parts, fmt.Sprintf("%d held back", s.Standing))
+	}
+	if len(parts) == 0 {
+		return "nothing to do."
+	}
+	return strings.Join(parts, ", ") + "."
+}
+
+func title(s *plan.Step) string {
+	if s.From != "" {
+		return diag.Clean(string(s.From)) + " → " + diag.Clean(string(s.Address))
+	}
+	return diag.Clean(string(s.Address))
+}
+
+// Symbol is the mark of a step.
+func Symbol(s *plan.Step) string {
+	switch s.Verb {
+	case plan.Generate, plan.Edit:
+		if slices.ContainsFunc(s.Why, func(r plan.Reason) bool { return r.Cause == plan.CauseNew }) {
+			return "+"
+		}
+		return "~"
+	case plan.Render:
+		return "±"
+	case plan.Restore, plan.Resume:
+		return "⟲"
+	case plan.Move:
+		return "»"
+	case plan.Delete, plan.Forget:
+		return "-"
+	case plan.Hold:
+		return "?"
+	}
+	return "!"
+}
+
+func step(w io.Writer, s *plan.Step, column int, o Options) {
+	c := o.Palette
+	paint := map[string]func(string) string{"+": c.Green, "~": c.Yellow, "±": c.Cyan, "⟲": c.Cyan, "»": c.Cyan, "-": c.Red, "?": c.Yellow, "!": c.Red}
+	symbol := Symbol(s)
+	what, more := sentence(s)
+	name := title(s)
+	pad := strings.Repeat(" ", max(1, column-utf8.RuneCountInString(name)+2))
+	room := o.width() - 4 - max(column, utf8.RuneCountInString(name)) - 2 - 12
+	if o.Width > 0 && utf8.RuneCountInString(what) > room {
+		what = string([]rune(what)[:max(room-1, 8)]) + "…"
+	}
+	fill := strings.Repeat(" ", max(1, room-utf8.RuneCountInString(what)+2))
+	fmt.Fprintf(w, "  %s %s%s%s%s%s\n", paint[symbol](symbol), c.Bold(name), pad, what, fill, price(s))
+	for _, line := range more {
+		fmt.Fprintf(w, "      %s\n", line(c))
+	}
+}
+
+// price is the last column. A standing step shows what is at stake.
+func price(s *plan.Step) string {
+	switch {
+	case s.Verb.Paid() && !s.Priced:
+		return "price unknown"
+	case s.Verb.Paid() && s.Price == 0, !s.Verb.Paid() && !s.Verb.Standing():
+		return "free"
+	case s.Verb.Paid():
+		return s.Price.String()
+	case s.Price > 0:
+		return "(" + s.Price.String() + ")"
+	}
+	return ""
+}
+
+type line = func(diag.Palette) string
+
+func plainLine(s string) line { return func(diag.Palette) string { return s } }
+
+// sentence is the middle column of a step and the lines below it.
+func sentence(s *plan.Step) (string, []line) {
+	var more []line
+	for _, n := range s.Notes {
+		if s.Verb.Paid() || s.Verb == plan.Render || s.Verb == plan.Restore {
+			more = append(more, plainLine(diag.Clean(n)))
+		}
+	}
+	if s.Verb != plan.Delete {
+		for _, o := range s.Outputs {
+			if o.Action == plan.DeleteFile {
+				more = append(more, plainLine("delete "+diag.Clean(o.Path)))
+			}
+		}
+	}
+	again := Symbol(s) == "~"
+	switch s.Verb {
+	case plan.Generate, plan.Edit:
+		text := string(s.Verb)
+		if again {
+			reasons, lines := because(s)
+			more = append(lines, more...)
+			if !has(s, plan.CauseMore) {
+				text += " again"
+			}
+			if s.Need > 1 {
+				text += fmt.Sprintf(" %d ×", s.Need)
+			}
+			return text + ": " + reasons, more
+		}
+		if s.Need > 1 {
+			text += fmt.Sprintf(" %d ×", s.Need)
+		}
+		text += " " + diag.Clean(s.Request.Model)
+		if s.Verb == plan.Edit {
+			text += " of " + sources(s.Sources)
+		}
+		for _, v := range []string{s.Request.Size.String(), s.Request.AspectRatio, s.Request.Resolution, s.Request.Quality} {
+			if v != "" {
+				text += " " + diag.Clean(v)
+			}
+		}
+		return text, more
+	case plan.Render:
+		reasons, lines := because(s)
+		return fmt.Sprintf("render %s: %s", files(s, plan.Write), reasons), append(lines, more...)
+	case plan.Restore:
+		reasons, lines := because(s)
+		return fmt.Sprintf("restore %s (%s)", files(s, plan.Write), reasons), append(lines, more...)
+	case plan.Move:
+		if n := files(s, plan.Write); n != "" {
+			return "move, and write " + n, more
+		}
+		return "move", more
+	case plan.Delete:
+		return "delete " + files(s, plan.DeleteFile) + kept(s), nil
+	case plan.Forget:
+		return "forget" + kept(s), nil
+	}
+	return standing(s), more
+}
+
+func standing(s *plan.Step) string {
+	var parts []string
+	for _, r := range s.Why {
+		switch r.Cause {
+		case plan.CauseUnanswered:
+			parts = append(parts, "in doubt: sent and not answered; apply -retry-in-doubt sends it again")
+		case plan.CauseBadReply:
+			parts = append(parts, fmt.Sprintf("refused: %s; apply -retry-refused asks again", either(diag.Clean(r.New), r.Field)))
+		case plan.CauseForeign:
+			parts = append(parts, fmt.Sprintf("conflict: %s is not ours; move it away or choose another path", diag.Clean(r.New)))
+		case plan.CauseAltered:
+			parts = append(parts, fmt.Sprintf("conflict: %s was changed by someone; delete it to have it restored, or keep it under another name", diag.Clean(r.New)))
+		case plan.CauseNoOriginal:
+			parts = append(parts, fmt.Sprintf("missing: the original of %s (%.12s) is not in the store; bring back .imgbuild/store or the file (git checkout), or -replace buys it again", diag.Clean(r.Field), r.New))
+		case plan.CauseDelivered:
+			parts = append(parts, "paid for and not fetched yet; the next apply fetches it, free")
+		case plan.CauseWaits:
+			parts = append(parts, "waits for "+diag.Clean(r.New))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func either(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func has(s *plan.Step, c plan.Cause) bool {
+	return slices.ContainsFunc(s.Why, func(r plan.Reason) bool { return r.Cause == c })
+}
+
+func kept(s *plan.Step) string {
+	if !has(s, plan.CauseAltered) {
+		return ""
+	}
+	return " (a file that someone changed stays)"
+}
+
+func sources(list []spec.Source) string {
+	names := make([]string, len(list))
+	for i, s := range list {
+		names[i] = diag.Clean(s.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+func files(s *plan.Step, a plan.Action) string {
+	var paths []string
+	for _, o := range s.Outputs {
+		if o.Action == a && !o.Adopt {
+			paths = append(paths, diag.Clean(o.Path))
+		}
+	}
+	switch len(paths) {
+	case 0:
+		if a == plan.Write {
+			return "the record"
+		}
+		return "nothing"
+	case 1:
+		return paths[0]
+	}
+	return fmt.Sprintf("%d files", len(paths))
+}
+
+// because is the reasons of a step: short ones in one clause, long values on
+// lines of their own.
+func because(s *plan.Step) (string, []line) {
+	var parts []string
+	var lines []line
+	add := func(p string) {
+		if !slices.Contains(parts, p) {
+			parts = append(parts, p)
+		}
+	}
+	for _, r := range s.Why {
+		old, new := diag.Clean(r.Old), diag.Clean(r.New)
+		switch r.Cause {
+		case plan.CauseChanged:
+			if r.Field == "mask" {
+				add("mask changed")
+				continue
+			}
+			if r.Field == "prompt" || len(old)+len(new) > 40 {
+				add(r.Field + " changed")
+				lines = append(lines, func(c diag.Palette) string { return r.Field + "  " + words(r.Old, r.New, c) })
+				continue
+			}
+			add(fmt.Sprintf("%s %s → %s", r.Field, either(old, "none"), either(new, "none")))
+		case plan.CauseSource:
+			add("its source changes")
+		case plan.CauseMore:
+			add(fmt.Sprintf("n %s → %s", old, new))
+		case plan.CauseAsked:
+			add("asked by " + r.Field)
+		case plan.CauseBought:
+			add("bought before")
+		case plan.CauseShared:
+			add("shared with " + new)
+		case plan.CauseRenamed:
+			add("was " + old)
+		case plan.CauseAbsent:
+			add("missing on disk")
+		case plan.CauseRecipe:
+			switch {
+			case r.Field == "path" && old == "":
+				add("new file")
+			case r.Field == "restore":
+				add("mask changed")
+			default:
+				add(fmt.Sprintf("%s %s → %s", r.Field, either(old, "none"), either(new, "none")))
+			}
+		case plan.CausePicked:
+			add(fmt.Sprintf("pick %s → %s", old, new))
+		case plan.CauseNew:
+			add("new")
+		}
+	}
+	return strings.Join(parts, ", "), lines
+}
+
+// Why is the reasons of a step in full sentences, a line each.
+func Why(w io.Writer, s *plan.Step, o Options) {
+	step(w, s, utf8.RuneCountInString(title(s)), o)
+	for _, a := range s.After {
+		fmt.Fprintf(w, "      after %s\n", diag.Clean(string(a)))
+	}
+	for _, out := range s.Outputs {
+		fmt.Fprintf(w, "      %s %s  %s\n", out.Action, diag.Clean(out.Path), out.Recipe)
+	}
+}
+
+// PlanJSON writes the documented JSON of a plan: the file of plan -out.
+func PlanJSON(w io.Writer, p *plan.Plan) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(p)
+}
+
+// words shows what changed between two texts, word by word, as wdiff does:
+// [-old-]{+new+}.
+func words(old, new string, c diag.Palette) string {
+	a, b := strings.Fields(old), strings.Fields(new)
+	// The longest common run of words, by the usual table; prompts are short.
+	if len(a)*len(b) > 1<<20 {
+		return fmt.Sprintf("%d words, now %d", len(a), len(b))
+	}
+	length := make([][]int, len(a)+1)
+	for i := range length {
+		length[i] = make([]int, len(b)+1)
+	}
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if a[i] == b[j] {
+				length[i][j] = length[i+1][j+1] + 1
+			} else {
+				length[i][j] = max(length[i+1][j], length[i][j+1])
+			}
+		}
+	}
+	var out, gone, came []string
+	flush := func() {
+		s := ""
+		if len(gone) > 0 {
+			s += c.Red("[-" + diag.Clean(strings.Join(gone, " ")) + "-]")
+		}
+		if len(came) > 0 {
+			s += c.Green("{+" + diag.Clean(strings.Join(came, " ")) + "+}")
+		}
+		if s != "" {
+			out = append(out, s)
+		}
+		gone, came = nil, nil
+	}
+	same := 0
+	keep := func(w string) {
+		flush()
+		out = append(out, diag.Clean(w))
+		same++
+	}
+	i, j := 0, 0
+	for i < len(a) && j < len(b) {
+		switch {
+		case a[i] == b[j]:
+			keep(a[i])
+			i, j = i+1, j+1
+		case length[i+1][j] >= length[i][j+1]:
+			gone = append(gone, a[i])
+			i++
+		default:
+			came = append(came, b[j])
+			j++
+		}
+	}
+	gone, came = append(gone, a[i:]...), append(came, b[j:]...)
+	flush()
+	return `"` + strings.Join(out, " ") + `"`
+}
+
+// Money prints an amount, and "free" for none.
+func Money(m provider.Money) string {
+	if m == 0 {
+		return "free"
+	}
+	return m.String()
+}

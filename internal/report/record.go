@@ -1,0 +1,103 @@
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/lock"
+	"github.com/imgbuild/imgbuild/internal/provider"
+)
+
+// Recorded is a lock entry as programs see it.
+type Recorded struct {
+	Address    string            `json:"address"`
+	Request    string            `json:"request,omitempty"`
+	Fields     map[string]any    `json:"fields,omitempty"`
+	Candidates []provider.Image  `json:"candidates,omitempty"`
+	Pick       int               `json:"pick,omitempty"`
+	Refused    []RecordedRefusal `json:"refused,omitempty"`
+	Outputs    []RecordedOutput  `json:"outputs,omitempty"`
+	Paid       provider.Money    `json:"paid"`
+	list       []provider.Field
+}
+
+// RecordedOutput is one file of a lock entry.
+type RecordedOutput struct {
+	Path    string `json:"path"`
+	SHA256  string `json:"sha256"`
+	Bytes   int64  `json:"bytes"`
+	Recipe  string `json:"recipe,omitempty"`
+	Of      string `json:"of,omitempty"`
+	Encoder string `json:"encoder,omitempty"`
+}
+
+// RecordedRefusal is one unusable reply of a lock entry.
+type RecordedRefusal struct {
+	Request string         `json:"request"`
+	Reason  string         `json:"reason"`
+	Message string         `json:"message,omitempty"`
+	Price   provider.Money `json:"price"`
+}
+
+// Record is a lock entry, for Records and for JSON.
+func Record(e *lock.Entry) Recorded {
+	r := Recorded{Address: string(e.Address), Candidates: e.Candidates, Pick: e.Pick, Fields: map[string]any{}, list: e.Fields()}
+	if !e.Request.IsZero() {
+		r.Request = e.Request.String()
+	}
+	for _, f := range r.list {
+		if f.Name == "input" {
+			inputs, _ := r.Fields["input"].([]string)
+			r.Fields["input"] = append(inputs, f.Value)
+			continue
+		}
+		r.Fields[f.Name] = f.Value
+	}
+	for _, c := range e.Candidates {
+		r.Paid += c.Price
+	}
+	for _, x := range e.Refused {
+		r.Paid += x.Price
+		r.Refused = append(r.Refused, RecordedRefusal{x.Request.String(), x.Reason, x.Message, x.Price})
+	}
+	for _, o := range e.Outputs {
+		of := ""
+		if !o.Of.IsZero() {
+			of = o.Of.String()
+		}
+		r.Outputs = append(r.Outputs, RecordedOutput{o.Path, o.Content.String(), o.Bytes, o.Recipe, of, o.Encoder})
+	}
+	return r
+}
+
+// Records writes lock entries for people.
+func Records(w io.Writer, list []Recorded, o Options) {
+	c := o.Palette
+	for i, r := range list {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s  %s\n", c.Bold(diag.Clean(r.Address)), c.Dim("paid "+Money(r.Paid)))
+		for _, f := range r.list {
+			fmt.Fprintf(w, "  %-13s %s\n", f.Name, diag.Clean(f.Value))
+		}
+		for k, x := range r.Candidates {
+			mark := " "
+			if len(r.Outputs) > 0 && r.Outputs[0].Of == x.Content.String() {
+				mark = "*"
+			}
+			fmt.Fprintf(w, "  candidate %d%s %dx%d %s %s  %s\n", k+1, mark, x.Width, x.Height, x.MIME, Money(x.Price),
+				c.Dim(".imgbuild/store/sha256/"+x.Content.String()[:2]+"/"+x.Content.String()))
+			if x.RevisedPrompt != "" {
+				fmt.Fprintf(w, "    revised prompt: %s\n", diag.Clean(x.RevisedPrompt))
+			}
+		}
+		for _, x := range r.Refused {
+			fmt.Fprintf(w, "  refused      %s (%s) %s\n", x.Reason, Money(x.Price), diag.Clean(x.Message))
+		}
+		for _, x := range r.Outputs {
+			fmt.Fprintf(w, "  file         %s  %s\n", diag.Clean(x.Path), c.Dim(x.Recipe))
+		}
+	}
+}
