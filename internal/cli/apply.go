@@ -1,0 +1,490 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	urfave "github.com/urfave/cli/v3"
+
+	"github.com/imgbuild/imgbuild/internal/apply"
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/journal"
+	"github.com/imgbuild/imgbuild/internal/lock"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/provider/all"
+	"github.com/imgbuild/imgbuild/internal/report"
+	"github.com/imgbuild/imgbuild/internal/workspace"
+)
+
+// unwatched is what an apply that nobody watches may spend if nobody said
+// otherwise.
+const unwatched = 5 * provider.Dollar
+
+type applyFlags struct {
+	planFlags
+	yes         bool
+	parallelism int
+	maxCost     *provider.Money
+	failFast    bool
+	jsonInto    string
+	wait        time.Duration
+	grace       time.Duration
+	saved       string
+	offline     bool // no provider may be asked
+}
+
+func applyVerb() verb {
+	var f applyFlags
+	return verb{
+		name: "apply", short: "make what the plan says", args: "[PLAN]",
+		help: `
+  imgbuild apply
+  imgbuild apply -auto-approve -max-cost=2.50
+  imgbuild apply plan.json
+  imgbuild apply -draft
+
+Asks before it does anything, unless a saved plan or -auto-approve says yes. A
+failed image stops only what needs it. The first Ctrl-C starts nothing new and
+lets paid requests finish; the second abandons them. Without a budget, an apply
+that nobody watches and that has no saved plan stops at USD 5.
+` + patterns,
+		codes: []int{exitFailed, exitBudget, exitStale},
+		bad:   func(n int) bool { return n > 1 },
+		flags: append(append([]urfave.Flag{
+			&urfave.BoolFlag{Name: "auto-approve", Usage: "do not ask", Destination: &f.yes},
+			&urfave.GenericFlag{Name: "max-cost", Usage: "spend at most `USD`; overrides max_cost of the configuration", Value: moneyFlag{&f.maxCost}},
+			&urfave.IntFlag{Name: "parallelism", Usage: "make at most `N` images at once (8)", Value: 8, Destination: &f.parallelism},
+			&urfave.BoolFlag{Name: "fail-fast", Usage: "start nothing new after a failure", Destination: &f.failFast},
+			&urfave.BoolFlag{Name: "json", Usage: "write events as JSON lines to standard output", Destination: &f.json},
+			&urfave.StringFlag{Name: "json-into", Usage: "write events as JSON lines to `FILE`, beside the text", Destination: &f.jsonInto},
+			&urfave.BoolFlag{Name: "draft", Usage: "sketch everything into .imgbuild/draft, offline and free", Destination: &f.draft},
+			&urfave.BoolFlag{Name: "destroy", Usage: "delete all files that imgbuild made", Destination: &f.destroy},
+			&urfave.DurationFlag{Name: "lock-timeout", Usage: "wait `TIME` for another imgbuild to finish, such as 30s", Destination: &f.wait},
+			&urfave.DurationFlag{Name: "grace", Usage: "after Ctrl-C, wait at most `TIME` for paid requests (2m)", Value: 2 * time.Minute, Destination: &f.grace},
+			&urfave.BoolFlag{Name: "verify", Usage: "hash the files instead of trusting their size and time", Destination: &f.verify},
+			&urfave.BoolFlag{Name: "retry-refused", Usage: "buy again what was paid for and refused", Destination: &f.retryRefused},
+			&urfave.BoolFlag{Name: "retry-in-doubt", Usage: "send again what was sent and not answered", Destination: &f.retryDoubt},
+		}, selectFlags(&f.sel)...), f.projectFlags.flags()...),
+		run: func(ctx context.Context, env *Env, c *urfave.Command) error {
+			f.saved, f.outputs = c.Args().First(), true
+			return runApply(ctx, env, &f)
+		},
+	}
+}
+
+func runApply(ctx context.Context, env *Env, f *applyFlags) error {
+	if f.parallelism < 1 {
+		return usage(env, "-parallelism must be at least 1, got %d", f.parallelism)
+	}
+	if f.json && !f.yes && f.saved == "" {
+		return usage(env, "-json shows no plan to approve: add -auto-approve, or apply a saved plan")
+	}
+	s, err := openSession(env)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if f.json {
+		s.stream = &report.Stream{W: env.Stdout, Now: env.Now}
+	}
+	var saved *plan.Plan
+	if f.saved != "" {
+		b, err := os.ReadFile(join(env.Dir, f.saved))
+		if err != nil {
+			return err
+		}
+		if saved, err = readPlan(b); err != nil {
+			return fail("make one with imgbuild plan -out="+f.saved, "%s: %w", f.saved, err)
+		}
+		f.draft = saved.Draft
+		if f.destroy || f.retryRefused || f.retryDoubt || len(f.sel.Target)+len(f.sel.Exclude)+len(f.sel.Replace) > 0 {
+			return fail("make another plan with them", "a saved plan is carried out as it is: -target, -exclude, -replace, -destroy and -retry-… belong to imgbuild plan")
+		}
+	}
+	if f.draft {
+		if err := s.openDraft(); err != nil {
+			return err
+		}
+	}
+	// Everything is read under the lock: while we waited for it somebody may have changed it.
+	unlock, err := s.lockWorkspace(ctx, "apply", f.wait)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := s.prepare(ctx, &f.projectFlags); err != nil {
+		return err
+	}
+	e, closeJournal, err := s.engine(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer closeJournal()
+
+	p := saved
+	if saved != nil && saved.Config != digest.OfContent(s.project.Encode()) {
+		fmt.Fprintf(env.Stderr, "%s the configuration has changed since this plan was made; the plan is carried out as it is.\n", palette(env, env.Stderr).Yellow("Warning:"))
+	}
+	if p == nil {
+		f.pending = e.Open
+		if err := s.askAboutDoubts(f); err != nil {
+			return err
+		}
+		var findings diag.List
+		if p, findings, err = s.plan(ctx, f.planOptions); err != nil {
+			return err
+		}
+		if err := s.tell(findings); err != nil {
+			return err
+		}
+	}
+	if !f.json && (saved == nil || len(p.Steps) == 0) {
+		report.Plan(env.Stdout, p, s.reportOptions())
+	}
+	e.Saved = saved != nil
+	s.budget(f, e, e.Saved)
+	if p.Changes() && saved == nil && !f.yes {
+		if err := approve(env, p); err != nil {
+			return err
+		}
+	}
+	return s.carryOut(ctx, f, e, p)
+}
+
+// lockWorkspace makes this process the only writer.
+func (s *session) lockWorkspace(ctx context.Context, verb string, wait time.Duration) (func(), error) {
+	host, _ := os.Hostname()
+	unlock, err := s.out.Lock(ctx, wait, workspace.Who{PID: os.Getpid(), Host: host, Verb: verb, Started: s.env.Now()})
+	var busy *workspace.Busy
+	if errors.As(err, &busy) {
+		return nil, fail("wait for it, or give it time: -lock-timeout=5m", "%w", err)
+	}
+	return unlock, err
+}
+
+// engine opens the journal, recovers what a run that died left, and readies an
+// engine.
+func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, func(), error) {
+	j, state, err := journal.Open(s.out.FS(journalDir))
+	if err != nil {
+		return nil, nil, fail("it records what was paid for; move .imgbuild/journal aside only if you accept to lose that", "%w", err)
+	}
+	var id [4]byte
+	rand.Read(id[:])
+	e := &apply.Engine{
+		Out: s.out, Sources: s.root, Store: s.store, Journal: j, Lock: s.lock, Offer: s.offer,
+		SaveLock: s.saveLock, Maker: s.makers(), Parallelism: f.parallelism, FailFast: f.failFast,
+		Process: s.env.Now().UTC().Format("20060102T150405") + "-" + hex.EncodeToString(id[:]), Now: s.env.Now,
+	}
+	f.written = state.Written
+	if f.offline {
+		e.Maker = func(key string) (provider.Maker, error) {
+			return nil, fmt.Errorf("it is at %s, and this verb asks nobody", key)
+		}
+	}
+	run, spent := apply.Unfinished(state.Attempts)
+	e.Run, e.Before = run, spent
+	if run == "" {
+		e.Run = e.Process
+	}
+	rec, err := e.Recover(ctx, state)
+	if err != nil {
+		fmt.Fprintf(s.env.Stderr, "%s what an earlier run paid for could not be fetched yet: %s\n  Hint: the next apply tries again; nothing is bought a second time\n",
+			palette(s.env, s.env.Stderr).Yellow("Warning:"), diag.Clean(err.Error()))
+	}
+	if len(state.Attempts)+len(state.Written) > 0 {
+		// What died may have left temporary files beside the outputs.
+		var folders []string
+		for i := range s.project.Images {
+			im := &s.project.Images[i]
+			folders = append(folders, strings.TrimSuffix(path.Dir(im.Path), "."))
+			for _, r := range im.Renditions {
+				folders = append(folders, strings.TrimSuffix(path.Dir(r.Path), "."))
+			}
+		}
+		slices.Sort(folders)
+		_, _ = s.out.Sweep(slices.Compact(folders)) // what stays is only untidy
+	}
+	if rec.Images+rec.Lost+rec.Doubts > 0 {
+		var parts []string
+		if rec.Images > 0 {
+			parts = append(parts, fmt.Sprintf("%d paid %s taken in", rec.Images, noun(rec.Images, "image", "images")))
+		}
+		if rec.Lost > 0 {
+			parts = append(parts, fmt.Sprintf("%d paid %s gone at the provider", rec.Lost, noun(rec.Lost, "image is", "images are")))
+		}
+		if rec.Doubts > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s in doubt (%s)", rec.Doubts, noun(rec.Doubts, "request", "requests"), rec.Price))
+		}
+		text := fmt.Sprintf("An earlier run did not end: %s.", strings.Join(parts, ", "))
+		fmt.Fprintln(s.env.Stderr, text)
+		if s.stream != nil {
+			s.stream.Write(report.Line{Type: "recovered", Message: text})
+		}
+	}
+	return e, func() { j.Close() }, nil
+}
+
+func noun(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// makers makes each maker once.
+func (s *session) makers() func(string) (provider.Maker, error) {
+	var mu sync.Mutex // steps ask side by side
+	made := map[string]provider.Maker{}
+	return func(key string) (provider.Maker, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if m := made[key]; m != nil {
+			return m, nil
+		}
+		c, ok := s.provider(key)
+		if !ok {
+			return nil, fmt.Errorf("there is no provider %s in the configuration any more", key)
+		}
+		m, err := all.Make(c, all.Env{Getenv: s.env.Getenv, ReadFile: os.ReadFile, Now: s.env.Now})
+		if err == nil {
+			made[key] = m
+		}
+		return m, err
+	}
+}
+
+func (s *session) saveLock(l *lock.Lock) error {
+	b := l.Bytes()
+	if c := digest.OfContent(b); c == s.locked || len(l.Entries) == 0 && s.locked.IsZero() {
+		return nil
+	}
+	w, err := s.out.Write(lock.File, func(w io.Writer) error { _, err := w.Write(b); return err }, s.locked)
+	var conflict *workspace.Conflict
+	switch {
+	case errors.As(err, &conflict):
+		return fail("what was made is in the store and in the journal; settle the file and run imgbuild apply again, which costs nothing",
+			"%s was changed by somebody else while imgbuild was at work", lock.File)
+	case err == nil:
+		s.locked = w.Content
+	}
+	return err
+}
+
+// askAboutDoubts asks where a provider says in_doubt = "ask" and somebody is
+// there.
+func (s *session) askAboutDoubts(f *applyFlags) error {
+	var sum provider.Money
+	n := 0
+	for _, a := range f.pending {
+		if c, _ := s.provider(a.Provider); c.InDoubt == "ask" {
+			n++
+			sum += a.Estimate
+		}
+	}
+	if n == 0 || f.retryDoubt || f.yes {
+		return nil
+	}
+	if _, ok := terminal(s.env.Stdin); !ok {
+		return nil
+	}
+	fmt.Fprintf(s.env.Stderr, "%d %s sent and not answered (%s); it may have been paid. Send again? Only yes does: ", n, noun(n, "request was", "requests were"), sum)
+	f.retryDoubt = readLine(s.env.Stdin) == "yes"
+	return nil
+}
+
+// budget settles what the run may spend.
+func (s *session) budget(f *applyFlags, e *apply.Engine, saved bool) {
+	_, watched := terminal(s.env.Stdin)
+	switch {
+	case f.maxCost != nil:
+		e.MaxCost = f.maxCost
+	case s.project.Settings.MaxCost != nil:
+		e.MaxCost = s.project.Settings.MaxCost
+	case !watched && !saved:
+		limit := unwatched
+		e.MaxCost = &limit
+	}
+}
+
+func approve(env *Env, p *plan.Plan) error {
+	what := "Do this"
+	switch s := p.Summary; {
+	case s.Unpriced > 0 && s.Price > 0:
+		what = fmt.Sprintf("Spend %s and an unknown amount on %d more", s.Price, s.Unpriced)
+	case s.Unpriced > 0:
+		what = fmt.Sprintf("Spend an unknown amount on %d", s.Unpriced)
+	case s.Price > 0:
+		what = "Spend " + s.Price.String()
+	}
+	fmt.Fprintf(env.Stderr, "\n%s? Only yes does it: ", what)
+	if line := readLine(env.Stdin); line != "yes" {
+		fmt.Fprintln(env.Stderr)
+		return fail("answer yes, or use -auto-approve", "not approved; nothing was done")
+	}
+	fmt.Fprintln(env.Stderr)
+	return nil
+}
+
+func readLine(r io.Reader) string {
+	line, _ := bufio.NewReader(r).ReadString('\n')
+	return strings.TrimSpace(line)
+}
+
+// carryOut applies the plan, tells what happens, and settles everything.
+func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, p *plan.Plan) error {
+	var sinks []func(apply.Event)
+	var ends []func(apply.Result)
+	if f.json {
+		s.stream.Begin(p)
+		sinks, ends = append(sinks, s.stream.Event), append(ends, s.stream.End)
+	}
+	if f.jsonInto != "" {
+		name := join(s.env.Dir, f.jsonInto)
+		if err := replaceable(name, "event log"); err != nil {
+			return err
+		}
+		file, err := os.Create(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		stream := &report.Stream{W: file, Now: s.env.Now}
+		stream.Begin(p)
+		sinks, ends = append(sinks, stream.Event), append(ends, stream.End)
+	}
+	live := func() {}
+	if !f.json {
+		if width, ok := terminal(s.env.Stderr); ok && p.Changes() {
+			v := report.NewLive(s.env.Stderr, p, s.env.Now, report.Options{Palette: palette(s.env, s.env.Stderr), Width: width})
+			sinks, live = append(sinks, v.Event), v.Close
+		} else {
+			sinks = append(sinks, func(ev apply.Event) {
+				if ev.Kind != apply.Started {
+					fmt.Fprintln(s.env.Stderr, report.EventText(ev))
+				}
+			})
+		}
+	}
+	e.Event = func(ev apply.Event) {
+		if s.draft {
+			for i := range ev.Paths {
+				ev.Paths[i] = draftDir + "/" + ev.Paths[i]
+			}
+		}
+		for _, sink := range sinks {
+			sink(ev)
+		}
+	}
+	ctx, stop, done := signals(ctx, f.grace)
+	res, err := e.Apply(ctx, stop, p)
+	done()
+	live()
+	for _, end := range ends {
+		end(res)
+	}
+	err = errors.Join(err, s.promoteAll(e))
+	if err == nil {
+		// The lock is durable: from here on the journal needs only what is in doubt.
+		err = e.Settle()
+	}
+	_ = s.out.SaveIndex() // advisory
+	if !f.json && (p.Changes() || p.Summary.Standing > 0) {
+		report.Result(s.env.Stdout, res, p.Summary.Standing, s.reportOptions())
+	}
+	if err != nil {
+		return err
+	}
+	if !f.json && !f.draft {
+		values, findings := s.project.Finish(s.facts())
+		if err := s.tell(findings); err != nil {
+			return err
+		}
+		printOutputs(s.env.Stdout, values)
+	}
+	return s.exitCode(f, p, res)
+}
+
+// signals turns the first INT or TERM into a stop and the second, or the end of
+// the grace, into a cancelled context.
+func signals(ctx context.Context, grace time.Duration) (context.Context, <-chan struct{}, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := make(chan struct{})
+	got := make(chan os.Signal, 2)
+	signal.Notify(got, os.Interrupt, syscall.SIGTERM)
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-got:
+		case <-ended:
+			return
+		}
+		close(stop)
+		select {
+		case <-got:
+		case <-time.After(grace):
+		case <-ended:
+		}
+		cancel()
+	}()
+	return ctx, stop, func() { signal.Stop(got); close(ended); cancel() }
+}
+
+// promoteAll brings the picked originals to the second tier, also those that
+// were bought before there was one.
+func (s *session) promoteAll(e *apply.Engine) error {
+	if s.store.Second == nil {
+		return nil
+	}
+	var failure error
+	for i := range s.project.Images {
+		im := &s.project.Images[i]
+		entry := e.Lock.Get(im.Address)
+		if entry == nil {
+			continue
+		}
+		for k := range entry.Candidates {
+			c := &entry.Candidates[k]
+			picked := c == entry.Picked(plan.Pick(im, entry))
+			if s.store.Local.Has(c.Content) && !s.store.Second.Has(c.Content) {
+				failure = errors.Join(failure, s.store.Promote(context.Background(), entry.Request, c.Content, picked))
+			}
+		}
+	}
+	return failure
+}
+
+func (s *session) exitCode(f *applyFlags, p *plan.Plan, r apply.Result) error {
+	switch {
+	case r.Stopped:
+		return exit(exitInterrupted)
+	case r.Budget:
+		hint := "raise -max-cost or max_cost; what has no known price needs a saved plan: imgbuild plan -out=plan.json, imgbuild apply plan.json"
+		if f.maxCost == nil && s.project.Settings.MaxCost == nil {
+			hint = fmt.Sprintf("nobody watches this run, so it may spend %s; allow more with -max-cost", unwatched)
+		}
+		fmt.Fprintf(s.env.Stderr, "  Hint: %s\n", hint)
+		return exit(exitBudget)
+	case r.Count(apply.Failed)+r.Count(apply.Doubtful)+r.Count(apply.Skipped)+p.Summary.Standing > 0:
+		return exit(exitFailed)
+	case r.Count(apply.Stale) > 0:
+		fmt.Fprintln(s.env.Stderr, "  Hint: make a new plan: imgbuild plan")
+		return exit(exitStale)
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	urfave "github.com/urfave/cli/v3"
+
+	"github.com/imgbuild/imgbuild/internal/config"
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/digest"
+)
+
+func fmtVerb() verb {
+	var check, recursive, noWrite bool
+	return verb{
+		name: "fmt", short: "bring *.img.hcl and *.imgvars into the canonical layout", args: "[FILE... | -]",
+		help: `
+  imgbuild fmt
+  imgbuild fmt -check -recursive
+  imgbuild fmt - < site.img.hcl
+
+Prints the names of the files that it changed (with -check: would change).
+`,
+		codes: []int{exitCheck},
+		bad:   func(int) bool { return false },
+		flags: []urfave.Flag{
+			&urfave.BoolFlag{Name: "check", Usage: "change nothing; exit with 3 if a file is not formatted", Destination: &check},
+			&urfave.BoolFlag{Name: "recursive", Usage: "also in folders below", Destination: &recursive},
+			&urfave.BoolFlag{Name: "list-only", Usage: "change nothing, only print the names", Destination: &noWrite},
+		},
+		run: func(_ context.Context, env *Env, c *urfave.Command) error {
+			if c.NArg() == 1 && c.Args().First() == "-" {
+				src, err := io.ReadAll(io.LimitReader(env.Stdin, maxSource))
+				if err != nil {
+					return err
+				}
+				out, l := config.Format("<stdin>", src)
+				if l.HasErrors() {
+					l.Text(env.Stderr, func(string) []byte { return src }, palette(env, env.Stderr))
+					return exit(exitError)
+				}
+				_, err = env.Stdout.Write(out)
+				return err
+			}
+			s, err := openSession(env)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			files := c.Args().Slice()
+			if len(files) == 0 {
+				pattern := "*.{img.hcl,imgvars}"
+				if recursive {
+					pattern = "**/" + pattern
+				}
+				if files, err = s.root.Glob("", pattern); err != nil {
+					return err
+				}
+			}
+			return s.format(files, check, noWrite)
+		},
+	}
+}
+
+func (s *session) format(files []string, check, noWrite bool) error {
+	var findings diag.List
+	unformatted := false
+	for _, name := range files {
+		name = strings.TrimPrefix(name, "./")
+		src, err := s.root.Read(name, maxSource)
+		if err != nil {
+			return err
+		}
+		out, l := config.Format(name, src)
+		findings = append(findings, l...)
+		if l.HasErrors() || bytes.Equal(out, src) {
+			continue
+		}
+		unformatted = true
+		fmt.Fprintln(s.env.Stdout, diag.Clean(name))
+		if check || noWrite {
+			continue
+		}
+		if _, err := s.root.Write(name, func(w io.Writer) error { _, err := w.Write(out); return err }, digest.OfContent(src)); err != nil {
+			return err
+		}
+	}
+	if err := s.tell(findings); err != nil {
+		return err
+	}
+	if check && unformatted {
+		return exit(exitCheck)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	urfave "github.com/urfave/cli/v3"
+
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/journal"
+)
+
+func gcVerb() verb {
+	var dry bool
+	var wait time.Duration
+	return verb{
+		name: "gc", short: "remove from the local store what nothing needs any more",
+		help: `
+  imgbuild gc -dry-run
+  imgbuild gc
+
+Keeps every candidate that the lock records and everything that the journal
+still needs. What it removes was paid for: a prompt that is changed back later
+must then be bought again. A second tier is never touched.
+`,
+		flags: []urfave.Flag{
+			&urfave.BoolFlag{Name: "dry-run", Usage: "only say what would be removed", Destination: &dry},
+			&urfave.DurationFlag{Name: "lock-timeout", Usage: "wait `TIME` for another imgbuild to finish, such as 30s", Destination: &wait},
+		},
+		run: func(ctx context.Context, env *Env, _ *urfave.Command) error { return runGC(ctx, env, dry, wait) },
+	}
+}
+
+func runGC(ctx context.Context, env *Env, dry bool, wait time.Duration) error {
+	s, err := openSession(env)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	unlock, err := s.lockWorkspace(ctx, "gc", wait)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	l, err := s.readLock()
+	if err != nil {
+		return err
+	}
+	if err := s.tell(l); err != nil {
+		return err
+	}
+	s.openStore()
+	var o planOptions
+	if err := s.readJournal(&o); err != nil {
+		return err
+	}
+	contents, requests := needed(s, o.pending)
+	local := s.store.Local
+	var count int
+	var size int64
+	for blob, err := range local.Blobs() {
+		if err != nil {
+			return err
+		}
+		if contents[blob.Content] {
+			continue
+		}
+		count++
+		size += blob.Bytes
+		if !dry {
+			if err := local.Remove(blob.Content); err != nil {
+				return err
+			}
+		}
+	}
+	for r, err := range local.Requests() {
+		if err != nil {
+			return err
+		}
+		if !requests[r] && !dry {
+			if err := local.RemoveRequest(r); err != nil {
+				return err
+			}
+		}
+	}
+	if !dry {
+		if err := local.Sweep(); err != nil {
+			return err
+		}
+	}
+	verb := "Removed"
+	if dry {
+		verb = "Would remove"
+	}
+	fmt.Fprintf(env.Stdout, "%s %d %s, %.1f MB.\n", verb, count, noun(count, "picture", "pictures"), float64(size)/1e6)
+	return nil
+}
+
+// needed is what the lock and the journal name.
+func needed(s *session, attempts []journal.Attempt) (map[digest.Content]bool, map[digest.Request]bool) {
+	contents, requests := map[digest.Content]bool{}, map[digest.Request]bool{}
+	for i := range s.lock.Entries {
+		e := &s.lock.Entries[i]
+		requests[e.Request] = true
+		for _, c := range e.Candidates {
+			contents[c.Content] = true
+		}
+		for _, r := range e.Refused {
+			requests[r.Request] = true
+		}
+	}
+	for i := range attempts {
+		requests[attempts[i].Request] = true
+		for _, d := range attempts[i].Deliveries {
+			contents[d.Content] = true
+		}
+	}
+	return contents, requests
+}

@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/report"
+)
+
+// Every field that imgbuild writes is in docs/json.md.
+func TestDocsJSON(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../../docs/json.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(b)
+	for _, v := range []any{plan.Plan{}, plan.Step{}, plan.Output{}, plan.Reason{}, plan.Summary{}, report.Line{}, report.ResultCount{}, report.Recorded{}} {
+		for f := range reflect.TypeOf(v).Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name != "" && name != "-" && !strings.Contains(doc, "`"+name+"`") {
+				t.Errorf("%T: docs/json.md does not name %q", v, name)
+			}
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+
+	urfave "github.com/urfave/cli/v3"
+
+	"github.com/imgbuild/imgbuild/internal/config"
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+func outputVerb() verb {
+	f := projectFlags{outputs: true}
+	var asJSON, raw bool
+	return verb{
+		name: "output", short: "print the outputs of the configuration", args: "[NAME]",
+		help: `
+  imgbuild output
+  imgbuild output -json
+  imgbuild output -raw hero
+`,
+		bad: func(n int) bool { return n > 1 },
+		flags: append([]urfave.Flag{
+			&urfave.BoolFlag{Name: "json", Usage: "as one JSON object", Destination: &asJSON},
+			&urfave.BoolFlag{Name: "raw", Usage: "one string without quotes", Destination: &raw},
+		}, f.flags()...),
+		run: func(ctx context.Context, env *Env, c *urfave.Command) error {
+			s, err := openSession(env)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if _, err := s.prepare(ctx, &f); err != nil {
+				return err
+			}
+			values, findings := s.project.Finish(s.facts())
+			if err := s.tell(findings); err != nil {
+				return err
+			}
+			if name := c.Args().First(); name != "" {
+				i := slices.IndexFunc(values, func(v config.OutputValue) bool { return v.Name == name })
+				if i < 0 {
+					return fail("imgbuild output lists them", "there is no output %q", name)
+				}
+				values = values[i : i+1]
+			}
+			switch {
+			case raw && len(values) == 1:
+				var text string
+				if err := json.Unmarshal(values[0].JSON, &text); err != nil {
+					text = string(values[0].JSON)
+				}
+				_, err = io.WriteString(env.Stdout, text)
+				return err
+			case raw:
+				return fail("imgbuild output -raw NAME", "-raw prints one output; there are %d", len(values))
+			case asJSON:
+				doc := map[string]json.RawMessage{}
+				for _, v := range values {
+					doc[v.Name] = v.JSON
+					if v.JSON == nil {
+						doc[v.Name] = json.RawMessage("null")
+					}
+				}
+				e := json.NewEncoder(env.Stdout)
+				e.SetIndent("", "  ")
+				return e.Encode(doc)
+			}
+			printOutputs(env.Stdout, values)
+			return nil
+		},
+	}
+}
+
+func printOutputs(w io.Writer, values []config.OutputValue) {
+	if len(values) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nOutputs:")
+	for _, v := range values {
+		fmt.Fprintf(w, "  %s = %s\n", diag.Clean(v.Name), v.Text)
+	}
+}
+
+// facts is what outputs may use of each image.
+func (s *session) facts() map[spec.Address]config.Facts {
+	out := make(map[spec.Address]config.Facts, len(s.project.Images))
+	for i := range s.project.Images {
+		im := &s.project.Images[i]
+		f := config.Facts{Path: im.Path, Files: map[string]string{}}
+		for _, r := range im.Renditions {
+			f.Files[r.Name] = r.Path
+		}
+		if e := s.lock.Get(im.Address); e != nil {
+			if o, p := e.Output(im.Path), e.Picked(plan.Pick(im, e)); o != nil && p != nil {
+				f.SHA256, f.Bytes, f.Known = o.Content.String(), o.Bytes, true
+				f.MIME, f.RevisedPrompt, f.Model = p.MIME, p.RevisedPrompt, e.Field("model")
+				f.Width, f.Height = p.Width, p.Height
+				if p.Model != "" {
+					f.Model = p.Model
+				}
+				if r, err := spec.ParseRecipe(o.Recipe); err == nil {
+					f.MIME = "image/" + r.File.Format
+					if !r.Size.IsZero() {
+						f.Width, f.Height = r.Size.Width, r.Size.Height
+					}
+				}
+			}
+		}
+		out[im.Address] = f
+	}
+	return out
+}

@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	urfave "github.com/urfave/cli/v3"
+
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/report"
+)
+
+type planFlags struct {
+	projectFlags
+	planOptions
+	out      string
+	json     bool
+	detailed bool
+}
+
+func planVerb() verb {
+	var f planFlags
+	return verb{
+		name: "plan", short: "show what would be made, why, and what it would cost",
+		help: `
+  imgbuild plan
+  imgbuild plan -out=plan.json && imgbuild apply plan.json
+  imgbuild plan -replace='image.post["solstice"]'
+  imgbuild plan -detailed-exitcode -json
+
+Needs no key and no network, and starts no program.
+` + patterns,
+		codes: []int{exitChanges},
+		flags: append(append([]urfave.Flag{
+			&urfave.StringFlag{Name: "out", Usage: "save the plan as JSON in `FILE`, for apply", Destination: &f.out},
+			&urfave.BoolFlag{Name: "json", Usage: "write the plan as JSON to standard output", Destination: &f.json},
+			&urfave.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 if there is something to do", Destination: &f.detailed},
+			&urfave.BoolFlag{Name: "destroy", Usage: "plan to delete all files that imgbuild made", Destination: &f.destroy},
+			&urfave.BoolFlag{Name: "draft", Usage: "plan to sketch everything into .imgbuild/draft, offline and free", Destination: &f.draft},
+			&urfave.BoolFlag{Name: "verify", Usage: "hash the files instead of trusting their size and time", Destination: &f.verify},
+			&urfave.BoolFlag{Name: "retry-refused", Usage: "plan to buy again what was paid for and refused", Destination: &f.retryRefused},
+			&urfave.BoolFlag{Name: "retry-in-doubt", Usage: "plan to send again what was sent and not answered", Destination: &f.retryDoubt},
+		}, selectFlags(&f.sel)...), f.projectFlags.flags()...),
+		run: func(ctx context.Context, env *Env, _ *urfave.Command) error { return runPlan(ctx, env, &f) },
+	}
+}
+
+func runPlan(ctx context.Context, env *Env, f *planFlags) error {
+	s, err := openSession(env)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if _, err := s.prepare(ctx, &f.projectFlags); err != nil {
+		return err
+	}
+	if err := s.readJournal(&f.planOptions); err != nil {
+		return err
+	}
+	p, findings, err := s.plan(ctx, f.planOptions)
+	if err != nil {
+		return err
+	}
+	if err := s.tell(findings); err != nil {
+		return err
+	}
+	if f.out != "" || f.json {
+		p.Config = digest.OfContent(s.project.Encode())
+	}
+	if f.out != "" {
+		if err := writePlan(env, f.out, p); err != nil {
+			return err
+		}
+	}
+	if f.json {
+		if err := report.PlanJSON(env.Stdout, p); err != nil {
+			return err
+		}
+	} else {
+		report.Plan(env.Stdout, p, s.reportOptions())
+		next(env, f, p)
+	}
+	// Only what hashing found out is worth keeping; it makes the next plan faster.
+	_ = s.out.SaveIndex()
+	if f.detailed && p.Changes() {
+		return exit(exitChanges)
+	}
+	return nil
+}
+
+// next names the command that comes next, for people.
+func next(env *Env, f *planFlags, p *plan.Plan) {
+	if _, ok := terminal(env.Stdout); !ok || !p.Changes() || env.Getenv("IMGBUILD_IN_AUTOMATION") != "" {
+		return
+	}
+	switch {
+	case f.out == "" && (f.destroy || f.retryRefused || f.retryDoubt || len(f.vars)+len(f.sel.Target)+len(f.sel.Exclude)+len(f.sel.Replace) > 0):
+		fmt.Fprint(env.Stderr, "\nTo carry it out: the same flags with imgbuild apply, or -out=plan.json and imgbuild apply plan.json\n")
+	case f.out != "":
+		fmt.Fprintf(env.Stderr, "\nTo carry it out: imgbuild apply %s\n", f.out)
+	case f.draft:
+		fmt.Fprint(env.Stderr, "\nTo carry it out: imgbuild apply -draft\n")
+	default:
+		fmt.Fprint(env.Stderr, "\nTo carry it out: imgbuild apply\n")
+	}
+}
+
+func (s *session) reportOptions() report.Options {
+	width, _ := terminal(s.env.Stdout)
+	return report.Options{Palette: palette(s.env, s.env.Stdout), Width: width}
+}
+
+// replaceable reports why a file that the user names for output must stay: it
+// is there and is nothing that imgbuild wrote for this purpose.
+func replaceable(name, what string) error {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	head := make([]byte, 512)
+	n, err := io.ReadFull(f, head)
+	if fi, e := f.Stat(); e == nil && !fi.Mode().IsRegular() {
+		return nil // a pipe, or /dev/null
+	}
+	if n == 0 && err == io.EOF || bytes.Contains(head[:n], []byte(`"format_version"`)) {
+		return nil
+	}
+	return fail("choose another name, or remove the file", "%s is there and is no %s of imgbuild", name, what)
+}
+
+// writePlan writes the plan file whole or not at all.
+func writePlan(env *Env, name string, p *plan.Plan) error {
+	var b bytes.Buffer
+	if err := report.PlanJSON(&b, p); err != nil {
+		return err
+	}
+	return writeFile(join(env.Dir, name), b.Bytes())
+}
+
+func writeFile(name string, b []byte) error {
+	if err := replaceable(name, "plan"); err != nil {
+		return err
+	}
+	temp := filepath.Join(filepath.Dir(name), fmt.Sprintf(".imgbuild-plan-%d", os.Getpid()))
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	err = cmp.Or(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(temp, name)
+	}
+	if err != nil {
+		os.Remove(temp)
+	}
+	return err
+}

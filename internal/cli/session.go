@@ -1,0 +1,550 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/imgbuild/imgbuild/internal/apply"
+	"github.com/imgbuild/imgbuild/internal/config"
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/journal"
+	"github.com/imgbuild/imgbuild/internal/lock"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/provider/all"
+	"github.com/imgbuild/imgbuild/internal/report"
+	"github.com/imgbuild/imgbuild/internal/spec"
+	"github.com/imgbuild/imgbuild/internal/store"
+	"github.com/imgbuild/imgbuild/internal/workspace"
+)
+
+const (
+	own          = ".imgbuild"
+	draftDir     = own + "/draft"
+	journalDir   = own + "/journal"
+	storeDir     = own + "/store"
+	projectCache = "project"
+	maxLock      = 1 << 30 // bytes
+	maxSource    = 8 << 20 // bytes; what a configuration file may have
+
+	// manyImages is where lock and project are most of the heap and stay: to
+	// collect at twice their size would double the memory of a plan for nothing.
+	manyImages = 20_000
+)
+
+// session is an open project.
+type session struct {
+	env     *Env
+	root    *workspace.Root // the project
+	out     *workspace.Root // where lock and outputs are: root, or the folder of drafts
+	draft   bool
+	project *config.Project
+	lock    *lock.Lock
+	store   *store.Tiers
+	stream  *report.Stream            // of apply -json: gets findings too
+	locked  digest.Content            // bytes of the lockfile as this process knows it; zero if there is none
+	files   map[string]digest.Content // of sources and masks
+	offers  map[[2]string]*provider.Offer
+	vars    []config.Var
+}
+
+// openSession opens the folder of env. Nothing is written.
+func openSession(env *Env) (*session, error) {
+	if fi, err := os.Stat(env.Dir); err != nil || !fi.IsDir() {
+		return nil, fail("name a folder that is there: -C DIR", "there is no folder %s", env.Dir)
+	}
+	root, err := workspace.Open(env.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return &session{env: env, root: root, out: root, offers: map[[2]string]*provider.Offer{}}, nil
+}
+
+func (s *session) close() {
+	if s.out != s.root {
+		s.out.Close()
+	}
+	s.root.Close()
+}
+
+// source is the bytes of a file for a snippet, nil where it can't be read.
+func (s *session) source(file string) []byte {
+	b, err := s.root.Read(file, maxSource)
+	if err != nil && s.out != s.root {
+		b, err = s.out.Read(file, maxLock)
+	} else if err != nil {
+		b, err = s.root.Read(file, maxLock)
+	}
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// tell shows findings and returns the exit code for them, nil if none is an
+// error.
+func (s *session) tell(l diag.List) error {
+	l.Text(s.env.Stderr, s.source, palette(s.env, s.env.Stderr))
+	if s.stream != nil {
+		for _, f := range l.Sorted() {
+			s.stream.Write(report.Line{Type: "diagnostic", Message: f.Text, Address: f.Address, Hint: f.Hint, Finding: &f})
+		}
+	}
+	if !l.HasErrors() {
+		return nil
+	}
+	n := 0
+	for _, f := range l.Sorted() {
+		if f.Severity == diag.Error {
+			n++
+		}
+	}
+	if n > 1 {
+		fmt.Fprintf(s.env.Stderr, "\n%d errors.\n", n)
+	}
+	return exit(exitError)
+}
+
+func (s *session) options() config.Options {
+	return config.Options{Vars: s.vars, Env: s.env.Getenv, Types: all.Types(), Version: Version}
+}
+
+// load evaluates the configuration, from the cache if it is fresh. With
+// outputs it makes sure that outputs can be evaluated.
+func (s *session) load(cache, outputs bool) diag.List {
+	if cache {
+		if p := s.cached(); p != nil && !(outputs && p.HasOutputs()) {
+			s.project = p
+			if len(p.Images) <= manyImages {
+				debug.SetGCPercent(400) // what follows is small and soon over
+			}
+			return nil
+		}
+	}
+	if l := s.noFiles(); l != nil {
+		return l
+	}
+	var l diag.List
+	s.project, l = config.Load(s.root, s.options())
+	if cache && len(l) == 0 {
+		s.writeCache()
+	}
+	if s.project != nil && len(s.project.Images) > manyImages {
+		debug.FreeOSMemory() // what parsing left would double what comes now
+	}
+	return l
+}
+
+// noFiles is a finding if the folder has no configuration: that is a mistake,
+// and not the wish that everything be deleted.
+func (s *session) noFiles() diag.List {
+	names, err := s.root.ReadDir("")
+	if err != nil || slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".img.hcl") || strings.HasSuffix(n, ".img.json") }) {
+		return nil // config.Load tells what is wrong
+	}
+	return diag.List{{Severity: diag.Error, Code: "IB0502", Text: "there is no *.img.hcl file in " + s.root.Dir(),
+		Hint: "imgbuild init writes a first one; -C DIR works in another folder"}}
+}
+
+// A cache file is the SHA-256 of an encoded project, and the project, which
+// lists what it was evaluated from. It is advisory: whatever is wrong with it
+// makes it a miss.
+func (s *session) cached() *config.Project {
+	b, ok := s.root.ReadCache(projectCache)
+	if !ok || len(b) < sha256.Size {
+		return nil
+	}
+	sum, body := [sha256.Size]byte(b), b[sha256.Size:]
+	if sha256.Sum256(body) != sum {
+		return nil
+	}
+	p, err := config.Decode(body)
+	if err != nil || !config.Fresh(s.root, s.hashOne, s.options(), p.Inputs()) {
+		return nil
+	}
+	return p
+}
+
+func (s *session) hashOne(path string) (digest.Content, error) {
+	c, errs := s.root.Hash(context.Background(), []string{path})
+	return c[0], errs[0]
+}
+
+func (s *session) writeCache() {
+	body := s.project.Encode()
+	sum := sha256.Sum256(body)
+	// A cache that can't be written makes the next plan slower, not wrong.
+	_ = s.root.WriteCache(projectCache, append(sum[:], body...))
+}
+
+// finding turns a problem of the plan into one about the user's files.
+func (s *session) finding(p plan.Problem) diag.Finding {
+	if p.Field == "model" {
+		if c, ok := s.providerOf(p.Address); ok {
+			var names []string
+			for _, o := range all.Offers(c) {
+				names = append(append(names, o.Model), o.Aliases...)
+			}
+			if best := nearest(p.Value, names); best != "" {
+				p.Hint = "did you mean " + strconv.Quote(best) + "?"
+			}
+		}
+	}
+	f := diag.Finding{Severity: diag.Error, Code: "IB0501", Address: string(p.Address), Text: p.Text, Hint: p.Hint}
+	if p.Address != "" {
+		f.Text = string(p.Address) + ": " + p.Text
+		f.Range = s.project.At(s.root, p.Address, p.Field)
+	}
+	return f
+}
+
+// readLock reads the lockfile; a missing one is an empty one, any other
+// trouble is a finding.
+func (s *session) readLock() (diag.List, error) {
+	seen, err := s.out.Look([]string{lock.File})
+	if err != nil {
+		return nil, err
+	}
+	switch seen[0].State {
+	case workspace.Absent:
+		s.lock, s.locked = &lock.Lock{}, digest.Content{}
+		return nil, nil
+	case workspace.Regular:
+	default:
+		return diag.List{{Severity: diag.Error, Code: "IB0603", Range: &diag.Range{File: lock.File},
+			Text: lock.File + " is a folder, a link or a device", Hint: "put the file itself there: git checkout -- " + lock.File}}, nil
+	}
+	b, err := s.out.Read(lock.File, maxLock)
+	if err != nil {
+		return nil, err
+	}
+	s.locked = digest.OfContent(b)
+	var l diag.List
+	s.lock, l = lock.Parse(b)
+	return l, nil
+}
+
+// openStore opens the tiers; nothing is written before something is put in.
+func (s *session) openStore() {
+	s.store = &store.Tiers{Local: store.Open(s.out.FS(storeDir))}
+	if s.project == nil || s.draft {
+		return
+	}
+	if t := s.project.Settings.Store; t != nil {
+		s.store.Second, s.store.Keep = store.Open(s.root.FS(t.Path)), t.Keep
+	}
+}
+
+// hashSources hashes the files that edits use.
+func (s *session) hashSources(ctx context.Context) diag.List {
+	users := map[string]spec.Address{}
+	for i := range s.project.Images {
+		im := &s.project.Images[i]
+		for _, src := range im.Wanted.Sources {
+			if src.File != "" {
+				users[src.File] = im.Address
+			}
+		}
+		if m := im.Wanted.Mask; m != nil {
+			users[m.File] = im.Address
+		}
+	}
+	if len(users) == 0 {
+		return nil
+	}
+	paths := slices.Sorted(maps.Keys(users))
+	contents, errs := s.root.Hash(ctx, paths)
+	s.files = make(map[string]digest.Content, len(paths))
+	var l diag.List
+	for i, p := range paths {
+		s.files[p] = contents[i]
+		if errs[i] == nil {
+			continue
+		}
+		f := diag.Finding{Severity: diag.Error, Code: "IB0503", Address: string(users[p]),
+			Range: s.project.At(s.root, users[p], "edit"), Hint: "check the path; it starts from the folder of the configuration"}
+		if errors.Is(errs[i], fs.ErrNotExist) {
+			f.Text = fmt.Sprintf("%s: there is no file %q", users[p], p)
+		} else {
+			f.Text = fmt.Sprintf("%s: %v", users[p], errs[i])
+		}
+		l = append(l, f)
+	}
+	return l
+}
+
+// providerOf is the provider of an image.
+func (s *session) providerOf(a spec.Address) (provider.Config, bool) {
+	for i := range s.project.Images {
+		if s.project.Images[i].Address == a {
+			return s.provider(s.project.Images[i].Wanted.Provider)
+		}
+	}
+	return provider.Config{}, false
+}
+
+// config of a provider, by key.
+func (s *session) provider(key string) (provider.Config, bool) {
+	for _, c := range s.project.Providers {
+		if c.Key() == key {
+			return c, true
+		}
+	}
+	return provider.Config{}, false
+}
+
+// offer looks a model up once.
+func (s *session) offer(key, model string) (*provider.Offer, bool) {
+	k := [2]string{key, model}
+	o, known := s.offers[k]
+	if !known {
+		if c, ok := s.provider(key); ok {
+			if found, ok := all.Offer(c, model); ok {
+				o = &found
+			}
+		}
+		s.offers[k] = o
+	}
+	return o, o != nil
+}
+
+// planOptions are the flags of a plan.
+type planOptions struct {
+	sel          plan.Selection
+	destroy      bool
+	verify       bool // hash the outputs
+	retryRefused bool
+	retryDoubt   bool
+	pending      []journal.Attempt
+	written      map[string]digest.Content // by a run that died
+}
+
+// plan makes a plan. The session must be loaded.
+func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.List, error) {
+	seen, err := s.look(ctx, o.verify)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := plan.Input{
+		Tool: "imgbuild " + Version, Images: s.project.Images, Offer: s.offer, Files: s.files, Lock: s.lock,
+		Seen: func(path string) plan.Seen { return seen[path] }, MaxCost: s.project.Settings.MaxCost,
+		Bought: map[digest.Request][]plan.Bought{}, Held: map[digest.Content]bool{}, Hashes: map[string]digest.Content{},
+		Select: o.sel, Destroy: o.destroy, RetryRefused: o.retryRefused, Draft: s.draft,
+		Pending: s.pending(o), Written: o.written,
+	}
+
+	for {
+		p := plan.Make(in)
+		var l diag.List
+		for _, problem := range p.Problems {
+			l = append(l, s.finding(problem))
+		}
+		if p.Asks.None() || l.HasErrors() {
+			return p, append(l, s.endings()...), nil
+		}
+		if err := s.answer(ctx, &in, p.Asks); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// endings warns of models in use that are gone or soon will be.
+func (s *session) endings() (l diag.List) {
+	now := s.env.Now()
+	for k, o := range s.offers {
+		if o == nil || o.EndOfLife == "" || o.EndOfLife > now.AddDate(0, 0, 60).Format(time.DateOnly) {
+			continue
+		}
+		f := diag.Finding{Severity: diag.Warning, Code: "IB0504", Text: fmt.Sprintf("%s: the model %s ends on %s", k[0], o.Model, o.EndOfLife),
+			Hint: "imgbuild models lists the others"}
+		if o.EndOfLife <= now.Format(time.DateOnly) {
+			f.Text = fmt.Sprintf("%s: the model %s ended on %s; %s", k[0], o.Model, o.EndOfLife, o.Note)
+		}
+		l = append(l, f)
+	}
+	return l.Sorted()
+}
+
+func (s *session) pending(o planOptions) (out []plan.Pending) {
+	for _, a := range o.pending {
+		p := plan.Pending{Address: spec.Address(a.Address), Request: a.Request, Attempt: a.ID, Images: a.N, Price: a.Estimate}
+		switch a.Phase {
+		case journal.Sent, journal.InDoubt:
+			c, _ := s.provider(a.Provider)
+			p.Again = o.retryDoubt || c.InDoubt == "retry"
+			if a.Phase == journal.InDoubt {
+				p.Price = a.Doubt
+			}
+		default:
+			if !apply.Unsettled(a) {
+				continue
+			}
+			p.Resume = true
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// look looks at every output that the configuration wants or the lock records.
+func (s *session) look(ctx context.Context, verify bool) (map[string]plan.Seen, error) {
+	paths := make([]string, 0, len(s.project.Images)+len(s.lock.Entries)/8)
+	out := make(map[string]plan.Seen, len(s.project.Images))
+	add := func(p string) {
+		if _, ok := out[p]; !ok {
+			out[p] = plan.Seen{}
+			paths = append(paths, p)
+		}
+	}
+	for i := range s.lock.Entries {
+		for k := range s.lock.Entries[i].Outputs {
+			add(s.lock.Entries[i].Outputs[k].Path)
+		}
+	}
+	for i := range s.project.Images {
+		im := &s.project.Images[i]
+		add(im.Path)
+		for k := range im.Renditions {
+			add(im.Renditions[k].Path)
+		}
+	}
+	seen, err := s.out.Look(paths)
+	if err != nil {
+		return nil, err
+	}
+	var contents []digest.Content
+	var errs []error
+	if verify {
+		contents, errs = s.out.Verify(ctx, paths)
+	}
+	for i, p := range paths {
+		v := plan.Seen{Exists: seen[i].State != workspace.Absent, Regular: seen[i].State == workspace.Regular, Outside: seen[i].State == workspace.Outside, Size: seen[i].Size}
+		if seen[i].Known {
+			v.Content = seen[i].Content
+		}
+		if verify && v.Regular {
+			if errs[i] != nil {
+				return nil, errs[i]
+			}
+			v.Content = contents[i]
+		}
+		out[p] = v
+	}
+	return out, nil
+}
+
+func (s *session) answer(ctx context.Context, in *plan.Input, asks plan.Asks) error {
+	for _, r := range asks.Requests {
+		rolls, err := s.store.Bought(r)
+		var damage *store.Corrupt
+		if err != nil && !errors.As(err, &damage) {
+			return err
+		}
+		bought := make([]plan.Bought, len(rolls))
+		for i, roll := range rolls {
+			bought[i] = plan.Bought{Image: roll.Image, Refused: roll.Refused}
+		}
+		in.Bought[r] = bought
+	}
+	for _, c := range asks.Contents {
+		in.Held[c] = s.store.Has(c)
+	}
+	if len(asks.Files) > 0 {
+		contents, errs := s.out.Hash(ctx, asks.Files)
+		for i, p := range asks.Files {
+			if errs[i] == nil {
+				in.Hashes[p] = contents[i]
+			} else {
+				in.Hashes[p] = digest.Content{}
+			}
+		}
+	}
+	return nil
+}
+
+// prepare loads all that a plan needs: configuration, sources, lock, store and
+// what the journal says. Findings that are errors are told and end it.
+func (s *session) prepare(ctx context.Context, f *projectFlags) (planOptions, error) {
+	s.vars = f.vars
+	l := s.load(!f.noCache, f.outputs)
+	if s.project == nil {
+		return planOptions{}, s.tell(l)
+	}
+	if l.HasErrors() {
+		return planOptions{}, s.tell(append(l, s.hashSources(ctx)...))
+	}
+	if f.draft {
+		if err := s.toDraft(); err != nil {
+			return planOptions{}, err
+		}
+	}
+	if len(s.project.Images) > manyImages {
+		debug.SetGCPercent(25)
+	}
+	l = append(l, s.hashSources(ctx)...)
+	more, err := s.readLock()
+	if err != nil {
+		return planOptions{}, err
+	}
+	if err := s.tell(append(l, more...)); err != nil {
+		return planOptions{}, err
+	}
+	s.openStore()
+	return planOptions{}, nil
+}
+
+// openDraft makes the folder of drafts the place of lock and outputs.
+func (s *session) openDraft() error {
+	if s.draft {
+		return nil
+	}
+	out, err := s.root.Sub(draftDir)
+	if err == nil {
+		s.out, s.draft = out, true
+	}
+	return err
+}
+
+// toDraft turns the project into one that sketches everything into a folder of
+// its own, with a lock of its own.
+func (s *session) toDraft() error {
+	if err := s.openDraft(); err != nil {
+		return err
+	}
+	s.project.Providers = []provider.Config{{Type: "sketch", Parallelism: 8}}
+	for i := range s.project.Images {
+		w := &s.project.Images[i].Wanted
+		w.Provider, w.Model, w.Resolution, w.Quality, w.User = "sketch", "", "", "", ""
+	}
+	return nil
+}
+
+// readJournal reads the journal without changing it.
+func (s *session) readJournal(o *planOptions) error {
+	state, err := journal.Read(s.out.FS(journalDir))
+	o.pending, o.written = state.Attempts, state.Written
+	return err
+}
+
+func readPlan(b []byte) (*plan.Plan, error) {
+	var p plan.Plan
+	if err := json.Unmarshal(b, &p); err != nil {
+		return nil, fmt.Errorf("it is no plan of imgbuild: %w", err)
+	}
+	if major, _, _ := strings.Cut(p.FormatVersion, "."); major != "1" {
+		return nil, fmt.Errorf("it has format_version %q; this imgbuild reads 1.x", p.FormatVersion)
+	}
+	return &p, p.Check()
+}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	urfave "github.com/urfave/cli/v3"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+)
+
+func validateVerb() verb {
+	var f projectFlags
+	var asJSON bool
+	return verb{
+		name: "validate", short: "check the configuration and the lock",
+		help: `
+  imgbuild validate
+  imgbuild validate -json
+
+Needs no key, no network and no init.
+`,
+		flags: append([]urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "findings as JSON", Destination: &asJSON}}, f.flags()...),
+		run: func(ctx context.Context, env *Env, _ *urfave.Command) error {
+			s, err := openSession(env)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			l, err := s.check(ctx, &f)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				if err := l.JSON(env.Stdout); err != nil {
+					return err
+				}
+				if l.HasErrors() {
+					return exit(exitError)
+				}
+				return nil
+			}
+			if err := s.tell(l); err != nil {
+				return err
+			}
+			fmt.Fprintf(env.Stdout, "%s %d %s.\n", palette(env, env.Stdout).Green("Valid:"), len(s.project.Images), noun(len(s.project.Images), "image", "images"))
+			return nil
+		},
+	}
+}
+
+// check collects every finding that a plan would have.
+func (s *session) check(ctx context.Context, f *projectFlags) (diag.List, error) {
+	s.vars = f.vars
+	l := s.load(!f.noCache, false)
+	if s.project == nil {
+		return l, nil
+	}
+	l = append(l, s.hashSources(ctx)...)
+	more, err := s.readLock()
+	if err != nil {
+		return nil, err
+	}
+	if l = append(l, more...); l.HasErrors() {
+		return l, nil
+	}
+	s.openStore()
+	_, more, err = s.plan(ctx, planOptions{})
+	return append(l, more...), err
+}

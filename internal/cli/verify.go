@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	urfave "github.com/urfave/cli/v3"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/report"
+)
+
+func verifyVerb() verb {
+	var f projectFlags
+	var asJSON bool
+	return verb{
+		name: "verify", short: "check that configuration, lock and files agree",
+		help: `
+  imgbuild verify
+  imgbuild verify -json
+
+For CI: needs no key and no network, changes nothing, hashes every file.
+`,
+		codes: []int{exitCheck},
+		flags: append([]urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "the differences as the JSON of a plan", Destination: &asJSON}}, f.flags()...),
+		run: func(ctx context.Context, env *Env, _ *urfave.Command) error {
+			s, err := openSession(env)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			f.noCache = true
+			if _, err := s.prepare(ctx, &f); err != nil {
+				return err
+			}
+			o := planOptions{verify: true}
+			if err := s.readJournal(&o); err != nil {
+				return err
+			}
+			p, findings, err := s.plan(ctx, o)
+			if err != nil {
+				return err
+			}
+			if err := s.tell(findings); err != nil {
+				return err
+			}
+			if asJSON {
+				if err := report.PlanJSON(env.Stdout, p); err != nil {
+					return err
+				}
+			} else {
+				s.tellVerified(p)
+			}
+			if len(p.Steps) > 0 {
+				return exit(exitCheck)
+			}
+			return nil
+		},
+	}
+}
+
+func (s *session) tellVerified(p *plan.Plan) {
+	c := palette(s.env, s.env.Stdout)
+	if len(p.Steps) == 0 {
+		fmt.Fprintf(s.env.Stdout, "%s configuration, lock and files agree on %d %s.\n", c.Green("Verified:"), p.Unchanged, noun(p.Unchanged, "image", "images"))
+		return
+	}
+	report.Plan(s.env.Stdout, p, s.reportOptions())
+	fmt.Fprintf(s.env.Stdout, "%s %d %s with the configuration. To mend it: imgbuild apply\n", c.Red("Not verified:"),
+		len(p.Steps), noun(len(p.Steps), "image does not agree", "images do not agree"))
+}
+
+func showVerb() verb {
+	var asJSON bool
+	return verb{
+		name: "show", short: "show what the lock records, or a saved plan", args: "[ADDRESS | PLAN]",
+		help: `
+  imgbuild show
+  imgbuild show image.hero
+  imgbuild show plan.json
+  imgbuild show -json
+`,
+		bad:   func(n int) bool { return n > 1 },
+		flags: []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON}},
+		run: func(ctx context.Context, env *Env, c *urfave.Command) error {
+			return runShow(env, c.Args().First(), asJSON)
+		},
+	}
+}
+
+func runShow(env *Env, what string, asJSON bool) error {
+	s, err := openSession(env)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	l, err := s.readLock()
+	if err != nil {
+		return err
+	}
+	if err := s.tell(l); err != nil {
+		return err
+	}
+	if what != "" && s.lock.Get(address(what)) == nil {
+		if p, ok := s.planFile(what); ok {
+			if asJSON {
+				return report.PlanJSON(env.Stdout, p)
+			}
+			report.Plan(env.Stdout, p, s.reportOptions())
+			return nil
+		}
+		return s.noSuchImage(what)
+	}
+	var shown []report.Recorded
+	for i := range s.lock.Entries {
+		if e := &s.lock.Entries[i]; what == "" || e.Address == address(what) {
+			shown = append(shown, report.Record(e))
+		}
+	}
+	if asJSON {
+		enc := json.NewEncoder(env.Stdout)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(struct {
+			FormatVersion string            `json:"format_version"`
+			Images        []report.Recorded `json:"images"`
+		}{"1.0", shown})
+	}
+	if len(shown) == 0 {
+		fmt.Fprintln(env.Stdout, "Nothing was made yet.")
+		return nil
+	}
+	report.Records(env.Stdout, shown, s.reportOptions())
+	return nil
+}
+
+// noSuchImage says that an address is unknown, with the nearest that is known.
+func (s *session) noSuchImage(name string) error {
+	var names []string
+	for i := range s.lock.Entries {
+		names = append(names, string(s.lock.Entries[i].Address))
+	}
+	if s.project != nil {
+		for i := range s.project.Images {
+			names = append(names, string(s.project.Images[i].Address))
+		}
+	}
+	hint := "imgbuild graph lists the images"
+	if best := nearest(name, names); best != "" {
+		hint = "did you mean " + best + "?"
+	}
+	return fail(hint, "there is no image %s", diag.Clean(name))
+}

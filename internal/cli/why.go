@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	urfave "github.com/urfave/cli/v3"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/report"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+func address(s string) spec.Address { return spec.Address(s) }
+
+// planFile reads a saved plan, if name is one.
+func (s *session) planFile(name string) (*plan.Plan, bool) {
+	b, err := os.ReadFile(join(s.env.Dir, name))
+	if err != nil {
+		return nil, false
+	}
+	p, err := readPlan(b)
+	return p, err == nil
+}
+
+func whyVerb() verb {
+	var f projectFlags
+	return verb{
+		name: "why", short: "tell why an image would be made again, or why not", args: "ADDRESS",
+		help: `
+  imgbuild why image.hero
+  imgbuild why 'image.post["solstice"]'
+
+Shows the step that a plan has for the image with all reasons and files, and the
+text whose digest names the request.
+`,
+		bad:   func(n int) bool { return n != 1 },
+		flags: f.flags(),
+		run: func(ctx context.Context, env *Env, c *urfave.Command) error {
+			return runWhy(ctx, env, &f, address(c.Args().First()))
+		},
+	}
+}
+
+func runWhy(ctx context.Context, env *Env, f *projectFlags, a spec.Address) error {
+	s, err := openSession(env)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if _, err := s.prepare(ctx, f); err != nil {
+		return err
+	}
+	var o planOptions
+	if err := s.readJournal(&o); err != nil {
+		return err
+	}
+	p, findings, err := s.plan(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := s.tell(findings); err != nil {
+		return err
+	}
+	for i := range p.Steps {
+		if step := &p.Steps[i]; step.Address == a || step.From == a {
+			report.Why(env.Stdout, step, s.reportOptions())
+			if step.N > 0 {
+				printRequest(env, provider.Canonical(step.Request.Fields()), step.Digest.String(), step.Digest.IsZero())
+			}
+			return nil
+		}
+	}
+	e := s.lock.Get(a)
+	if e == nil {
+		return s.noSuchImage(string(a))
+	}
+	fmt.Fprintf(env.Stdout, "%s is up to date: its request, its recipes and its files are what the lock records.\n", diag.Clean(string(a)))
+	printRequest(env, provider.Canonical(e.Fields()), e.Request.String(), false)
+	return nil
+}
+
+func printRequest(env *Env, canonical []byte, digest string, unknown bool) {
+	fmt.Fprintln(env.Stdout)
+	for line := range strings.Lines(string(canonical)) {
+		fmt.Fprintf(env.Stdout, "  %s\n", diag.Clean(strings.TrimSuffix(line, "\n")))
+	}
+	if unknown {
+		digest = "not known before its sources are made"
+	}
+	fmt.Fprintf(env.Stdout, "  → %s\n", digest)
+}
+
+func graphVerb() verb {
+	var f projectFlags
+	var asJSON, mermaid bool
+	return verb{
+		name: "graph", short: "print which image is made from which",
+		help: `
+  imgbuild graph | dot -Tsvg > graph.svg
+  imgbuild graph -mermaid
+`,
+		flags: append([]urfave.Flag{
+			&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON},
+			&urfave.BoolFlag{Name: "mermaid", Usage: "as Mermaid instead of DOT", Destination: &mermaid},
+		}, f.flags()...),
+		run: func(ctx context.Context, env *Env, _ *urfave.Command) error {
+			s, err := openSession(env)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			s.vars = f.vars
+			if err := s.tell(s.load(!f.noCache, false)); err != nil {
+				return err
+			}
+			return s.graph(asJSON, mermaid)
+		},
+	}
+}
+
+func (s *session) graph(asJSON, mermaid bool) error {
+	type node struct {
+		Address string   `json:"address"`
+		Edits   []string `json:"edits,omitempty"`
+	}
+	var nodes []node
+	for i := range s.project.Images {
+		n := node{Address: string(s.project.Images[i].Address)}
+		for _, src := range s.project.Images[i].Wanted.Sources {
+			n.Edits = append(n.Edits, src.String())
+		}
+		nodes = append(nodes, n)
+	}
+	w := s.env.Stdout
+	if asJSON {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(struct {
+			FormatVersion string `json:"format_version"`
+			Images        []node `json:"images"`
+		}{"1.0", nodes})
+	}
+	quote := func(s string) string {
+		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(diag.Clean(s)) + `"`
+	}
+	if mermaid {
+		fmt.Fprintln(w, "flowchart LR")
+		id := map[string]string{}
+		name := func(a string) string {
+			if id[a] == "" {
+				id[a] = fmt.Sprintf("n%d", len(id)+1)
+				fmt.Fprintf(w, "  %s[\"%s\"]\n", id[a], strings.ReplaceAll(diag.Clean(a), `"`, "#quot;"))
+			}
+			return id[a]
+		}
+		for _, n := range nodes {
+			to := name(n.Address)
+			for _, from := range n.Edits {
+				fmt.Fprintf(w, "  %s --> %s\n", name(from), to)
+			}
+		}
+		return nil
+	}
+	fmt.Fprintln(w, "digraph imgbuild {\n  rankdir = LR;")
+	for _, n := range nodes {
+		fmt.Fprintf(w, "  %s;\n", quote(n.Address))
+		for _, from := range n.Edits {
+			fmt.Fprintf(w, "  %s -> %s;\n", quote(from), quote(n.Address))
+		}
+	}
+	fmt.Fprintln(w, "}")
+	return nil
+}
