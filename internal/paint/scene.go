@@ -1,5 +1,7 @@
 package paint
 
+import "math"
+
 // scene is a landscape under work.
 type scene struct {
 	c        *canvas
@@ -100,15 +102,38 @@ func (l *land) before(m *land) *land {
 // x it is that of (x*dx+x0, y), Q16.
 func noiseRow(out []int, x0, dx, y int, seed uint32) {
 	const every = 4
-	a := noise2(x0, y, seed)
+	row := noiseLine{j: y >> 16, fy: y & 0xffff, v: smooth(y&0xffff, 16), seed: seed, cell: math.MinInt}
+	a := row.at(x0)
 	for i := 0; i < len(out); i += every {
 		x0 += dx * every
-		b := noise2(x0, y, seed)
+		b := row.at(x0)
 		for k := range min(every, len(out)-i) {
 			out[i+k] = a + (b-a)*k/every
 		}
 		a = b
 	}
+}
+
+// noiseLine is noise2 along a line: the corners of a cell are looked up once.
+type noiseLine struct {
+	j, fy, v   int
+	seed       uint32
+	cell       int
+	a, b, c, d *[2]int
+}
+
+func (n *noiseLine) at(x int) int {
+	if i := x >> 16; i != n.cell {
+		n.cell = i
+		n.a, n.b = &tilts[hash(i, n.j, n.seed)>>28], &tilts[hash(i+1, n.j, n.seed)>>28]
+		n.c, n.d = &tilts[hash(i, n.j+1, n.seed)>>28], &tilts[hash(i+1, n.j+1, n.seed)>>28]
+	}
+	fx, fy := x&0xffff, n.fy
+	u := smooth(fx, 16)
+	a, b := (fx*n.a[0]+fy*n.a[1])>>8, ((fx-65536)*n.b[0]+fy*n.b[1])>>8
+	c, d := (fx*n.c[0]+(fy-65536)*n.c[1])>>8, ((fx-65536)*n.d[0]+(fy-65536)*n.d[1])>>8
+	p, q := a+(b-a)*u>>16, c+(d-c)*u>>16
+	return (p + (q-p)*n.v>>16) * 3 >> 2
 }
 
 // far is the colour of land in the air between, t from 0 (here) to 256 (at the
