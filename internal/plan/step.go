@@ -597,5 +597,8 @@ func (s *stepper) price() (provider.Money, bool) {
 		return 0, false
 	}
 	each, ok := offer.Price(&s.res.Request)
+	if p := s.m.plan; each > 0 && (p.PricesAsOf == "" || offer.AsOf < p.PricesAsOf) {
+		p.PricesAsOf = offer.AsOf
+	}
 	return each * provider.Money(s.step.Need), ok
 }

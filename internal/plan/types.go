@@ -139,6 +139,7 @@ type Plan struct {
 	Steps         []Step          `json:"steps"` // in an order that respects After
 	Unchanged     int             `json:"unchanged"`
 	Summary       Summary         `json:"summary"`
+	PricesAsOf    string          `json:"prices_as_of,omitempty"` // date of the oldest price that counts, YYYY-MM-DD
 	MaxCost       *provider.Money `json:"max_cost,omitempty"`
 
 	Asks     Asks      `json:"-"`

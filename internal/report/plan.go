@@ -53,6 +53,9 @@ func Plan(w io.Writer, p *plan.Plan, o Options) {
 		fmt.Fprintf(w, "  %s\n", c.Dim(fmt.Sprintf("%d unchanged", p.Unchanged)))
 	}
 	fmt.Fprintf(w, "\n%s %s\n", c.Bold("Plan:"), Totals(p.Summary))
+	if p.PricesAsOf != "" {
+		fmt.Fprintln(w, c.Dim("Prices are those of "+p.PricesAsOf+"; the replies tell what was really charged."))
+	}
 	if p.MaxCost != nil && p.Summary.Price > *p.MaxCost {
 		fmt.Fprintln(w, c.Yellow(fmt.Sprintf("That is more than max_cost allows (%s): apply would stop there.", *p.MaxCost)))
 	}
@@ -138,12 +141,14 @@ func step(w io.Writer, s *plan.Step, column int, o Options) {
 	what, more := sentence(s)
 	name := title(s)
 	pad := strings.Repeat(" ", max(1, column-utf8.RuneCountInString(name)+2))
-	room := o.width() - 4 - max(column, utf8.RuneCountInString(name)) - 2 - 12
+	const prices = 15 // columns: two blanks and "price unknown"
+	room := o.width() - 4 - max(column, utf8.RuneCountInString(name)) - 2 - prices
 	if o.Width > 0 && utf8.RuneCountInString(what) > room {
 		what = string([]rune(what)[:max(room-1, 8)]) + "…"
 	}
 	fill := strings.Repeat(" ", max(1, room-utf8.RuneCountInString(what)+2))
-	fmt.Fprintf(w, "  %s %s%s%s%s%s\n", paint[symbol](symbol), c.Bold(name), pad, what, fill, price(s))
+	line := fmt.Sprintf("  %s %s%s%s%s%s", paint[symbol](symbol), c.Bold(name), pad, what, fill, price(s))
+	fmt.Fprintln(w, strings.TrimRight(line, " "))
 	for _, line := range more {
 		fmt.Fprintf(w, "      %s\n", line(c))
 	}
@@ -218,7 +223,7 @@ func sentence(s *plan.Step) (string, []line) {
 		reasons, lines := because(s)
 		return fmt.Sprintf("restore %s (%s)", files(s, plan.Write), reasons), append(lines, more...)
 	case plan.Move:
-		if n := files(s, plan.Write); n != "" {
+		if n := files(s, plan.Write); n != "the record" {
 			return "move, and write " + n, more
 		}
 		return "move", more
