@@ -11,20 +11,9 @@ tests   := -timeout 10m
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(ldflags)" -o bin/imgbuild ./cmd/imgbuild
 
-# The race detector needs cgo, and cgo a C compiler. The scripts start imgbuild
-# hundreds of times, which it makes ten times slower: of them it watches those
-# that work side by side.
-packages = $(shell go list ./... | grep -v internal/cli$$)
-beside   = TestScripts/(apply_(two|interrupt|crash|fail_fast|in_doubt|chain))
-
+# check runs the tests under the race detector; here all of them run as they are.
 test: setup check
-	@if command -v "$$(go env CC)" >/dev/null 2>&1; then set -ex; \
-		CGO_ENABLED=1 go test -race $(tests) $(packages); \
-		go test $(tests) ./internal/cli; \
-		CGO_ENABLED=1 go test -race $(tests) -run '$(beside)' ./internal/cli; \
-	else \
-		echo "test: no C compiler ($$(go env CC)): the tests run WITHOUT the race detector" && go test $(tests) ./...; \
-	fi
+	go test $(tests) ./...
 
 check:
 	scripts/check
