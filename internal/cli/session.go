@@ -535,7 +535,18 @@ func (s *session) toDraft() error {
 func (s *session) readJournal(o *planOptions) error {
 	state, err := journal.Read(s.out.FS(journalDir))
 	o.pending, o.written = state.Attempts, state.Written
-	return err
+	if err != nil || !slices.ContainsFunc(o.pending, func(a journal.Attempt) bool { return !a.Phase.Settled() }) {
+		return err
+	}
+	who, busy := s.out.Holder()
+	switch {
+	case !busy:
+	case o.retryDoubt:
+		return fail("wait for it", "imgbuild %s is at work here (process %d): what it waits for is not in doubt yet", who.Verb, who.PID)
+	default:
+		fmt.Fprintf(s.env.Stderr, "imgbuild %s is at work here (process %d): what it has sent and not received yet shows as in doubt.\n", who.Verb, who.PID)
+	}
+	return nil
 }
 
 func readPlan(b []byte) (*plan.Plan, error) {

@@ -477,6 +477,9 @@ func (ev *evaluator) checkSources(where *locator) {
 				outputs = map[string]spec.Address{}
 				for j := range ev.p.Images {
 					outputs[spec.PathKey(ev.p.Images[j].Path)] = ev.p.Images[j].Address
+					for _, r := range ev.p.Images[j].Renditions {
+						outputs[spec.PathKey(r.Path)] = ev.p.Images[j].Address
+					}
 				}
 			}
 			if of := outputs[spec.PathKey(s.File)]; of != "" {
@@ -535,6 +538,19 @@ func (ev *evaluator) checkPaths(where *locator) {
 			f.Related = []diag.Related{{Range: *r, Text: other}}
 		}
 		ev.add(f)
+	}
+	last := ""
+	for _, o := range all {
+		for dir := path.Dir(o.key); dir != "." && dir != "/" && dir != last; dir = path.Dir(dir) {
+			last = path.Dir(o.key)
+			k, found := slices.BinarySearchFunc(all, dir, func(o output, dir string) int { return cmp.Compare(o.key, dir) })
+			if !found {
+				continue
+			}
+			_, file, field := tell(o)
+			other, otherFile, _ := tell(all[k])
+			ev.add(where.image(codeSamePath, int(o.image), field, "give one of them another path", "it writes %s, and %s writes the file %s", quoteKey(file), other, quoteKey(otherFile)))
+		}
 	}
 }
 

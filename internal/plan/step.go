@@ -389,6 +389,7 @@ func (s *stepper) picked() *provider.Image {
 
 // outputs compares each file with what is recorded and what is on disk.
 func (s *stepper) outputs() {
+	s.tooSmall()
 	var of digest.Content
 	if p := s.picked(); p != nil {
 		of = p.Content
@@ -431,6 +432,23 @@ func (s *stepper) outputs() {
 			if src := s.im.Wanted.Sources[0]; src.Image != "" && !s.m.held(r.RestoreSource, s.m.in.Lock.Get(src.Image)) {
 				s.missing(string(src.Image), r.RestoreSource)
 			}
+		}
+	}
+}
+
+// tooSmall notes renditions that will be smaller than asked, where the size of
+// the picture is known.
+func (s *stepper) tooSmall() {
+	size := s.res.Size
+	if p := s.picked(); size.IsZero() && p != nil {
+		size = provider.Size{Width: p.Width, Height: p.Height}
+	}
+	if size.IsZero() {
+		size = s.res.Request.Size
+	}
+	for _, r := range s.im.Renditions {
+		if !size.IsZero() && !s.res.Enlarge && (r.Width > size.Width || r.Height > size.Height) {
+			s.step.Notes = append(slices.Clone(s.step.Notes), fmt.Sprintf("rendition %s will be smaller than asked: the picture is %s and is enlarged only with enlarge = true", r.Name, size))
 		}
 	}
 }

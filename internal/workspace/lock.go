@@ -81,6 +81,24 @@ func (r *Root) lock(ctx context.Context, wait time.Duration, who Who) (func(), e
 	}
 }
 
+// Holder is who holds the lock now, if somebody does. It waits for nothing and
+// changes nothing.
+func (r *Root) Holder() (Who, bool) {
+	if fi, err := lstat(r.fs, lockFile); err != nil || !fi.Mode().IsRegular() {
+		return Who{}, false
+	}
+	name := filepath.Join(r.dir, filepath.FromSlash(lockFile))
+	who := heard(name)
+	if who == (Who{}) {
+		return Who{}, false // nobody, or somebody who has only just come
+	}
+	// The name may be that of a process that died: the kernel knows.
+	l := flock.New(name, flock.SetFlag(os.O_RDONLY))
+	ok, err := l.TryRLock()
+	l.Close()
+	return who, err == nil && !ok
+}
+
 // same reports whether the locked file is still the one with that name; if
 // someone removed .imgbuild meanwhile, the lock protects nothing.
 func same(l *flock.Flock, name string) bool {

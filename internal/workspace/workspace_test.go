@@ -901,3 +901,29 @@ func BenchmarkIndex100k(b *testing.B) {
 		}
 	}
 }
+
+func TestHolder(t *testing.T) {
+	t.Parallel()
+	r := open(t, t.TempDir())
+	if _, held := r.Holder(); held {
+		t.Error("held before anybody came")
+	}
+	unlock, err := r.Lock(context.Background(), 0, Who{PID: 7, Verb: "apply"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who, held := r.Holder(); !held || who.PID != 7 {
+		t.Errorf("while it is held: %+v, %v", who, held)
+	}
+	unlock()
+	if who, held := r.Holder(); held {
+		t.Errorf("after it was let go: %+v", who)
+	}
+	// One who died leaves a name and no lock.
+	if err := os.WriteFile(filepath.Join(r.Dir(), lockFile), []byte("x{\"pid\": 9}"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if who, held := r.Holder(); held {
+		t.Errorf("held by the dead: %+v", who)
+	}
+}
