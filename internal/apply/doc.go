@@ -8,16 +8,22 @@
 // a crash between any two is mended by Recover at the start of the next run:
 //
 //	intent, sent   journaled just before the first byte leaves
-//	receipt        the URL, or the bytes in the spool, and the price
-//	blob           the bytes in the store, and what was measured of them
-//	index          the store's request index knows the image: from here on the
-//	               request costs nothing any more
+//	receipt        the URL, or the content of the bytes, which are in the store
+//	               already, and the price
+//	blob           the bytes are in the store, and what was measured of them
+//	wrote          the paths and contents of the outputs, before they are there:
+//	               a run that dies must not take its own files for a stranger's
 //	outputs        temp, sync, rename, sync the folder; never over a file that
 //	               is not ours
-//	lock           rewritten atomically; after that the journal is compacted
+//	lock           rewritten atomically, and not over what somebody else wrote
+//
+// The store's request index, from which a request that was bought costs
+// nothing any more, is noted with the blob and synced before the journal is
+// compacted; until then the journal can repeat it.
 //
 // A call that was sent and not answered stays in the journal as in doubt. It
-// is told with its price, counts as spent, and is repeated only when asked.
+// is told with its price, counts as spent until its run has ended, follows its
+// image to another name, and is repeated only when asked.
 // Zero loss is impossible for a plain call that is killed in flight; zero
 // double payment is not, and is what this package promises.
 //
