@@ -127,7 +127,7 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 		return err
 	}
 	defer unlock()
-	if _, err := s.prepare(ctx, &f.projectFlags); err != nil {
+	if err := s.prepare(ctx, &f.projectFlags); err != nil {
 		return err
 	}
 	e, closeJournal, err := s.engine(ctx, f)
@@ -145,11 +145,7 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 		if err := s.askAboutDoubts(f); err != nil {
 			return err
 		}
-		var findings diag.List
-		if p, findings, err = s.plan(ctx, f.planOptions); err != nil {
-			return err
-		}
-		if err := s.tell(findings); err != nil {
+		if p, err = s.planned(ctx, f.planOptions); err != nil {
 			return err
 		}
 	}

@@ -36,7 +36,7 @@ func outputVerb() verb {
 				return err
 			}
 			defer s.close()
-			if _, err := s.prepare(ctx, &f); err != nil {
+			if err := s.prepare(ctx, &f); err != nil {
 				return err
 			}
 			values, findings := s.project.Finish(s.facts())

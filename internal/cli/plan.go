@@ -59,17 +59,14 @@ func runPlan(ctx context.Context, env *Env, f *planFlags) error {
 		return err
 	}
 	defer s.close()
-	if _, err := s.prepare(ctx, &f.projectFlags); err != nil {
+	if err := s.prepare(ctx, &f.projectFlags); err != nil {
 		return err
 	}
 	if err := s.readJournal(&f.planOptions); err != nil {
 		return err
 	}
-	p, findings, err := s.plan(ctx, f.planOptions)
+	p, err := s.planned(ctx, f.planOptions)
 	if err != nil {
-		return err
-	}
-	if err := s.tell(findings); err != nil {
 		return err
 	}
 	if f.out != "" || f.json {

@@ -33,8 +33,7 @@ Asks no server: it only looks whether a key is there.
 				return err
 			}
 			defer s.close()
-			s.vars = f.vars
-			if err := s.tell(s.load(!f.noCache, false)); err != nil {
+			if err := s.tell(s.load(&f)); err != nil {
 				return err
 			}
 			return s.providers(asJSON)

@@ -50,7 +50,7 @@ func runRestore(ctx context.Context, env *Env, f *applyFlags, wanted []string) e
 		return err
 	}
 	defer unlock()
-	if _, err := s.prepare(ctx, &f.projectFlags); err != nil {
+	if err := s.prepare(ctx, &f.projectFlags); err != nil {
 		return err
 	}
 	f.offline = true
@@ -60,11 +60,8 @@ func runRestore(ctx context.Context, env *Env, f *applyFlags, wanted []string) e
 	}
 	defer closeJournal()
 	f.pending = e.Open
-	p, findings, err := s.plan(ctx, f.planOptions)
+	p, err := s.planned(ctx, f.planOptions)
 	if err != nil {
-		return err
-	}
-	if err := s.tell(findings); err != nil {
 		return err
 	}
 	left, err := s.keepFree(p, wanted)

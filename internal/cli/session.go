@@ -121,11 +121,12 @@ func (s *session) options() config.Options {
 	return config.Options{Vars: s.vars, Env: s.env.Getenv, Types: all.Types(), Version: Version}
 }
 
-// load evaluates the configuration, from the cache if it is fresh. With
-// outputs it makes sure that outputs can be evaluated.
-func (s *session) load(cache, outputs bool) diag.List {
-	if cache {
-		if p := s.cached(); p != nil && !(outputs && p.HasOutputs()) {
+// load evaluates the configuration, from the cache if it is fresh and holds
+// what f asks for: outputs can't be evaluated from it.
+func (s *session) load(f *projectFlags) diag.List {
+	s.vars = f.vars
+	if !f.noCache {
+		if p := s.cached(); p != nil && !(f.outputs && p.HasOutputs()) {
 			s.project = p
 			if len(p.Images) <= manyImages {
 				debug.SetGCPercent(400) // what follows is small and soon over
@@ -138,7 +139,7 @@ func (s *session) load(cache, outputs bool) diag.List {
 	}
 	var l diag.List
 	s.project, l = config.Load(s.root, s.options())
-	if cache && len(l) == 0 {
+	if !f.noCache && len(l) == 0 {
 		s.writeCache()
 	}
 	if s.project != nil && len(s.project.Images) > manyImages {
@@ -360,6 +361,15 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 	}
 }
 
+// planned is plan with its findings told; an error among them is returned.
+func (s *session) planned(ctx context.Context, o planOptions) (*plan.Plan, error) {
+	p, findings, err := s.plan(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return p, s.tell(findings)
+}
+
 // endings warns of models in use that are gone or soon will be.
 func (s *session) endings() (l diag.List) {
 	now := s.env.Now()
@@ -476,18 +486,17 @@ func (s *session) answer(ctx context.Context, in *plan.Input, asks plan.Asks) er
 
 // prepare loads all that a plan needs: configuration, sources, lock, store and
 // what the journal says. Findings that are errors are told and end it.
-func (s *session) prepare(ctx context.Context, f *projectFlags) (planOptions, error) {
-	s.vars = f.vars
-	l := s.load(!f.noCache, f.outputs)
+func (s *session) prepare(ctx context.Context, f *projectFlags) error {
+	l := s.load(f)
 	if s.project == nil {
-		return planOptions{}, s.tell(l)
+		return s.tell(l)
 	}
 	if l.HasErrors() {
-		return planOptions{}, s.tell(append(l, s.hashSources(ctx)...))
+		return s.tell(append(l, s.hashSources(ctx)...))
 	}
 	if f.draft {
 		if err := s.toDraft(); err != nil {
-			return planOptions{}, err
+			return err
 		}
 	}
 	if len(s.project.Images) > manyImages {
@@ -496,13 +505,13 @@ func (s *session) prepare(ctx context.Context, f *projectFlags) (planOptions, er
 	l = append(l, s.hashSources(ctx)...)
 	more, err := s.readLock()
 	if err != nil {
-		return planOptions{}, err
+		return err
 	}
 	if err := s.tell(append(l, more...)); err != nil {
-		return planOptions{}, err
+		return err
 	}
 	s.openStore()
-	return planOptions{}, nil
+	return nil
 }
 
 // openDraft makes the folder of drafts the place of lock and outputs.

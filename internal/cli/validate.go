@@ -51,8 +51,7 @@ Needs no key, no network and no init.
 
 // check collects every finding that a plan would have.
 func (s *session) check(ctx context.Context, f *projectFlags) (diag.List, error) {
-	s.vars = f.vars
-	l := s.load(!f.noCache, false)
+	l := s.load(f)
 	if s.project == nil {
 		return l, nil
 	}

@@ -32,18 +32,15 @@ For CI: needs no key and no network, changes nothing, hashes every file.
 			}
 			defer s.close()
 			f.noCache = true
-			if _, err := s.prepare(ctx, &f); err != nil {
+			if err := s.prepare(ctx, &f); err != nil {
 				return err
 			}
 			o := planOptions{verify: true}
 			if err := s.readJournal(&o); err != nil {
 				return err
 			}
-			p, findings, err := s.plan(ctx, o)
+			p, err := s.planned(ctx, o)
 			if err != nil {
-				return err
-			}
-			if err := s.tell(findings); err != nil {
 				return err
 			}
 			if asJSON {

@@ -53,18 +53,15 @@ func runWhy(ctx context.Context, env *Env, f *projectFlags, a spec.Address) erro
 		return err
 	}
 	defer s.close()
-	if _, err := s.prepare(ctx, f); err != nil {
+	if err := s.prepare(ctx, f); err != nil {
 		return err
 	}
 	var o planOptions
 	if err := s.readJournal(&o); err != nil {
 		return err
 	}
-	p, findings, err := s.plan(ctx, o)
+	p, err := s.planned(ctx, o)
 	if err != nil {
-		return err
-	}
-	if err := s.tell(findings); err != nil {
 		return err
 	}
 	for i := range p.Steps {
@@ -115,8 +112,7 @@ func graphVerb() verb {
 				return err
 			}
 			defer s.close()
-			s.vars = f.vars
-			if err := s.tell(s.load(!f.noCache, false)); err != nil {
+			if err := s.tell(s.load(&f)); err != nil {
 				return err
 			}
 			return s.graph(asJSON, mermaid)
