@@ -86,7 +86,7 @@ var doors = map[string]map[string]string{
 	"bench": {
 		"apply": "drives the engine alone", "plan": "gives it a plan", "spec": "of these images", "provider": "made by a maker without cost",
 		"lock": "into an empty lock", "journal": "with receipts", "store": "and bytes", "workspace": "in a folder", "digest": "names",
-		"imaging": "of a tiny picture",
+		"imaging": "of a tiny picture", "paint": "and draws alone",
 	},
 }
 

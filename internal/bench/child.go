@@ -15,6 +15,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+
+	"github.com/imgbuild/imgbuild/internal/paint"
 )
 
 // children are what the bench does in a process of its own, to be measured:
@@ -25,6 +27,7 @@ var children = map[string]func(w io.Writer, arg string) error{
 	"-eval":     eval,
 	"-engine":   runEngine,
 	"-schedule": runSchedule,
+	"-draw":     draw,
 }
 
 // raw parses every configuration file of a folder with the bare HCL parser, one
@@ -150,4 +153,20 @@ func initTrace(stderr string) []initialised {
 	}
 	slices.SortFunc(out, func(a, b initialised) int { return strings.Compare(a.name, b.name) })
 	return out
+}
+
+// draw draws a megapixel of a prompt several times, and tells the CPU time of
+// one.
+func draw(w io.Writer, prompt string) error {
+	const times = 3
+	before := selfCPU()
+	for seed := range uint64(times) {
+		paint.Draw(paint.Order{Prompt: prompt, Width: 1000, Height: 1000, Seed: seed})
+	}
+	spent := selfCPU() - before
+	if spent <= 0 {
+		return errNoCPU
+	}
+	fmt.Fprintf(w, "%d ns an image\n", int64(spent)/times)
+	return nil
 }

@@ -15,7 +15,8 @@
 //   - Real work: the pictures of each project are drawn by `imgbuild apply`, and
 //     every measured plan must answer with exit code 0 for "no changes".
 //   - A row that was not run says so and why. A must that is missed, or a
-//     command that failed, ends the bench with exit code 1.
+//     command that failed, ends the bench with exit code 1; only a row that
+//     tells why it is known to miss does not.
 //
 // Peak memory is what the kernel counted for the process. Linux starts that
 // count at the peak of the process which started it, so the bench writes its

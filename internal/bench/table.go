@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,7 +42,7 @@ func table(l *lab) []row {
 		versus("start, help", start(l, "help"), hello(l), "Go hello", 4, 3),
 		{name: "start, slowest init of a package", must: 2, aim: 2, unit: milliseconds, read: slowestInit},
 	}
-	return append(rows, engine(l)...)
+	return append(append(rows, engine(l)...), drawing(l))
 }
 
 // sized skips a row that -n leaves out.
@@ -265,4 +266,21 @@ func slowestInit(l *lab) (figures, error) {
 		}
 	}
 	return figures{milliseconds(least[slowest]), slowest, least[slowest]}, nil
+}
+
+// drawing is a row for the slowest of what sketch draws, a megapixel.
+func drawing(l *lab) row {
+	out := row{name: "draw, slowest scene, a megapixel", must: 30, aim: 30, unit: milliseconds, known: "rich scenes are too slow"}
+	for _, prompt := range []string{"mountains with a lake at sunset", "low poly", "bauhaus tiles", "abstract gradient",
+		"tropical beach", "city at night", "poppy meadow", "misty forest", "desert", "saturn in space"} {
+		out.probes = append(out.probes, &probe{name: prompt, dir: l.dir, argv: []string{l.self, "-draw", prompt}, cost: anImage})
+	}
+	out.read = func(l *lab) (figures, error) {
+		slowest := slices.MaxFunc(out.probes, func(a, b *probe) int {
+			return cmp.Compare(median(l.samples[a.name].cost), median(l.samples[b.name].cost))
+		}).name
+		each := median(l.samples[slowest].cost)
+		return figures{cpu(each), slowest, each.Seconds() * 1e3}, nil
+	}
+	return out
 }
