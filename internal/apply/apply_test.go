@@ -537,6 +537,64 @@ func TestTooFew(t *testing.T) {
 	}
 }
 
+// Some came and the rest is no good: each image is charged once, and what
+// happened to those that came is told too.
+func TestPartlyUnusable(t *testing.T) {
+	t.Parallel()
+	hero := img("a")
+	hero.N = 4
+	s := newSite(t, hero)
+	s.maker.do = func(r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+		if err := s.maker.deliver(r, sink, 2); err != nil {
+			return provider.Reply{}, err
+		}
+		if err := sink.Delivered(2, provider.Delivery{URL: "gone"}, provider.Dollar/100); err != nil {
+			return provider.Reply{}, err
+		}
+		return provider.Reply{}, &provider.Error{Kind: provider.Unusable, Message: "no picture"}
+	}
+	res := s.run()
+	if res.Spent != provider.Dollar/25 {
+		t.Errorf("spent %s on 4 images of $0.01", res.Spent)
+	}
+	text := ""
+	for _, e := range s.events {
+		if e.Text != "" {
+			text += e.Text + "\n"
+		}
+	}
+	for _, want := range []string{"no picture", "can't be fetched"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not told: %s", want, text)
+		}
+	}
+}
+
+// An image that leaves the configuration leaves no copy in the second tier.
+func TestDropPromotesNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, img("a"))
+	s.run()
+	s.images = nil
+	second := ""
+	s.change = func(e *Engine) {
+		second = filepath.Join(s.dir, "second")
+		if err := os.Mkdir(second, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		root := must(workspace.Open(second))
+		t.Cleanup(func() { root.Close() })
+		e.Store.Second = store.Open(root.FS("tier"))
+	}
+	s.run()
+	if _, err := os.Stat(filepath.Join(s.dir, "a.png")); err == nil {
+		t.Error("a.png is still there")
+	}
+	if names := must(os.ReadDir(second)); len(names) != 0 {
+		t.Errorf("the tier holds %v", names)
+	}
+}
+
 // More than n: all are kept as candidates.
 func TestTooMany(t *testing.T) {
 	t.Parallel()

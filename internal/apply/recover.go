@@ -71,7 +71,7 @@ func (e *Engine) recoverOne(ctx context.Context, a *journal.Attempt, rec *Recove
 		}
 		rec.Doubts++
 		rec.Price += price
-		a.Phase = journal.InDoubt
+		a.Phase, a.Doubt = journal.InDoubt, price
 		return true, e.Journal.Append(journal.Record{Type: journal.TypeInDoubt, Attempt: a.ID, Reason: "the run ended before the reply came", Price: price})
 	}
 	return false, e.Journal.Append(journal.Record{Type: journal.TypeDone, Attempt: a.ID})

@@ -272,6 +272,8 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 	if err == nil || len(s.deliveries) > 0 {
 		e.takeIn(ctx, maker, s, reply, p)
 	}
+	took := p.err
+	rest := provider.Money(max(0, r.N-len(s.deliveries))) // images of which nothing came
 	switch {
 	case err == nil && len(s.deliveries) < r.N:
 		// The reply is complete: what it lacks will not come any more.
@@ -282,28 +284,28 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 		pe = &provider.Error{Kind: provider.InDoubt, Message: "given up before the reply came: " + err.Error()}
 		fallthrough
 	case pe != nil && pe.Kind == provider.InDoubt:
-		doubt := j.each * provider.Money(r.N-len(s.deliveries))
+		doubt := j.each * rest
 		p.doubt += doubt
 		p.err = errors.Join(&hinted{pe, "it is not sent again unless you ask: imgbuild apply -retry-in-doubt"},
-			e.Journal.Append(journal.Record{Type: journal.TypeInDoubt, Attempt: id, Reason: pe.Error(), Price: doubt}))
+			e.Journal.Append(journal.Record{Type: journal.TypeInDoubt, Attempt: id, Reason: pe.Error(), Price: doubt}), took)
 	case pe != nil && (pe.Kind == provider.Moderated || pe.Kind == provider.Unusable):
 		price := pe.Price
 		if !pe.Priced {
-			price = j.each * provider.Money(r.N)
+			price = j.each * rest
 		}
 		p.paid += price
 		p.refuse_(pe.Kind.String(), pe.Message, price, j.digest)
 		pe.Message += fmt.Sprintf(" (%s was charged)", price)
 		p.err = errors.Join(&hinted{pe, "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"},
 			e.Journal.Append(journal.Record{Type: journal.TypeUnusable, Attempt: id, Reason: pe.Kind.String(), Price: price}),
-			e.Store.Record(j.digest, r.Fields(), store.Roll{ID: id, Refused: pe.Kind.String(), Image: provider.Image{Price: price}}))
+			e.Store.Record(j.digest, r.Fields(), store.Roll{ID: id, Refused: pe.Kind.String(), Image: provider.Image{Price: price}}), took)
 	case pe != nil:
-		p.err, p.refuse = pe, pe.StopsRun()
+		p.err, p.refuse = errors.Join(pe, took), pe.StopsRun()
 		if s.sent {
 			p.err = errors.Join(p.err, e.Journal.Append(journal.Record{Type: journal.TypeFailed, Attempt: id, Reason: pe.Kind.String()}))
 		}
 	default:
-		p.err = err
+		p.err = errors.Join(err, took)
 	}
 }
 
@@ -354,9 +356,10 @@ func (e *Engine) takeOne(ctx context.Context, maker provider.Maker, attempt stri
 		// It was paid for and can't be had any more: it is remembered as
 		// refused, so that it is not bought again without being asked.
 		im = provider.Image{Price: d.price}
-		return im, nil, "it can't be fetched: " + pe.Message, errors.Join(
-			e.Store.Record(dig, fields, store.Roll{ID: roll, Refused: "gone", Image: im}),
-			e.Journal.Append(journal.Record{Type: journal.TypeUnusable, Attempt: attempt, Reason: "gone", Delivery: &journal.Delivery{Index: d.index}}))
+		if err = e.Store.Record(dig, fields, store.Roll{ID: roll, Refused: "gone", Image: im}); err == nil {
+			err = e.Journal.Append(journal.Record{Type: journal.TypeUnusable, Attempt: attempt, Reason: "gone", Delivery: &journal.Delivery{Index: d.index}})
+		}
+		return im, nil, "it can't be fetched: " + pe.Message, err
 	}
 	if err != nil {
 		return im, nil, "", fmt.Errorf("paid for and not fetched yet, the next apply fetches it for free: %w", err)
@@ -379,9 +382,10 @@ func (e *Engine) takeOne(ctx context.Context, maker provider.Maker, attempt stri
 	if refused == "" {
 		defer func() { err = errors.Join(err, e.Store.Promote(ctx, dig, c, false)) }()
 	}
-	err = errors.Join(
-		e.Store.Record(dig, fields, store.Roll{ID: roll, Refused: refused, Image: im}),
-		e.settle(attempt, d, im, refused))
+	// The journal lets go of a delivery only once the index has it.
+	if err = e.Store.Record(dig, fields, store.Roll{ID: roll, Refused: refused, Image: im}); err == nil {
+		err = e.settle(attempt, d, im, refused)
+	}
 	return im, b, why, err
 }
 
@@ -597,7 +601,7 @@ func (e *Engine) files(ctx context.Context, j *job, entry *lock.Entry, original 
 			forget(o.Path)
 		}
 	}
-	if picked == nil {
+	if picked == nil || j.step.Drop {
 		return paths, gone, nil
 	}
 	return paths, gone, e.Store.Promote(ctx, entry.Request, picked.Content, true)
