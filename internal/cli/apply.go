@@ -111,6 +111,9 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 		if saved, err = readPlan(b); err != nil {
 			return fail("make one with imgbuild plan -out="+f.saved, "%s: %w", f.saved, err)
 		}
+		if f.draft && !saved.Draft {
+			return fail("make a plan with imgbuild plan -draft", "%s is no plan of a draft", f.saved)
+		}
 		f.draft = saved.Draft
 		if f.destroy || f.retryRefused || f.retryDoubt || len(f.sel.Target)+len(f.sel.Exclude)+len(f.sel.Replace) > 0 {
 			return fail("make another plan with them", "a saved plan is carried out as it is: -target, -exclude, -replace, -destroy and -retry-… belong to imgbuild plan")
@@ -288,9 +291,9 @@ func (s *session) askAboutDoubts(f *applyFlags) error {
 	var sum provider.Money
 	n := 0
 	for _, a := range f.pending {
-		if c, _ := s.provider(a.Provider); c.InDoubt == "ask" {
+		if c, _ := s.provider(a.Provider); c.InDoubt == "ask" && a.Phase == journal.InDoubt {
 			n++
-			sum += a.Estimate
+			sum += a.Doubt
 		}
 	}
 	if n == 0 || f.retryDoubt || f.yes {
@@ -300,7 +303,7 @@ func (s *session) askAboutDoubts(f *applyFlags) error {
 		return nil
 	}
 	fmt.Fprintf(s.env.Stderr, "%d %s sent and not answered (%s); it may have been paid. Send again? Only yes does: ", n, noun(n, "request was", "requests were"), sum)
-	f.retryDoubt = readLine(s.env.Stdin) == "yes"
+	f.retryAsked = readLine(s.env.Stdin) == "yes"
 	return nil
 }
 

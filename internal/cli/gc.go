@@ -51,11 +51,11 @@ func runGC(ctx context.Context, env *Env, dry bool, wait time.Duration) error {
 		return err
 	}
 	s.openStore()
-	var o planOptions
-	if err := s.readJournal(&o); err != nil {
+	state, err := journal.Read(s.out.FS(journalDir))
+	if err != nil {
 		return err
 	}
-	contents, requests := needed(s, o.pending)
+	contents, requests := needed(s, state.Attempts)
 	local := s.store.Local
 	var count int
 	var size int64

@@ -118,6 +118,9 @@ func (s *session) reportOptions() report.Options {
 // replaceable reports why a file that the user names for output must stay: it
 // is there and is nothing that imgbuild wrote for this purpose.
 func replaceable(name, what string) error {
+	if device(name) {
+		return nil
+	}
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -128,13 +131,17 @@ func replaceable(name, what string) error {
 	defer f.Close()
 	head := make([]byte, 512)
 	n, err := io.ReadFull(f, head)
-	if fi, e := f.Stat(); e == nil && !fi.Mode().IsRegular() {
-		return nil // a pipe, or /dev/null
-	}
 	if n == 0 && err == io.EOF || bytes.Contains(head[:n], []byte(`"format_version"`)) {
 		return nil
 	}
 	return fail("choose another name, or remove the file", "%s is there and is no %s of imgbuild", name, what)
+}
+
+// device reports whether a name is a pipe or a device like /dev/null: that is
+// written to, never opened for a look and never replaced by a file.
+func device(name string) bool {
+	fi, err := os.Stat(name)
+	return err == nil && !fi.Mode().IsRegular() && !fi.IsDir()
 }
 
 // writePlan writes the plan file whole or not at all.
@@ -149,6 +156,9 @@ func writePlan(env *Env, name string, p *plan.Plan) error {
 func writeFile(name string, b []byte) error {
 	if err := replaceable(name, "plan"); err != nil {
 		return err
+	}
+	if device(name) {
+		return os.WriteFile(name, b, 0o666)
 	}
 	temp := filepath.Join(filepath.Dir(name), fmt.Sprintf(".imgbuild-plan-%d", os.Getpid()))
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)

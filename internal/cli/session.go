@@ -328,6 +328,7 @@ type planOptions struct {
 	verify       bool // hash the outputs
 	retryRefused bool
 	retryDoubt   bool
+	retryAsked   bool // somebody said yes to what in_doubt = "ask" asks
 	pending      []journal.Attempt
 	written      map[string]digest.Content // by a run that died
 }
@@ -393,7 +394,7 @@ func (s *session) pending(o planOptions) (out []plan.Pending) {
 		switch a.Phase {
 		case journal.Sent, journal.InDoubt:
 			c, _ := s.provider(a.Provider)
-			p.Again = o.retryDoubt || c.InDoubt == "retry"
+			p.Again = o.retryDoubt || c.InDoubt == "retry" || o.retryAsked && c.InDoubt == "ask"
 			if a.Phase == journal.InDoubt {
 				p.Price = a.Doubt
 			}
