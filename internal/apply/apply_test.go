@@ -570,6 +570,60 @@ func TestPartlyUnusable(t *testing.T) {
 	}
 }
 
+// A power cut takes the index and the lock: the journal still knows what came
+// and what was refused, and nothing is bought again.
+func TestIndexLost(t *testing.T) {
+	t.Parallel()
+	refuse := func(r *provider.Request, sink provider.Sink) error {
+		return &provider.Error{Kind: provider.Unusable, Price: 7, Priced: true, Message: "no"}
+	}
+	none := func(*provider.Request, provider.Sink) error { return nil }
+	tests := map[string]struct {
+		images int
+		then   func(*provider.Request, provider.Sink) error
+		want   []string
+	}{
+		"all came":     {2, none, []string{"restore image.a"}},
+		"too few":      {1, none, []string{"generate image.a"}},
+		"refused":      {0, refuse, []string{"refused image.a"}},
+		"some refused": {1, refuse, []string{"restore image.a"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hero := img("a")
+			hero.N = 2
+			s := newSite(t, hero)
+			s.maker.do = func(r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+				if err := s.maker.deliver(r, sink, tt.images); err != nil {
+					return provider.Reply{}, err
+				}
+				return provider.Reply{}, tt.then(r, sink)
+			}
+			s.open(func(e *Engine, root *workspace.Root) {
+				must(e.Apply(t.Context(), s.stop, s.plan(e, root)))
+			})
+			for _, name := range []string{lock.File, "a.png", ".imgbuild/store/requests"} {
+				if err := os.RemoveAll(filepath.Join(s.dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			same(t, "plan", s.steps(), tt.want...)
+			s.open(func(e *Engine, root *workspace.Root) {
+				usable := 0
+				for _, r := range must(e.Store.Bought(s.plan(e, root).Steps[0].Digest)) {
+					if r.Refused == "" {
+						usable++
+					}
+				}
+				if usable != tt.images {
+					t.Errorf("%d of %d images in the index", usable, tt.images)
+				}
+			})
+		})
+	}
+}
+
 // An image that leaves the configuration leaves no copy in the second tier.
 func TestDropPromotesNothing(t *testing.T) {
 	t.Parallel()

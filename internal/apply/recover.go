@@ -30,7 +30,7 @@ func (e *Engine) Recover(ctx context.Context, state journal.State) (Recovery, er
 	var failure error
 	for i := range state.Attempts {
 		a := &state.Attempts[i]
-		if a.Phase.Settled() && !Unsettled(*a) || a.Phase == journal.Intended {
+		if a.Phase == journal.Intended || a.Phase.Settled() && len(a.Deliveries) == 0 && a.Phase != journal.Unusable {
 			continue
 		}
 		open, err := e.recoverOne(ctx, a, &rec)
@@ -45,17 +45,19 @@ func (e *Engine) Recover(ctx context.Context, state journal.State) (Recovery, er
 // recoverOne reports whether the attempt stays open.
 func (e *Engine) recoverOne(ctx context.Context, a *journal.Attempt, rec *Recovery) (open bool, err error) {
 	var failure error
+	rest := a.Spent // on what was not delivered
 	for k := range a.Deliveries {
 		d := &a.Deliveries[k]
-		if d.Refused == "" && d.Width > 0 {
-			// In the store and measured; the index may have missed it.
+		rest -= d.Price
+		if d.Refused != "" || d.Width > 0 {
+			// Settled; but a power cut may have taken what the index noted.
 			failure = errors.Join(failure, e.Store.Record(a.Request, a.Fields, rollOf(a, d)))
 			continue
 		}
-		if d.Refused != "" {
-			continue
-		}
 		failure = errors.Join(failure, e.fetch(ctx, a, d, rec))
+	}
+	if a.Phase == journal.Unusable {
+		failure = errors.Join(failure, e.Store.Record(a.Request, a.Fields, store.Roll{ID: a.ID, Refused: a.Reason, Image: provider.Image{Price: rest}}))
 	}
 	switch {
 	case failure != nil:
@@ -112,7 +114,7 @@ func (e *Engine) fetch(ctx context.Context, a *journal.Attempt, d *journal.Deliv
 }
 
 func rollOf(a *journal.Attempt, d *journal.Delivery) store.Roll {
-	return store.Roll{ID: fmt.Sprintf("%s/%d", a.ID, d.Index), Image: provider.Image{
+	return store.Roll{ID: fmt.Sprintf("%s/%d", a.ID, d.Index), Refused: d.Refused, Image: provider.Image{
 		Content: d.Content, Bytes: d.Bytes, Width: d.Width, Height: d.Height, MIME: d.MIME,
 		Model: d.Model, RevisedPrompt: d.RevisedPrompt, Price: d.Price}}
 }
