@@ -11,6 +11,6 @@ import (
 func main() {
 	os.Exit(cli.Main(&cli.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Args: os.Args[1:], Getenv: os.Getenv, Environ: os.Environ, Dir: ".", Now: time.Now,
+		Args: os.Args[1:], Getenv: os.Getenv, Dir: ".", Now: time.Now,
 	}))
 }

@@ -29,7 +29,7 @@
 //
 // # Who owns what
 //
-// One goroutine (Run) owns the lock, the budget and the order. Steps run beside
+// One goroutine (Apply) owns the lock, the budget and the order. Steps run beside
 // it and send back what became of them; they own nothing but their image. A
 // failed step marks those that need it as skipped and never cancels a paid
 // sibling in flight. Pixel work has a bound of its own, so that eight slow

@@ -27,13 +27,13 @@ import (
 // journal and the store's index hold the truth in between.
 const saveEvery = 2 * time.Second
 
-// Engine is what Run and Recover work with.
+// Engine is what Apply and Recover work with.
 type Engine struct {
 	Out      *workspace.Root // where outputs are written
 	Sources  *workspace.Root // where the files of edits are read
 	Store    *store.Tiers
 	Journal  *journal.Journal
-	Lock     *lock.Lock // owned by Run until it returns
+	Lock     *lock.Lock // owned by Apply until it returns
 	SaveLock func(*lock.Lock) error
 	Maker    func(provider string) (provider.Maker, error)
 	Offer    func(providerKey, model string) (*provider.Offer, bool)
@@ -259,23 +259,23 @@ func (r *runner) launch(i int) {
 	step := &r.plan.Steps[i]
 	j, kind, err := r.prepare(i, step)
 	if kind != "" {
-		r.conclude(i, kind, err, 0)
+		r.conclude(i, kind, err)
 		return
 	}
 	cost := j.each * provider.Money(j.need)
 	if j.need > 0 {
 		if why, ok := r.refused[step.Provider]; ok {
-			r.conclude(i, Skipped, errors.New(why), 0)
+			r.conclude(i, Skipped, errors.New(why))
 			return
 		}
 		if r.MaxCost != nil && !j.priced {
 			r.budget = true
-			r.conclude(i, Skipped, errors.New("its price is not known, so the budget does not allow it"), 0)
+			r.conclude(i, Skipped, errors.New("its price is not known, so the budget does not allow it"))
 			return
 		}
 		if r.MaxCost != nil && cost > 0 && r.spent+r.doubt+r.reserved+cost > *r.MaxCost {
 			r.budget = true
-			r.conclude(i, Skipped, fmt.Errorf("the budget of %s does not allow %s more", *r.MaxCost, cost), 0)
+			r.conclude(i, Skipped, fmt.Errorf("the budget of %s does not allow %s more", *r.MaxCost, cost))
 			return
 		}
 		r.reserved += cost
@@ -548,8 +548,8 @@ func (r *runner) end(res result) error {
 	return nil
 }
 
-func (r *runner) conclude(i int, kind EventKind, err error, paid provider.Money) {
-	r.concludeWith(i, kind, err, Event{Price: paid})
+func (r *runner) conclude(i int, kind EventKind, err error) {
+	r.concludeWith(i, kind, err, Event{})
 }
 
 func (r *runner) concludeWith(i int, kind EventKind, err error, ev Event) {

@@ -22,7 +22,6 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	Args           []string
 	Getenv         func(string) string
-	Environ        func() []string
 	Dir            string
 	Now            func() time.Time
 }

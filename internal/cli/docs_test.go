@@ -63,7 +63,7 @@ func TestDocsExamples(t *testing.T) {
 				var out bytes.Buffer
 				code := cli.Main(&cli.Env{
 					Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Args: args, Dir: dir, Now: time.Now,
-					Getenv: func(string) string { return "" }, Environ: func() []string { return nil },
+					Getenv: func(string) string { return "" },
 				})
 				if code != 0 {
 					t.Errorf("%s: exit code %d\n%s", strings.Join(args, " "), code, out.String())

@@ -68,9 +68,7 @@ func outputVerb() verb {
 						doc[v.Name] = json.RawMessage("null")
 					}
 				}
-				e := json.NewEncoder(env.Stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(doc)
+				return writeJSON(env.Stdout, doc)
 			}
 			printOutputs(env.Stdout, values)
 			return nil

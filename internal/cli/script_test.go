@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 		"imgbuild": func() {
 			os.Exit(cli.Main(&cli.Env{
 				Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-				Args: os.Args[1:], Getenv: os.Getenv, Environ: os.Environ, Dir: ".", Now: time.Now,
+				Args: os.Args[1:], Getenv: os.Getenv, Dir: ".", Now: time.Now,
 			}))
 		},
 	})
@@ -701,7 +701,7 @@ func TestLocks(t *testing.T) {
 				talk.Reset()
 				return cli.Main(&cli.Env{
 					Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk, Args: args, Dir: dir,
-					Getenv: func(string) string { return "" }, Environ: func() []string { return nil }, Now: time.Now,
+					Getenv: func(string) string { return "" }, Now: time.Now,
 				})
 			}
 			if code := run("plan", "-detailed-exitcode"); code != 0 || !strings.HasPrefix(out.String(), "No changes.") {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	urfave "github.com/urfave/cli/v3"
@@ -117,10 +116,7 @@ func runShow(env *Env, what string, asJSON bool) error {
 		}
 	}
 	if asJSON {
-		enc := json.NewEncoder(env.Stdout)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(struct {
+		return writeJSON(env.Stdout, struct {
 			FormatVersion string            `json:"format_version"`
 			Images        []report.Recorded `json:"images"`
 		}{"1.0", shown})

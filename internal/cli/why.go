@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -135,9 +134,7 @@ func (s *session) graph(asJSON, mermaid bool) error {
 	}
 	w := s.env.Stdout
 	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(struct {
+		return writeJSON(w, struct {
 			FormatVersion string `json:"format_version"`
 			Images        []node `json:"images"`
 		}{"1.0", nodes})

@@ -38,6 +38,6 @@
 //
 // # Who calls it
 //
-// apply, which holds the workspace lock, opens and appends; plan gets what Read
-// returns, without a lock and without a write.
+// cli, which holds the workspace lock, opens it for apply, which appends; plan gets
+// what Read returns, without a lock and without a write.
 package journal

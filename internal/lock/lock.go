@@ -143,9 +143,6 @@ func (l *Lock) Remove(a spec.Address) {
 	}
 }
 
-// Clone is a copy that shares no entry.
-func (l *Lock) Clone() *Lock { return &Lock{Entries: slices.Clone(l.Entries)} }
-
 // Digest names the text of an entry, or is zero for nil: the precondition of a
 // step.
 func (e *Entry) Digest() digest.Content {

@@ -4,8 +4,9 @@
 //
 // # Promises
 //
-// What Put and Record accepted is durable: synced, renamed into place, the folder
-// synced. Put reads back what it wrote, for a disk that lies must be found out
+// What Put accepted is durable: synced, renamed into place, the folder synced. The
+// first note of Record about a request is so only after Sync; until then the
+// caller must be able to repeat it. Put reads back what it wrote, for a disk that lies must be found out
 // while the money's worth is still in memory. A damaged file is a miss
 // (ErrMissing) that says so (*Corrupt), never a crash and never wrong bytes:
 // what is read is compared with its name before the reader sees the end. Putting

@@ -261,7 +261,7 @@ func (d *Dir) Bought(req digest.Request) ([]Roll, error) {
 	return rolls, nil
 }
 
-// Fields lists the resolved request that a record is for, nil if there is none.
+// fields lists the resolved request that a record is for, nil if there is none.
 func (rec record) fields() []provider.Field {
 	var out []provider.Field
 	for _, f := range rec.Fields {
