@@ -22,7 +22,7 @@ const module = "github.com/imgbuild/imgbuild/"
 // levels are the floors. A room enters rooms of its own floor or below, never
 // above, and only through a door.
 var levels = map[string]int{
-	"digest": 0, "diag": 0, "imaging": 0, "paint": 0, "provider": 0,
+	"digest": 0, "diag": 0, "imaging": 0, "paint": 0, "provider": 0, "xaipb": 0,
 
 	"spec": 1, "workspace": 1, "store": 1, "emulator": 1,
 	"provider/xai": 1, "provider/sketch": 1, "provider/limit": 1, "provider/all": 1,
@@ -94,19 +94,21 @@ var doors = map[string]map[string]string{
 // below one (a name that ends in /), or one thing out of it (time.Now). A room
 // that ends in * stands for the rooms that begin like it.
 var keepers = map[string][]string{
-	"github.com/hashicorp/hcl/":  {"config", "bench"}, // the bench measures the bare parser
-	"github.com/zclconf/go-cty":  {"config", "bench"},
-	"github.com/zclconf/go-cty/": {"config", "bench"},
-	"github.com/spf13/afero":     {"workspace", "store", "store/storetest", "faultfs"},
-	"image":                      {"imaging", "paint"},
-	"image/":                     {"imaging", "paint"},
-	"golang.org/x/image/":        {"imaging", "paint"},
-	"net/http":                   {"provider/*", "store", "emulator", "report", "cli"},
-	"net/http/":                  {"provider/*", "store", "emulator", "report", "cli"},
-	"os":                         {"workspace", "store", "journal", "tool", "cli", "cmd", "bench", "faultfs"},
-	"os/":                        {"tool", "cli", "cmd", "bench"},
-	"os/exec":                    {"tool", "bench"}, // the bench runs what it measures
-	"golang.org/x/sync/errgroup": {"workspace", "apply"},
+	"github.com/hashicorp/hcl/":   {"config", "bench"}, // the bench measures the bare parser
+	"github.com/zclconf/go-cty":   {"config", "bench"},
+	"github.com/zclconf/go-cty/":  {"config", "bench"},
+	"github.com/spf13/afero":      {"workspace", "store", "store/storetest", "faultfs"},
+	"image":                       {"imaging", "paint"},
+	"image/":                      {"imaging", "paint"},
+	"golang.org/x/image/":         {"imaging", "paint"},
+	"net/http":                    {"provider/*", "store", "emulator", "report", "cli"},
+	"net/http/":                   {"provider/*", "store", "emulator", "report", "cli"},
+	"connectrpc.com/connect":      {"provider/xai", "emulator"},
+	"google.golang.org/protobuf/": {"xaipb", "provider/xai", "emulator"},
+	"os":                          {"workspace", "store", "journal", "tool", "cli", "cmd", "bench", "faultfs"},
+	"os/":                         {"tool", "cli", "cmd", "bench"},
+	"os/exec":                     {"tool", "bench"}, // the bench runs what it measures
+	"golang.org/x/sync/errgroup":  {"workspace", "apply"},
 
 	// Clock and environment enter through cli.Env; nobody changes the folder.
 	"time.Now":     {"cmd", "bench"},
