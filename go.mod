@@ -3,6 +3,7 @@ module github.com/imgbuild/imgbuild
 go 1.26.0
 
 require (
+	connectrpc.com/connect v1.21.1
 	github.com/agext/levenshtein v1.2.3
 	github.com/bmatcuk/doublestar/v4 v4.10.4
 	github.com/gofrs/flock v0.13.1

@@ -55,7 +55,7 @@ var doors = map[string]map[string]string{
 	"imaging":         {"digest": "pixels have a name"},
 	"paint":           {"imaging": "what is drawn is a picture"},
 	"provider/sketch": {"paint": "draws", "imaging": "reads sources and masks, encodes", "provider": "is a maker", "digest": "seeds by the name of the request"},
-	"provider/xai":    {"provider": "is a maker"},
+	"provider/xai":    {"provider": "is a maker", "xaipb": "sends and reads its messages"},
 	"provider/limit":  {"provider": "wraps a maker"},
 	"provider/all": {
 		"provider":        "registers makers",

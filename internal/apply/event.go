@@ -18,6 +18,7 @@ const (
 	Done     EventKind = "step_done"
 	Failed   EventKind = "step_failed"
 	Doubtful EventKind = "step_in_doubt"
+	Accepted EventKind = "step_accepted" // as a job, whose end was not seen
 	Skipped  EventKind = "step_skipped"
 	Stale    EventKind = "step_stale"
 	Stopping EventKind = "stopping"
@@ -45,7 +46,7 @@ type Event struct {
 type Outcome struct {
 	Address spec.Address
 	Verb    plan.Verb
-	Kind    EventKind // Done, Failed, Doubtful, Skipped or Stale
+	Kind    EventKind // Done, Failed, Doubtful, Accepted, Skipped or Stale
 	Text    string
 	Hint    string
 	Paid    provider.Money

@@ -7,8 +7,12 @@ import (
 	"runtime"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/journal"
 	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
 	"github.com/imgbuild/imgbuild/internal/store"
 )
 
@@ -21,25 +25,149 @@ type Recovery struct {
 }
 
 // Recover finishes what a run that died had under way, without sending
-// anything that costs money: what was delivered is fetched into the store,
-// what was sent and not answered is held as in doubt. It returns the attempts
-// that are still open.
+// anything that costs money: jobs are polled until they end, what was delivered
+// is fetched into the store, what was sent and not answered is held as in
+// doubt. It returns the attempts that are still open.
 func (e *Engine) Recover(ctx context.Context, state journal.State) (Recovery, error) {
 	e.pixels = make(chan struct{}, runtime.GOMAXPROCS(0))
 	var rec Recovery
 	var failure error
+	resumed := e.resumeAll(ctx, state.Attempts)
 	for i := range state.Attempts {
 		a := &state.Attempts[i]
 		if a.Phase == journal.Intended || a.Phase.Settled() && len(a.Deliveries) == 0 && a.Phase != journal.Unusable {
 			continue
 		}
-		open, err := e.recoverOne(ctx, a, &rec)
+		var open bool
+		var err error
+		if r, ok := resumed[a.ID]; ok {
+			open, err = r.tell(a, &rec)
+		} else {
+			open, err = e.recoverOne(ctx, a, &rec)
+		}
 		failure = errors.Join(failure, err)
 		if open {
 			e.Open = append(e.Open, *a)
 		}
 	}
 	return rec, failure
+}
+
+// Jobs counts the requests that a provider has accepted and whose end was not
+// seen: Recover asks for them, which may take as long as drawing does.
+func Jobs(attempts []journal.Attempt) (n int) {
+	for i := range attempts {
+		if isJob(&attempts[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// isJob reports whether there is a job to ask for. Of a job with several
+// images a crash may have kept only some of the receipts.
+func isJob(a *journal.Attempt) bool {
+	return a.Phase == journal.Accepted || a.JobID != "" && a.Phase == journal.Delivered && len(a.Deliveries) < a.N
+}
+
+// resumption is what became of a job of an earlier run.
+type resumption struct {
+	sink     *sink
+	purchase purchase
+}
+
+// resumeAll polls the jobs side by side.
+func (e *Engine) resumeAll(ctx context.Context, attempts []journal.Attempt) map[string]*resumption {
+	out := map[string]*resumption{}
+	var group errgroup.Group
+	group.SetLimit(max(1, e.Parallelism))
+	for i := range attempts {
+		if a := &attempts[i]; isJob(a) {
+			r := &resumption{}
+			out[a.ID] = r
+			group.Go(func() error {
+				e.resume(ctx, a, r)
+				return nil
+			})
+		}
+	}
+	_ = group.Wait() // each tells its own trouble
+	return out
+}
+
+func (e *Engine) resume(ctx context.Context, a *journal.Attempt, out *resumption) {
+	request := requestOf(a)
+	s := &sink{engine: e, address: spec.Address(a.Address), provider: a.Provider, digest: a.Request, fields: a.Fields, request: request, id: a.ID,
+		sent: true, jobID: a.JobID, tell: func(Event) {}, came: func(provider.Money, []byte) {}}
+	if a.N > 0 {
+		s.each = a.Estimate / provider.Money(a.N)
+	}
+	out.sink = s
+	maker, err := e.Maker(a.Provider)
+	if err != nil {
+		out.purchase.err = &provider.Error{Kind: provider.Unfinished, Message: fmt.Sprintf("job %s was accepted: %v", a.JobID, err)}
+		return
+	}
+	reply, err := maker.Resume(ctx, a.JobID, request, s)
+	e.conclude(ctx, maker, s, reply, err, &out.purchase)
+}
+
+// tell brings a up to date and reports whether it stays open.
+func (r *resumption) tell(a *journal.Attempt, rec *Recovery) (open bool, err error) {
+	p := &r.purchase
+	rec.Images += len(p.images)
+	rec.Lost += len(p.refused)
+	var pe *provider.Error
+	errors.As(p.err, &pe)
+	switch {
+	case p.err == nil:
+	case pe != nil && pe.Kind == provider.InDoubt:
+		a.Phase, a.Doubt = journal.InDoubt, p.doubt
+		rec.Doubts++
+		rec.Price += p.doubt
+		return true, nil
+	case len(r.sink.deliveries) > len(p.images)+len(p.refused):
+		// Receipts are there, and not all bytes yet.
+		a.Phase, a.Deliveries = journal.Delivered, nil
+		for _, d := range r.sink.deliveries {
+			a.Deliveries = append(a.Deliveries, journal.Delivery{Index: d.index, URL: d.URL, Price: d.price})
+		}
+		return true, fmt.Errorf("%s: %w", a.Address, p.err)
+	case verdict(pe):
+		return false, nil // journaled
+	default:
+		return true, fmt.Errorf("%s: %w", a.Address, p.err)
+	}
+	return false, nil
+}
+
+// requestOf is the request of an attempt, without the bytes of its inputs.
+func requestOf(a *journal.Attempt) *provider.Request {
+	r := &provider.Request{N: a.N, First: a.First}
+	for _, f := range a.Fields {
+		switch f.Name {
+		case "provider":
+			r.Provider = f.Value
+		case "model":
+			r.Model = f.Value
+		case "prompt":
+			r.Prompt = f.Value
+		case "aspect_ratio":
+			r.AspectRatio = f.Value
+		case "size":
+			r.Size, _ = provider.ParseSize(f.Value)
+		case "resolution":
+			r.Resolution = f.Value
+		case "quality":
+			r.Quality = f.Value
+		case "style":
+			r.Style = f.Value
+		case "input":
+			content, _ := digest.ParseContent(f.Value)
+			r.Inputs = append(r.Inputs, provider.Input{Content: content})
+		}
+	}
+	return r
 }
 
 // recoverOne reports whether the attempt stays open.
@@ -66,7 +194,7 @@ func (e *Engine) recoverOne(ctx context.Context, a *journal.Attempt, rec *Recove
 		return true, nil
 	case a.Phase.Settled():
 		return false, nil
-	case a.Phase == journal.Sent, a.Phase == journal.Accepted, len(a.Deliveries) < a.N:
+	case a.Phase == journal.Sent, len(a.Deliveries) < a.N:
 		price := a.Estimate
 		if a.N > 0 {
 			price = a.Estimate / provider.Money(a.N) * provider.Money(a.N-len(a.Deliveries))
@@ -81,17 +209,7 @@ func (e *Engine) recoverOne(ctx context.Context, a *journal.Attempt, rec *Recove
 
 // fetch brings one delivery of an earlier run into the store.
 func (e *Engine) fetch(ctx context.Context, a *journal.Attempt, d *journal.Delivery, rec *Recovery) error {
-	r := &provider.Request{N: a.N}
-	for _, f := range a.Fields {
-		switch f.Name {
-		case "model":
-			r.Model = f.Value
-		case "size":
-			r.Size, _ = provider.ParseSize(f.Value)
-		case "aspect_ratio":
-			r.AspectRatio = f.Value
-		}
-	}
+	r := requestOf(a)
 	var maker provider.Maker
 	var err error
 	if d.URL != "" {

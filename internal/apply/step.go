@@ -2,6 +2,7 @@ package apply
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,8 +84,11 @@ func cmpErr(err, other error) error {
 
 func kindOf(err error) EventKind {
 	var pe *provider.Error
-	if errors.As(err, &pe) && pe.Kind == provider.InDoubt {
+	switch errors.As(err, &pe); {
+	case pe != nil && pe.Kind == provider.InDoubt:
 		return Doubtful
+	case pe != nil && pe.Kind == provider.Unfinished:
+		return Accepted
 	}
 	return Failed
 }
@@ -262,8 +266,23 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 		p.err = &hinted{fmt.Errorf("no room for the receipt: %w", err), "make room on the disk; nothing was sent"}
 		return
 	}
-	s := &sink{engine: e, job: j, request: r, id: id}
+	s := &sink{engine: e, address: j.step.Address, provider: j.step.Provider, digest: j.digest, fields: r.Fields(), request: r, id: id, each: j.each}
+	s.tell = func(ev Event) {
+		ev.At, ev.Address, ev.Verb = e.Now(), j.step.Address, j.step.Verb
+		e.events <- ev
+	}
+	s.came = func(price provider.Money, b []byte) {
+		if len(j.have)+len(p.images) == j.step.Pick {
+			p.picked = b
+		}
+		s.tell(Event{Kind: Received, Price: price, Count: len(j.have) + len(p.images), Total: j.step.N})
+	}
 	reply, err := maker.Make(ctx, r, s)
+	e.conclude(ctx, maker, s, reply, err, p)
+}
+
+// conclude takes in what a call brought, and journals what it lacks.
+func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, reply provider.Reply, err error, p *purchase) {
 	var pe *provider.Error
 	errors.As(err, &pe)
 	for _, d := range s.deliveries {
@@ -272,10 +291,18 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 	if err == nil || len(s.deliveries) > 0 {
 		e.takeIn(ctx, maker, s, reply, p)
 	}
-	took := p.err
-	rest := provider.Money(max(0, r.N-len(s.deliveries))) // images of which nothing came
+	took, id := p.err, s.id
+	rest := s.each * provider.Money(max(0, s.request.N-len(s.deliveries))) // of images of which nothing came
 	switch {
-	case err == nil && len(s.deliveries) < r.N:
+	case s.jobID != "" && err != nil && !verdict(pe):
+		// The job goes on without us.
+		p.refuse = pe != nil && pe.StopsRun()
+		if pe == nil || pe.Kind != provider.Unfinished {
+			pe = &provider.Error{Kind: provider.Unfinished, Message: fmt.Sprintf("job %s was accepted; given up before it ended: %v", s.jobID, err)}
+		}
+		p.doubt += rest
+		p.err = errors.Join(&hinted{pe, cmp.Or(pe.Hint, "the next imgbuild apply picks it up; nothing is bought again")}, took)
+	case err == nil && len(s.deliveries) < s.request.N:
 		// The reply is complete: what it lacks will not come any more.
 		p.err = errors.Join(p.err, e.Journal.Append(journal.Record{Type: journal.TypeDone, Attempt: id}))
 	case err == nil:
@@ -284,21 +311,20 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 		pe = &provider.Error{Kind: provider.InDoubt, Message: "given up before the reply came: " + err.Error()}
 		fallthrough
 	case pe != nil && pe.Kind == provider.InDoubt:
-		doubt := j.each * rest
-		p.doubt += doubt
+		p.doubt += rest
 		p.err = errors.Join(&hinted{pe, "it is not sent again unless you ask: imgbuild apply -retry-in-doubt"},
-			e.Journal.Append(journal.Record{Type: journal.TypeInDoubt, Attempt: id, Reason: pe.Error(), Price: doubt}), took)
+			e.Journal.Append(journal.Record{Type: journal.TypeInDoubt, Attempt: id, Reason: pe.Error(), Price: rest}), took)
 	case pe != nil && (pe.Kind == provider.Moderated || pe.Kind == provider.Unusable):
 		price := pe.Price
 		if !pe.Priced {
-			price = j.each * rest
+			price = rest
 		}
 		p.paid += price
-		p.refuse_(pe.Kind.String(), pe.Message, price, j.digest)
+		p.refuse_(pe.Kind.String(), pe.Message, price, s.digest)
 		pe.Message += fmt.Sprintf(" (%s was charged)", price)
 		p.err = errors.Join(&hinted{pe, "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"},
 			e.Journal.Append(journal.Record{Type: journal.TypeUnusable, Attempt: id, Reason: pe.Kind.String(), Price: price}),
-			e.Store.Record(j.digest, r.Fields(), store.Roll{ID: id, Refused: pe.Kind.String(), Image: provider.Image{Price: price}}), took)
+			e.Store.Record(s.digest, s.fields, store.Roll{ID: id, Refused: pe.Kind.String(), Image: provider.Image{Price: price}}), took)
 	case pe != nil:
 		p.err, p.refuse = errors.Join(pe, took), pe.StopsRun()
 		if s.sent {
@@ -307,6 +333,12 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 	default:
 		p.err = errors.Join(err, took)
 	}
+}
+
+// verdict reports whether a failure tells what became of a job, and not only
+// that it could not be asked for.
+func verdict(e *provider.Error) bool {
+	return e != nil && (e.Kind == provider.Rejected || e.Kind == provider.Moderated || e.Kind == provider.Unusable || e.Kind == provider.InDoubt)
 }
 
 func (p *purchase) refuse_(reason, message string, price provider.Money, r digest.Request) {
@@ -320,7 +352,7 @@ func (e *Engine) takeIn(ctx context.Context, maker provider.Maker, s *sink, repl
 		if d.Model == "" {
 			d.Model = reply.Model
 		}
-		im, b, why, err := e.takeOne(ctx, maker, s.id, s.job.digest, s.request.Fields(), s.request, d)
+		im, b, why, err := e.takeOne(ctx, maker, s.id, s.digest, s.fields, s.request, d)
 		switch {
 		case err != nil:
 			p.err = errors.Join(p.err, err)
@@ -329,15 +361,11 @@ func (e *Engine) takeIn(ctx context.Context, maker provider.Maker, s *sink, repl
 			if d.Moderated {
 				reason = "moderated"
 			}
-			p.refuse_(reason, why, d.price, s.job.digest)
+			p.refuse_(reason, why, d.price, s.digest)
 			p.err = errors.Join(p.err, &hinted{errors.New(why), "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"})
 		default:
 			p.images = append(p.images, im)
-			if len(s.job.have)+len(p.images) == s.job.step.Pick {
-				p.picked = b
-			}
-			e.events <- Event{Kind: Received, At: e.Now(), Address: s.job.step.Address, Verb: s.job.step.Verb,
-				Price: d.price, Count: len(s.job.have) + len(p.images), Total: s.job.step.N}
+			s.came(d.price, b)
 		}
 	}
 }
@@ -443,13 +471,21 @@ func (e *Engine) check(b []byte, r *provider.Request, im *provider.Image) (why s
 	return ""
 }
 
-// sink journals what a maker tells.
+// sink journals what a maker tells of one call.
 type sink struct {
-	engine     *Engine
-	job        *job
-	request    *provider.Request
-	id         string
+	engine   *Engine
+	address  spec.Address
+	provider string // key
+	digest   digest.Request
+	fields   []provider.Field
+	request  *provider.Request
+	each     provider.Money // estimated, of an image
+	id       string         // of the attempt
+	tell     func(Event)
+	came     func(price provider.Money, b []byte) // an image was taken in
+
 	sent       bool
+	jobID      string
 	deliveries []delivery
 	puts       map[int]*put
 }
@@ -468,11 +504,10 @@ func (s *sink) Sent() error {
 	}
 	// The intent goes out with the first byte and not before: until then there
 	// is nothing to remember.
-	r := s.request
 	err := s.engine.Journal.Append(
 		journal.Record{Type: journal.TypeIntent, Attempt: s.id, Intent: &journal.Intent{
-			Run: s.engine.Run, Address: string(s.job.step.Address), Request: s.job.digest, Fields: r.Fields(), Provider: s.job.step.Provider,
-			N: r.N, First: r.First, Estimate: s.job.each * provider.Money(r.N), Started: s.engine.Now()}},
+			Run: s.engine.Run, Address: string(s.address), Request: s.digest, Fields: s.fields, Provider: s.provider,
+			N: s.request.N, First: s.request.First, Estimate: s.each * provider.Money(s.request.N), Started: s.engine.Now()}},
 		journal.Record{Type: journal.TypeSent, Attempt: s.id})
 	s.sent = err == nil
 	return err
@@ -489,7 +524,11 @@ func (s *sink) Answered() error {
 func (s *sink) Stopping() <-chan struct{} { return s.engine.stop }
 
 func (s *sink) Accepted(jobID string) error {
-	return s.engine.Journal.Append(journal.Record{Type: journal.TypeJob, Attempt: s.id, JobID: jobID})
+	err := s.engine.Journal.Append(journal.Record{Type: journal.TypeJob, Attempt: s.id, JobID: jobID})
+	if err == nil {
+		s.jobID = jobID
+	}
+	return err
 }
 
 func (s *sink) Delivered(i int, from provider.Delivery, price provider.Money) error {
@@ -547,7 +586,7 @@ func (p *put) Close() (err error) {
 }
 
 func (s *sink) Waiting(d time.Duration, why string) {
-	s.engine.events <- Event{Kind: Waiting, At: s.engine.Now(), Address: s.job.step.Address, Verb: s.job.step.Verb, Wait: d, Text: why}
+	s.tell(Event{Kind: Waiting, Wait: d, Text: why})
 }
 
 // files writes, keeps and deletes the outputs of a step, and records them in

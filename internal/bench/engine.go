@@ -308,7 +308,7 @@ func (b *bare) Make(_ context.Context, r *provider.Request, s provider.Sink) (pr
 	return provider.Reply{}, s.Delivered(0, provider.Delivery{MIME: "image/png"}, 0)
 }
 
-func (b *bare) Resume(context.Context, string, provider.Sink) (provider.Reply, error) {
+func (b *bare) Resume(context.Context, string, *provider.Request, provider.Sink) (provider.Reply, error) {
 	panic("the bench resumes no job")
 }
 

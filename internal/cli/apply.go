@@ -201,6 +201,9 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 	if run == "" {
 		e.Run = e.Process
 	}
+	if n := apply.Jobs(state.Attempts); n > 0 && !f.offline {
+		fmt.Fprintf(s.env.Stderr, "An earlier run left %d %s with the provider: asking for the result.\n", n, noun(n, "request", "requests"))
+	}
 	rec, err := e.Recover(ctx, state)
 	if err != nil {
 		fmt.Fprintf(s.env.Stderr, "%s what an earlier run paid for could not be fetched yet: %s\n  Hint: the next apply tries again; nothing is bought a second time\n",
@@ -479,7 +482,7 @@ func (s *session) exitCode(f *applyFlags, p *plan.Plan, r apply.Result) error {
 		}
 		fmt.Fprintf(s.env.Stderr, "  Hint: %s\n", hint)
 		return exit(exitBudget)
-	case r.Count(apply.Failed)+r.Count(apply.Doubtful)+r.Count(apply.Skipped)+p.Summary.Standing > 0:
+	case r.Count(apply.Failed)+r.Count(apply.Doubtful)+r.Count(apply.Accepted)+r.Count(apply.Skipped)+p.Summary.Standing > 0:
 		return exit(exitFailed)
 	case r.Count(apply.Stale) > 0:
 		fmt.Fprintln(s.env.Stderr, "  Hint: make a new plan: imgbuild plan")

@@ -398,6 +398,8 @@ func (s *session) pending(o planOptions) (out []plan.Pending) {
 			if a.Phase == journal.InDoubt {
 				p.Price = a.Doubt
 			}
+		case journal.Accepted:
+			p.Resume = true
 		default:
 			if !apply.Unsettled(a) {
 				continue

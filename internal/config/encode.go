@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 1\n"
+const encodingVersion = "imgbuild config 2\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -46,6 +46,7 @@ func (p *Project) Encode() []byte {
 		for _, t := range []string{c.Type, c.Alias, c.Endpoint, c.Wire, c.Transport, c.Response, c.InDoubt} {
 			w.again(t)
 		}
+		w.flag(c.Deferred)
 		w.number(c.Parallelism)
 		w.b = binary.LittleEndian.AppendUint64(w.b, math.Float64bits(c.PerMinute))
 	}
@@ -106,6 +107,7 @@ func Decode(b []byte) (*Project, error) {
 		for _, t := range []*string{&c.Type, &c.Alias, &c.Endpoint, &c.Wire, &c.Transport, &c.Response, &c.InDoubt} {
 			*t = r.again()
 		}
+		c.Deferred = r.flag()
 		c.Parallelism = r.number()
 		if bits := r.bytes(8); len(bits) == 8 {
 			c.PerMinute = math.Float64frombits(binary.LittleEndian.Uint64([]byte(bits)))

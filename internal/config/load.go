@@ -310,7 +310,7 @@ func (ev *evaluator) settings() {
 
 	for _, key := range sortedKeys(ev.decls.makers) {
 		b := ev.decls.makers[key]
-		m := maker{Config: provider.Config{Type: b.Labels[0], Wire: "current", Transport: "rest", Response: "url", InDoubt: "hold", Parallelism: 8}}
+		m := maker{Config: provider.Config{Type: b.Labels[0], Wire: "current", Transport: "rest", Response: "url", Deferred: true, InDoubt: "hold", Parallelism: 8}}
 		thing := "provider." + key
 		if f, ok := ev.checkType(m.Type, thing, b.LabelRanges[0]); !ok {
 			ev.add(f)
@@ -327,6 +327,13 @@ func (ev *evaluator) settings() {
 		}
 		if m.Endpoint != "" && !strings.HasPrefix(m.Endpoint, "https://") && !strings.HasPrefix(m.Endpoint, "http://") {
 			ev.add(problem(codeChoice, thing, at("endpoint"), `begin with "https://"`, "endpoint %s is not a URL", quoteKey(m.Endpoint)))
+		}
+		if m.Transport != "rest" || m.Wire != "current" || m.Response != "url" {
+			if a := b.Body.Attributes["deferred"]; a != nil && m.Deferred {
+				ev.add(problem(codeChoice, thing, a.Expr.Range(), "delete the line, or what excludes it",
+					`deferred jobs need transport = "rest", wire = "current" and response = "url"`))
+			}
+			m.Deferred = false
 		}
 		if m.rate != "" {
 			rate, ok := perMinute(m.rate)

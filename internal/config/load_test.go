@@ -126,7 +126,7 @@ func TestTheLanguage(t *testing.T) {
 		{Address: `image.post["b"]`, Wanted: editorial("A bear"), N: 1, Path: "static/img/posts/b.jpg", Alt: "Bear"},
 	})
 	same(t, p.Settings, Settings{RequiredVersion: ">= 0.1", OutputDir: "static/img", MaxCost: &cost, Store: &Store{Path: ".images", Keep: "all"}})
-	plain := provider.Config{Wire: "current", Transport: "rest", Response: "url", InDoubt: "hold", Parallelism: 8}
+	plain := provider.Config{Wire: "current", Transport: "rest", Response: "url", Deferred: true, InDoubt: "hold", Parallelism: 8}
 	sketch, eu := plain, plain
 	sketch.Type = "sketch"
 	eu.Type, eu.Alias, eu.Endpoint = "xai", "eu", "https://eu.example/v1"

@@ -167,13 +167,14 @@ var providerSchema = schema[maker]{
 		{name: "alias", to: func(m *maker) any { return &m.Alias }, hint: `write it with quotes, such as "eu"`},
 		{name: "endpoint", to: func(m *maker) any { return &m.Endpoint }},
 		{name: "wire", choices: []string{"current", "documented"}, to: func(m *maker) any { return &m.Wire }},
-		{name: "transport", choices: []string{"rest"}, to: func(m *maker) any { return &m.Transport }},
+		{name: "transport", choices: []string{"rest", "grpc"}, to: func(m *maker) any { return &m.Transport }},
 		{name: "response", choices: []string{"url", "b64_json"}, to: func(m *maker) any { return &m.Response }},
+		{name: "deferred", to: func(m *maker) any { return &m.Deferred }},
 		{name: "in_doubt", choices: []string{"hold", "ask", "retry"}, to: func(m *maker) any { return &m.InDoubt }},
 		{name: "parallelism", low: 1, up: 1024, to: func(m *maker) any { return &m.Parallelism }},
 		{name: "rate", to: func(m *maker) any { return &m.rate }, hint: `write it with quotes, such as "60/m"`},
 	},
-	later: []string{"deferred", "credential_command"},
+	later: []string{"credential_command"},
 }
 
 type described struct{ description string }

@@ -13,8 +13,9 @@ type Config struct {
 	Alias       string  // "" for the plain block
 	Endpoint    string  // "" for the maker's own
 	Wire        string  // "current" or "documented"
-	Transport   string  // "rest"
+	Transport   string  // "rest" or "grpc"
 	Response    string  // "url" or "b64_json"
+	Deferred    bool    // ask for a job id first, which survives a crash
 	InDoubt     string  // "hold", "ask" or "retry"
 	Parallelism int     // requests in flight, at least 1
 	PerMinute   float64 // requests started a minute; 0 for no limit
@@ -41,8 +42,9 @@ type Maker interface {
 	// error is an *Error or ctx.Err(); what was delivered before it stays.
 	Make(ctx context.Context, r *Request, s Sink) (Reply, error)
 
-	// Resume polls a job of an earlier run until it ends, as Make would have.
-	Resume(ctx context.Context, jobID string, s Sink) (Reply, error)
+	// Resume polls the job that r became in an earlier run until it ends, as
+	// Make would have. r has no bytes of its inputs.
+	Resume(ctx context.Context, jobID string, r *Request, s Sink) (Reply, error)
 
 	// Fetch downloads a delivered URL. It may be repeated and costs nothing.
 	Fetch(ctx context.Context, url string, w io.Writer) error
@@ -97,9 +99,10 @@ const (
 	Moderated                   // refused by policy, perhaps billed
 	Unusable                    // delivered but wrong: billed
 	InDoubt                     // unknown whether it was made and billed
+	Unfinished                  // accepted as a job whose end was not seen: Resume asks again, for free
 )
 
-var kindNames = [...]string{"", "not sent", "rate limited", "rejected", "credentials", "quota", "moderated", "unusable", "in doubt"}
+var kindNames = [...]string{"", "not sent", "rate limited", "rejected", "credentials", "quota", "moderated", "unusable", "in doubt", "unfinished"}
 
 func (k Kind) String() string { return kindNames[k] }
 

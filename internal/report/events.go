@@ -43,13 +43,14 @@ type Line struct {
 
 // ResultCount is the counts of a Result.
 type ResultCount struct {
-	Done    int            `json:"done"`
-	Failed  int            `json:"failed"`
-	InDoubt int            `json:"in_doubt"`
-	Skipped int            `json:"skipped"`
-	Stale   int            `json:"stale"`
-	Spent   provider.Money `json:"spent"`
-	Doubt   provider.Money `json:"may_have_been_spent"`
+	Done     int            `json:"done"`
+	Failed   int            `json:"failed"`
+	InDoubt  int            `json:"in_doubt"`
+	Accepted int            `json:"accepted"` // jobs whose end was not seen
+	Skipped  int            `json:"skipped"`
+	Stale    int            `json:"stale"`
+	Spent    provider.Money `json:"spent"`
+	Doubt    provider.Money `json:"may_have_been_spent"`
 }
 
 // Stream writes events as JSON lines.
@@ -86,7 +87,7 @@ func (s *Stream) Event(e apply.Event) {
 	l := Line{Type: string(e.Kind), Time: e.At.UTC().Format(time.RFC3339Nano), Message: EventText(e), Address: string(e.Address), Verb: e.Verb,
 		Images: e.Count, Of: e.Total, Wait: e.Wait.Seconds(), Took: e.Took.Seconds(), Paths: e.Paths, Deleted: e.Deleted, Hint: e.Hint}
 	switch e.Kind {
-	case apply.Received, apply.Done, apply.Failed, apply.Doubtful:
+	case apply.Received, apply.Done, apply.Failed, apply.Doubtful, apply.Accepted:
 		l.Price, l.Spent = &e.Price, &e.Spent
 	}
 	s.Write(l)
@@ -95,7 +96,7 @@ func (s *Stream) Event(e apply.Event) {
 // End writes the counts.
 func (s *Stream) End(r apply.Result) {
 	s.Write(Line{Type: "apply_summary", Message: Summary(r), Result: &ResultCount{
-		Done: r.Count(apply.Done), Failed: r.Count(apply.Failed), InDoubt: r.Count(apply.Doubtful),
+		Done: r.Count(apply.Done), Failed: r.Count(apply.Failed), InDoubt: r.Count(apply.Doubtful), Accepted: r.Count(apply.Accepted),
 		Skipped: r.Count(apply.Skipped), Stale: r.Count(apply.Stale), Spent: r.Spent, Doubt: r.Doubt}})
 }
 
@@ -130,8 +131,8 @@ func EventText(e apply.Event) string {
 		return s
 	case apply.Failed:
 		return fmt.Sprintf("%s: failed: %s", a, text)
-	case apply.Doubtful:
-		return fmt.Sprintf("%s: %s", a, text) // the text begins with "in doubt"
+	case apply.Doubtful, apply.Accepted:
+		return fmt.Sprintf("%s: %s", a, text) // the text begins with "in doubt" or "unfinished"
 	case apply.Skipped:
 		return fmt.Sprintf("%s: skipped: %s", a, text)
 	case apply.Stale:
@@ -188,7 +189,7 @@ func Summary(r apply.Result) string {
 	for _, k := range []struct {
 		kind apply.EventKind
 		text string
-	}{{apply.Failed, "failed"}, {apply.Doubtful, "in doubt"}, {apply.Skipped, "skipped"}, {apply.Stale, "stale"}} {
+	}{{apply.Failed, "failed"}, {apply.Doubtful, "in doubt"}, {apply.Accepted, "accepted and not finished"}, {apply.Skipped, "skipped"}, {apply.Stale, "stale"}} {
 		if n := r.Count(k.kind); n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, k.text))
 		}
@@ -200,7 +201,11 @@ func Summary(r apply.Result) string {
 		s += "Spent " + r.Spent.String() + "."
 	}
 	if r.Doubt > 0 {
-		s += fmt.Sprintf(" Up to %s more may have been spent on what is in doubt.", r.Doubt)
+		open := "what is in doubt"
+		if r.Count(apply.Doubtful) == 0 {
+			open = "what was accepted"
+		}
+		s += fmt.Sprintf(" Up to %s more may have been spent on %s.", r.Doubt, open)
 	}
 	return s
 }

@@ -106,7 +106,7 @@ func (v *Live) Event(e apply.Event) {
 	case apply.Done:
 		v.done++
 		line = c.Green("✓ ") + line
-	case apply.Failed, apply.Doubtful, apply.Stale, apply.Skipped:
+	case apply.Failed, apply.Doubtful, apply.Accepted, apply.Stale, apply.Skipped:
 		v.failed++
 		line = c.Red("✗ ") + line
 	}

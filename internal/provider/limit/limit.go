@@ -135,12 +135,12 @@ func wait(ctx context.Context, s provider.Sink, d time.Duration) error {
 }
 
 // Resume waits for a place only: polling a job is free and paces itself.
-func (l *limited) Resume(ctx context.Context, jobID string, s provider.Sink) (provider.Reply, error) {
+func (l *limited) Resume(ctx context.Context, jobID string, r *provider.Request, s provider.Sink) (provider.Reply, error) {
 	if err := take(ctx, l.calls); err != nil {
 		return provider.Reply{}, err
 	}
 	defer func() { <-l.calls }()
-	return l.Maker.Resume(ctx, jobID, s)
+	return l.Maker.Resume(ctx, jobID, r, s)
 }
 
 func (l *limited) Fetch(ctx context.Context, url string, w io.Writer) error {

@@ -59,7 +59,7 @@ func (f *fake) Make(ctx context.Context, _ *provider.Request, s provider.Sink) (
 	return provider.Reply{}, f.answer(n)
 }
 
-func (f *fake) Resume(ctx context.Context, _ string, s provider.Sink) (provider.Reply, error) {
+func (f *fake) Resume(ctx context.Context, _ string, _ *provider.Request, s provider.Sink) (provider.Reply, error) {
 	return f.Make(ctx, nil, s)
 }
 
@@ -230,7 +230,7 @@ func TestBounds(t *testing.T) {
 		f.most = 0
 		for range 3 {
 			wg.Go(func() { m.Fetch(t.Context(), "u", io.Discard) })
-			wg.Go(func() { m.Resume(t.Context(), "id", &providertest.Recorder{}) })
+			wg.Go(func() { m.Resume(t.Context(), "id", nil, &providertest.Recorder{}) })
 		}
 		wg.Wait()
 		if f.most != 6 {

@@ -133,7 +133,7 @@ func sizeOf(r *provider.Request, base *imaging.Picture) (provider.Size, error) {
 	return size, nil
 }
 
-func (maker) Resume(context.Context, string, provider.Sink) (provider.Reply, error) {
+func (maker) Resume(context.Context, string, *provider.Request, provider.Sink) (provider.Reply, error) {
 	return provider.Reply{}, &provider.Error{Kind: provider.Rejected, Message: "sketch has no jobs: it delivers at once", Priced: true}
 }
 

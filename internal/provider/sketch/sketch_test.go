@@ -274,7 +274,7 @@ func TestRejected(t *testing.T) {
 func TestNoJobsAndURLs(t *testing.T) {
 	t.Parallel()
 	var e *provider.Error
-	if _, err := New().Resume(t.Context(), "1", &sink{}); !errors.As(err, &e) || e.Kind != provider.Rejected {
+	if _, err := New().Resume(t.Context(), "1", nil, &sink{}); !errors.As(err, &e) || e.Kind != provider.Rejected {
 		t.Errorf("Resume: %v", err)
 	}
 	if err := New().Fetch(t.Context(), "http://localhost", io.Discard); !errors.As(err, &e) || e.Kind != provider.Rejected {

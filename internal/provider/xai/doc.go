@@ -1,5 +1,5 @@
-// Package xai makes images with the REST interface of xAI (and of servers that
-// speak it) over net/http, without an SDK.
+// Package xai makes images with the interface of xAI (and of servers that speak
+// it), over REST or gRPC, without an SDK.
 //
 // It is called through provider.Maker by packages limit and all. It refuses to
 // know configuration, lockfile and where bytes go.
@@ -12,6 +12,21 @@
 // JSON only, aspect_ratio, resolution and quality instead of a size, neither
 // style nor mask. What a model takes under each wire is data, in offers.go.
 //
+// # Two transports
+//
+// REST is net/http. gRPC is connect-go (two modules; grpc-go would be six and
+// twice the weight) over the same kind of connection, with the messages of
+// package xaipb. It has one wire, that of today, without 21:9, 5:2, 1.5k and
+// jobs, and its base64 is a data URL. Replies and refusals of both are brought
+// into one form before anything is decided.
+//
+// # Jobs
+//
+// With deferred the answer to a POST is the id of a job, which the sink makes
+// durable before the first poll. Polls are free: whatever goes wrong with them
+// leaves the job Unfinished, for Resume. Only the job's own end, or a provider
+// that does not know it any more (InDoubt), settles it.
+//
 // # Money
 //
 // A generation is a plain POST that may be billed as soon as it is read, and
@@ -19,7 +34,9 @@
 // paid POST has a connection of its own, dialled before Sink.Sent is told;
 // GetBody is nil, there is no Idempotency-Key, no redirect is followed and no
 // HTTP/2 stream can be replayed. Whatever fails before Sent is NotSent;
-// whatever fails after it, and is not a complete 4xx, is InDoubt.
+// whatever fails after it, and is not a complete refusal, is InDoubt. The
+// table of refusals is in refusal.go; codes of gRPC and of failed jobs go
+// through it as the status that stands for them.
 //
 // Each tick is told exactly once: by Sink.Delivered for each image that came
 // (also for one that the reply marks as moderated, among others that are

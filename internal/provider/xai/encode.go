@@ -30,6 +30,7 @@ type fields struct {
 	ResponseFormat string   `json:"response_format"`
 	Style          string   `json:"style,omitempty"`
 	User           string   `json:"user,omitempty"`
+	Deferred       bool     `json:"deferred,omitempty"`
 	Image          *source  `json:"image,omitempty"`
 	Images         []source `json:"images,omitempty"`
 }
@@ -38,24 +39,27 @@ type source struct {
 	URL string `json:"url"`
 }
 
-// encode writes r as the wire wants it, after a last look that nothing in it
-// is beyond the offer: what would be dropped or refused must not be sent.
-func (m *maker) encode(r *provider.Request, o *provider.Offer) (call, error) {
+// check takes a last look that nothing in r is beyond the offer: what would be
+// dropped or refused must not be sent.
+func (m *maker) check(r *provider.Request, o *provider.Offer) error {
+	beyond := func(format string, args ...any) error {
+		return &provider.Error{Kind: provider.Rejected, Message: "xai: " + fmt.Sprintf(format, args...)}
+	}
 	switch {
 	case r.Prompt == "":
-		return call{}, fmt.Errorf("no prompt")
+		return beyond("no prompt")
 	case r.N < 1 || r.N > o.MaxN:
-		return call{}, fmt.Errorf("%d images in one call; %s makes 1 to %d", r.N, o.Model, o.MaxN)
+		return beyond("%d images in one call; %s makes 1 to %d", r.N, o.Model, o.MaxN)
 	case len(r.Inputs) > o.MaxInputs:
-		return call{}, fmt.Errorf("%d pictures to edit; %s takes at most %d", len(r.Inputs), o.Model, o.MaxInputs)
+		return beyond("%d pictures to edit; %s takes at most %d", len(r.Inputs), o.Model, o.MaxInputs)
 	case r.Mask != nil && !(o.Mask && r.IsEdit()):
-		return call{}, fmt.Errorf("%s takes no mask with this request", o.Model)
+		return beyond("%s takes no mask with this request", o.Model)
 	case !r.Size.IsZero() && !o.TakesSize(r.Size):
-		return call{}, fmt.Errorf("%s takes no size %s", o.Model, r.Size)
+		return beyond("%s takes no size %s", o.Model, r.Size)
 	case !r.Size.IsZero() && r.AspectRatio != "":
-		return call{}, fmt.Errorf("both a size and an aspect ratio")
+		return beyond("both a size and an aspect ratio")
 	case r.User != "" && !o.User:
-		return call{}, fmt.Errorf("%s takes no user", o.Model)
+		return beyond("%s takes no user", o.Model)
 	}
 	for _, f := range []struct {
 		name, value string
@@ -67,24 +71,28 @@ func (m *maker) encode(r *provider.Request, o *provider.Offer) (call, error) {
 		{"style", r.Style, o.Styles},
 	} {
 		if f.value != "" && !slices.Contains(f.takes, f.value) {
-			return call{}, fmt.Errorf("%s takes no %s %q", o.Model, f.name, f.value)
+			return beyond("%s takes no %s %q", o.Model, f.name, f.value)
 		}
 	}
 	for _, in := range r.Inputs {
 		if len(in.Data) == 0 || len(in.Data) > maxInput {
-			return call{}, fmt.Errorf("a picture to edit has %d bytes; from 1 to %d are taken", len(in.Data), maxInput)
+			return beyond("a picture to edit has %d bytes; from 1 to %d are taken", len(in.Data), maxInput)
 		}
 		if !slices.Contains([]string{"image/png", "image/jpeg", "image/webp"}, in.MIME) {
-			return call{}, fmt.Errorf("a picture to edit is %s; PNG, JPEG and WebP are taken", in.MIME)
+			return beyond("a picture to edit is %s; PNG, JPEG and WebP are taken", in.MIME)
 		}
 	}
+	return nil
+}
 
+// fields is what is sent of r, whatever the transport.
+func (m *maker) fields(r *provider.Request, o *provider.Offer) fields {
 	f := fields{
 		Model: cmp.Or(r.Model, o.Model), Prompt: r.Prompt, N: r.N,
 		Size: r.Size.String(), AspectRatio: r.AspectRatio, Resolution: r.Resolution, Quality: r.Quality,
-		ResponseFormat: cmp.Or(m.cfg.Response, "url"), Style: r.Style, User: r.User,
+		ResponseFormat: cmp.Or(m.cfg.Response, "url"), Style: r.Style, User: r.User, Deferred: m.cfg.Deferred,
 	}
-	if m.cfg.Wire != "documented" {
+	if !m.asPage() {
 		// What the service would choose for itself has changed before, and with
 		// it the price. Only the ratio of an edit is better left to its source.
 		f.Resolution = cmp.Or(f.Resolution, o.DefaultResolution)
@@ -93,11 +101,17 @@ func (m *maker) encode(r *provider.Request, o *provider.Offer) (call, error) {
 			f.AspectRatio = cmp.Or(f.AspectRatio, o.DefaultAspectRatio)
 		}
 	}
+	return f
+}
+
+// encode writes r as the wire of REST wants it.
+func (m *maker) encode(r *provider.Request, o *provider.Offer) call {
+	f := m.fields(r, o)
 	switch {
 	case !r.IsEdit():
-		return jsonCall("/images/generations", f), nil
-	case m.cfg.Wire == "documented":
-		return multipartCall("/images/edits", f, r), nil
+		return jsonCall("/images/generations", f)
+	case m.asPage():
+		return multipartCall("/images/edits", f, r)
 	case len(r.Inputs) == 1:
 		f.Image = &source{dataURL(r.Inputs[0])}
 	default:
@@ -105,7 +119,7 @@ func (m *maker) encode(r *provider.Request, o *provider.Offer) (call, error) {
 			f.Images = append(f.Images, source{dataURL(in)})
 		}
 	}
-	return jsonCall("/images/edits", f), nil
+	return jsonCall("/images/edits", f)
 }
 
 func jsonCall(path string, f fields) call {

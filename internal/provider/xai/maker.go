@@ -113,40 +113,39 @@ func trusted(endpoint *url.URL, trust []string) bool {
 	})
 }
 
+// asPage reports whether requests are written as the published page has them.
+func (m *maker) asPage() bool { return m.cfg.Wire == "documented" && m.cfg.Transport != "grpc" }
+
 func (m *maker) Offer(model string) (provider.Offer, bool) { return Offer(m.cfg, model) }
 
-// Resume refuses: nothing is sent with deferred, so there are no jobs.
-func (m *maker) Resume(context.Context, string, provider.Sink) (provider.Reply, error) {
-	return provider.Reply{}, &provider.Error{Kind: provider.Rejected, Message: "xai: jobs are not used, so there is none to resume"}
+// ready is why nothing can be asked.
+func (m *maker) ready(ctx context.Context) error {
+	if m.key.IsZero() && !m.loopback && ctx.Err() == nil {
+		return refuse("no key", giveKey)
+	}
+	return ctx.Err()
 }
 
 func (m *maker) Make(ctx context.Context, r *provider.Request, s provider.Sink) (provider.Reply, error) {
-	if err := ctx.Err(); err != nil {
+	if err := m.ready(ctx); err != nil {
 		return provider.Reply{}, err
-	}
-	if m.key.IsZero() && !m.loopback {
-		return provider.Reply{}, refuse("no key", "export XAI_API_KEY=…")
 	}
 	offer, ok := m.Offer(r.Model)
 	if !ok {
-		return provider.Reply{}, &provider.Error{Kind: provider.Rejected, Message: fmt.Sprintf("xai: no model %q", r.Model)}
+		return provider.Reply{}, &provider.Error{Kind: provider.Rejected, Message: fmt.Sprintf("xai: no model %q", r.Model), Hint: "imgbuild models lists the models"}
 	}
-	call, err := m.encode(r, &offer)
-	if err != nil {
-		return provider.Reply{}, &provider.Error{Kind: provider.Rejected, Message: "xai: " + err.Error()}
+	if err := m.check(r, &offer); err != nil {
+		return provider.Reply{}, err
 	}
-
-	conn, err := m.connect(ctx)
+	if m.cfg.Transport == "grpc" {
+		return m.makeGRPC(ctx, r, &offer, s)
+	}
+	call := m.encode(r, &offer)
+	conn, err := m.open(ctx, s)
 	if err != nil {
-		if ctx.Err() != nil {
-			return provider.Reply{}, ctx.Err()
-		}
-		return provider.Reply{}, m.failed(provider.NotSent, err)
+		return provider.Reply{}, err
 	}
 	defer conn.Close()
-	if err := s.Sent(); err != nil {
-		return provider.Reply{}, fmt.Errorf("xai: not sent: %w", err)
-	}
 
 	// From here on only a complete answer makes it clear whether this is billed.
 	resp, stop, err := m.post(ctx, conn, call)
@@ -155,10 +154,36 @@ func (m *maker) Make(ctx context.Context, r *provider.Request, s provider.Sink) 
 		return provider.Reply{}, m.failed(provider.InDoubt, fmt.Errorf("no answer: %w", err))
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode/100 == 2 {
-		return m.receive(resp, r, &offer, s)
+	if resp.StatusCode/100 != 2 {
+		return provider.Reply{}, m.refusal(resp)
 	}
-	return provider.Reply{}, m.refusal(resp)
+	a, err := m.read(resp, r.N, s)
+	if err != nil {
+		return provider.Reply{}, err
+	}
+	if a.err != nil || len(a.images) > 0 || a.none || a.jobID == "" || !m.cfg.Deferred {
+		return m.deliver(a, r, &offer, s)
+	}
+	if err := s.Accepted(a.jobID); err != nil {
+		return provider.Reply{}, fmt.Errorf("xai: %w", err)
+	}
+	return m.poll(ctx, a.jobID, firstPoll, r, &offer, s)
+}
+
+// open connects and tells the sink that the request is about to be sent.
+func (m *maker) open(ctx context.Context, s provider.Sink) (net.Conn, error) {
+	conn, err := m.connect(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, m.failed(provider.NotSent, err)
+	}
+	if err := s.Sent(); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("xai: not sent: %w", err)
+	}
+	return conn, nil
 }
 
 // connect opens the one connection that a call may use.
@@ -172,6 +197,9 @@ func (m *maker) connect(ctx context.Context) (net.Conn, error) {
 	defer cancel()
 	cfg := m.tls.Clone()
 	cfg.ServerName = m.endpoint.Hostname()
+	if m.cfg.Transport == "grpc" {
+		cfg.NextProtos = []string{"h2"}
+	}
 	secure := tls.Client(conn, cfg)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
@@ -196,13 +224,22 @@ func (m *maker) post(ctx context.Context, conn net.Conn, c call) (resp *http.Res
 		return nil, stop, err
 	}
 	req.ContentLength = int64(len(c.body)) // and GetBody stays nil: nothing can send the body twice
+	req.Header = m.header()
 	req.Header.Set("Content-Type", c.contentType)
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", userAgent)
-	if !m.key.IsZero() {
-		req.Header.Set("Authorization", "Bearer "+*m.key.secret)
-	}
 
+	sending := time.AfterFunc(2*firstByte, func() { cancel(errIdle) })
+	defer sending.Stop()
+	// RoundTrip, not a Client: no redirects and no cookies.
+	resp, err = m.oneShot(conn).RoundTrip(req)
+	if err != nil {
+		return nil, stop, err
+	}
+	resp.Body = watch(resp.Body, idleTime, cancel)
+	return resp, stop, nil
+}
+
+// oneShot is a transport that has conn and can't get another one.
+func (m *maker) oneShot(conn net.Conn) *http.Transport {
 	once := make(chan net.Conn, 1)
 	once <- conn
 	use := func(context.Context, string, string) (net.Conn, error) {
@@ -213,23 +250,33 @@ func (m *maker) post(ctx context.Context, conn net.Conn, c call) (resp *http.Res
 			return nil, errors.New("a paid request has only one connection")
 		}
 	}
-	t := &http.Transport{
+	return &http.Transport{
 		DialContext:            use,
 		DialTLSContext:         use,
+		Protocols:              m.protocols(),
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		ResponseHeaderTimeout:  firstByte,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-	sending := time.AfterFunc(2*firstByte, func() { cancel(errIdle) })
-	defer sending.Stop()
-	// RoundTrip, not a Client: no redirects and no cookies.
-	resp, err = t.RoundTrip(req)
-	if err != nil {
-		return nil, stop, err
+}
+
+// protocols is HTTP/1 for REST and HTTP/2, if need be without TLS, for gRPC.
+func (m *maker) protocols() *http.Protocols {
+	var p http.Protocols
+	p.SetHTTP1(m.cfg.Transport != "grpc")
+	p.SetHTTP2(m.cfg.Transport == "grpc")
+	p.SetUnencryptedHTTP2(m.cfg.Transport == "grpc")
+	return &p
+}
+
+// header is that of every request to the endpoint.
+func (m *maker) header() http.Header {
+	h := http.Header{"Accept": {"application/json"}, "User-Agent": {userAgent}}
+	if !m.key.IsZero() {
+		h.Set("Authorization", "Bearer "+*m.key.secret)
 	}
-	resp.Body = watch(resp.Body, idleTime, cancel)
-	return resp, stop, nil
+	return h
 }
 
 // newUpload hides what http.NewRequest would look for to make GetBody.

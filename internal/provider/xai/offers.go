@@ -104,12 +104,28 @@ func current() []provider.Offer {
 	return all
 }
 
-// Offers lists the models of cfg's wire, the default one first.
+// Offers lists the models of cfg, the default one first. gRPC has neither size
+// nor style nor mask: there the wire decides only which of the models and
+// ratios are offered.
 func Offers(cfg provider.Config) []provider.Offer {
-	if cfg.Wire == "documented" {
+	switch {
+	case cfg.Transport != "grpc" && cfg.Wire == "documented":
 		return documented()
+	case cfg.Transport != "grpc":
+		return current()
 	}
-	return current()
+	var out []provider.Offer
+	for _, o := range current() {
+		o = overGRPC(o)
+		if cfg.Wire == "documented" {
+			if o.Model != DefaultModel {
+				continue
+			}
+			o.AspectRatios = slices.Clone(documentedRatios)
+		}
+		out = append(out, o)
+	}
+	return out
 }
 
 // Offer finds a model by name or alias; "" is DefaultModel.

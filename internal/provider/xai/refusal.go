@@ -1,6 +1,7 @@
 package xai
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"math"
@@ -17,14 +18,76 @@ const (
 	maxRetryAfter = time.Hour
 )
 
+// rule is a line of the table by which answers that are no success are
+// classified. The status decides; words are looked for where the service uses
+// one status for several things.
+type rule struct {
+	from, to int      // status of HTTP, or what stands for it over gRPC
+	code     []string // words of the code or type, or
+	text     []string // of the message; neither: any
+	kind     provider.Kind
+	hint     string
+}
+
+var (
+	policyCodes = []string{"moderation", "content_policy", "content-policy", "content_filter"}
+	policyTexts = []string{"content moderation", "content policy", "content_policy", "rejected by moderation", "safety policy"}
+	moneyCodes  = []string{"insufficient_quota", "billing"}
+	moneyTexts  = []string{"insufficient_quota", "credits", "spending limit"}
+	keyTexts    = []string{"api key", "api-key", "api_key"}
+)
+
+const (
+	giveKey   = "export XAI_API_KEY=…"
+	giveMoney = "add credits with the provider, then apply again"
+
+	noRedirect = "a paid request follows no redirect: write the endpoint that answers"
+)
+
+// rules: the first that fits. Sources: the page's error section, docs.x.ai on
+// debugging (400 is also a wrong key, 403 a blocked team), captured bodies.
+var rules = []rule{
+	{from: 401, to: 401, kind: provider.Credentials, hint: giveKey},
+	{from: 429, to: 429, code: moneyCodes, text: moneyTexts, kind: provider.Quota, hint: giveMoney},
+	{from: 429, to: 429, kind: provider.RateLimited},
+	{from: 0, to: 499, code: policyCodes, text: policyTexts, kind: provider.Moderated, hint: "change the prompt"},
+	{from: 402, to: 402, kind: provider.Quota, hint: giveMoney},
+	{from: 403, to: 403, code: moneyCodes, text: moneyTexts, kind: provider.Quota, hint: giveMoney},
+	{from: 403, to: 403, kind: provider.Credentials, hint: giveKey},
+	{from: 400, to: 400, text: keyTexts, kind: provider.Credentials, hint: giveKey},
+	{from: 400, to: 400, text: []string{"argument not supported"}, kind: provider.Rejected, hint: `the server takes less than the page says: delete wire = "documented"`},
+	{from: 404, to: 404, text: []string{"model"}, kind: provider.Rejected, hint: "imgbuild models lists the models"},
+	{from: 415, to: 415, kind: provider.Rejected, hint: `the server takes no multipart: delete wire = "documented"`},
+	{from: 400, to: 499, kind: provider.Rejected},
+	{from: 301, to: 302, kind: provider.Rejected, hint: noRedirect},
+	{from: 307, to: 308, kind: provider.Rejected, hint: noRedirect},
+	{from: 0, to: math.MaxInt, kind: provider.InDoubt},
+}
+
+// classify finds the rule of an answer.
+func classify(status int, code, text string) (provider.Kind, string) {
+	code, text = strings.ToLower(code), strings.ToLower(text)
+	says := func(s string, words []string) bool {
+		for _, w := range words {
+			if strings.Contains(s, w) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, r := range rules {
+		if r.from <= status && status <= r.to && (r.code == nil && r.text == nil || says(code, r.code) || says(text, r.text)) {
+			return r.kind, r.hint
+		}
+	}
+	panic("the last rule fits all")
+}
+
 // refusal classifies an answer that is not a success.
 func (m *maker) refusal(resp *http.Response) *provider.Error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxError))
-	e := m.explain(resp, body)
-	switch {
-	case resp.StatusCode >= 500:
-		e.Kind = provider.InDoubt
-	case err != nil:
+	e := m.explain(resp.StatusCode, resp.Header, body)
+	if err != nil {
 		e.Kind = provider.InDoubt
 		e.Message = m.clip("the reply broke off: " + err.Error())
 	}
@@ -33,7 +96,7 @@ func (m *maker) refusal(resp *http.Response) *provider.Error {
 
 // explain reads the shapes of an error body: flat {"code","error"}, nested
 // {"error":{"message","type","param","code"}}, bare {"error"}, plain text.
-func (m *maker) explain(resp *http.Response, body []byte) *provider.Error {
+func (m *maker) explain(status int, header http.Header, body []byte) *provider.Error {
 	var top struct {
 		Code    any             `json:"code"`
 		Message string          `json:"message"`
@@ -45,8 +108,7 @@ func (m *maker) explain(resp *http.Response, body []byte) *provider.Error {
 		Type    string `json:"type"`
 		Code    any    `json:"code"`
 	}
-	var kind string // the type of a nested error
-	e := &provider.Error{Status: resp.StatusCode, RequestID: m.clip(resp.Header.Get("X-Request-Id"))}
+	e := &provider.Error{Status: status, RequestID: m.clip(header.Get("X-Request-Id"))}
 	if lax(body, &top) != nil {
 		e.Message = string(body)
 	} else {
@@ -56,18 +118,15 @@ func (m *maker) explain(resp *http.Response, body []byte) *provider.Error {
 		if json.Unmarshal(top.Error, &text) == nil && text != "" {
 			e.Message = text
 		} else if lax(top.Error, &nested) == nil && nested.Message != "" {
-			e.Message, kind = nested.Message, nested.Type
-			if c := word(nested.Code); c != "" {
-				e.Code = c
-			}
+			e.Message, e.Code = nested.Message, cmp.Or(word(nested.Code), e.Code)
 		}
 	}
-	if to := resp.Header.Get("Location"); to != "" && resp.StatusCode/100 == 3 {
+	if to := header.Get("Location"); to != "" && status/100 == 3 {
 		e.Message = "the endpoint redirects to " + to
 	}
 	e.Message, e.Code = m.clip(strings.TrimSpace(e.Message)), m.clip(e.Code)
-	e.RetryAfter = m.retryAfter(resp.Header)
-	e.Kind, e.Hint = classify(resp, e, kind)
+	e.RetryAfter = m.retryAfter(header)
+	e.Kind, e.Hint = classify(status, e.Code+" "+nested.Type, e.Message)
 	return e
 }
 
@@ -80,39 +139,6 @@ func word(code any) string {
 		return strconv.FormatFloat(c, 'f', -1, 64)
 	}
 	return ""
-}
-
-// classify decides by status first. The code and the text are needed where the
-// service uses one status for several things: 400 is also a wrong key and a
-// moderated image, 403 also moderation and missing credits, 429 also a quota.
-func classify(resp *http.Response, e *provider.Error, kind string) (provider.Kind, string) {
-	code, text := strings.ToLower(e.Code+" "+kind), strings.ToLower(e.Message)
-	says := func(s string, words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(s, w) {
-				return true
-			}
-		}
-		return false
-	}
-	moderated := says(code, "moderation", "content_policy", "content-policy", "content_filter") ||
-		says(text, "content moderation", "content policy", "content_policy", "rejected by moderation", "safety policy")
-	noMoney := says(code, "insufficient_quota", "billing") || says(text, "insufficient_quota", "credits", "spending limit")
-	switch status := resp.StatusCode; {
-	case moderated && status != 429 && status != 401:
-		return provider.Moderated, "change the prompt"
-	case status == 402, noMoney && (status == 403 || status == 429):
-		return provider.Quota, "add credits with the provider, then apply again"
-	case status == 401, status == 403, status == 400 && says(text, "api key", "api-key", "api_key"):
-		return provider.Credentials, "export XAI_API_KEY=…"
-	case status == 429:
-		return provider.RateLimited, ""
-	case status == 301, status == 302, status == 307, status == 308:
-		return provider.Rejected, "a paid request follows no redirect: write the endpoint that answers"
-	case status >= 400 && status < 500:
-		return provider.Rejected, ""
-	}
-	return provider.InDoubt, ""
 }
 
 // retryAfter reads Retry-After-Ms and Retry-After (seconds, or a date, taken

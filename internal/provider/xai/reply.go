@@ -51,37 +51,74 @@ func lax(b []byte, v any) error {
 	return err
 }
 
-// receive reads a 2xx answer and tells the sink of its images.
-func (m *maker) receive(resp *http.Response, r *provider.Request, o *provider.Offer, s provider.Sink) (provider.Reply, error) {
-	limit := maxReply + int64(r.N)*m.maxImage/3*4
-	h := &hollow{in: bufio.NewReaderSize(io.LimitReader(resp.Body, limit+1), 32<<10), sink: s, maxImage: m.maxImage}
-	readErr := h.read()
-	if h.sinkErr != nil {
-		return provider.Reply{}, fmt.Errorf("xai: %w", h.sinkErr)
-	}
-	requestID := m.clip(resp.Header.Get("X-Request-Id"))
-	fail := func(k provider.Kind, text string, price provider.Money, priced bool) error {
-		return &provider.Error{Kind: k, Status: resp.StatusCode, Message: m.clip(text), RequestID: requestID, Price: price, Priced: priced}
-	}
+// answer is a reply that was read, over whichever transport.
+type answer struct {
+	status    int    // of HTTP, or what stands for it
+	requestID string // the provider's
+	images    []gotImage
+	none      bool // there is data, and it holds no image
+	model     string
+	usage     *wireUsage
+	jobID     string // instead of images
+	jobStatus string
+	failure   *wireFailure // of a job
+	body      []byte       // without inline pictures
+	err       error        // the reply broke off, or is no reply
+}
 
-	var top struct {
-		Data  json.RawMessage `json:"data"`
-		Model string          `json:"model"`
-		Usage *wireUsage      `json:"usage"`
+// wireFailure is why a job failed.
+type wireFailure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// read reads a 2xx answer. Inline pictures go to the spools of the sink, whose
+// error is returned.
+func (m *maker) read(resp *http.Response, n int, s provider.Sink) (*answer, error) {
+	limit := maxReply + int64(n)*m.maxImage/3*4
+	h := &hollow{in: bufio.NewReaderSize(io.LimitReader(resp.Body, limit+1), 32<<10), sink: s, maxImage: m.maxImage}
+	a := &answer{status: resp.StatusCode, requestID: m.clip(resp.Header.Get("X-Request-Id")), err: h.read()}
+	if h.sinkErr != nil {
+		return nil, fmt.Errorf("xai: %w", h.sinkErr)
 	}
-	if readErr == nil {
-		readErr = lax(h.out.Bytes(), &top)
+	var top struct {
+		Data      json.RawMessage `json:"data"`
+		Model     string          `json:"model"`
+		Usage     *wireUsage      `json:"usage"`
+		RequestID string          `json:"request_id"`
+		Status    string          `json:"status"`
+		Error     json.RawMessage `json:"error"`
+	}
+	if a.err == nil {
+		a.err = lax(h.out.Bytes(), &top)
+	}
+	if top.Status == "failed" {
+		a.failure = &wireFailure{}
+		if lax(top.Error, a.failure) != nil {
+			a.failure.Message = string(top.Error)
+		}
+	}
+	a.images, a.none, a.body = h.images, string(bytes.TrimSpace(top.Data)) == "[]", h.out.Bytes()
+	a.model, a.usage, a.jobID, a.jobStatus = top.Model, top.Usage, top.RequestID, top.Status
+	return a, nil
+}
+
+// deliver tells the sink of the images of a.
+func (m *maker) deliver(a *answer, r *provider.Request, o *provider.Offer, s provider.Sink) (provider.Reply, error) {
+	fail := func(k provider.Kind, text string, price provider.Money, priced bool) error {
+		return &provider.Error{Kind: k, Status: a.status, Message: m.clip(text), RequestID: a.requestID, Price: price, Priced: priced}
 	}
 	each, known := o.Price(r)
-	total, priced := top.Usage.money()
+	total, priced := a.usage.money()
 	if !priced && known {
-		total = each * provider.Money(len(h.images))
+		total = each * provider.Money(len(a.images))
 	}
-	reply := provider.Reply{Model: top.Model, Price: total, Priced: priced}
+	reply := provider.Reply{Model: a.model, Price: total, Priced: priced}
 
-	if readErr == nil && len(h.images) == 0 {
-		if string(bytes.TrimSpace(top.Data)) != "[]" {
-			e := m.explain(resp, h.out.Bytes())
+	if a.err == nil && len(a.images) == 0 {
+		if !a.none {
+			e := m.explain(a.status, nil, a.body)
+			e.RequestID = a.requestID
 			if e.Kind != provider.Moderated {
 				e.Kind = provider.InDoubt
 				e.Message = cmp.Or(e.Message, "a success without data")
@@ -95,33 +132,36 @@ func (m *maker) receive(resp *http.Response, r *provider.Request, o *provider.Of
 	}
 
 	var good, moderated int
-	for i := range h.images {
-		switch im := &h.images[i]; {
+	firstBad := ""
+	for i := range a.images {
+		switch im := &a.images[i]; {
 		case im.moderated():
 			moderated++
 		case im.bad == "":
 			good++
+		case firstBad == "":
+			firstBad = fmt.Sprintf("image %d: %s", i+1, im.bad)
 		}
 	}
-	if readErr == nil && good == 0 {
-		if moderated == len(h.images) {
+	if a.err == nil && good == 0 {
+		if moderated == len(a.images) {
 			return reply, fail(provider.Moderated, "all images were refused by moderation", total, priced)
 		}
-		return reply, fail(provider.Unusable, "no image of the reply can be used: "+h.firstBad(), total, priced)
+		return reply, fail(provider.Unusable, "no image of the reply can be used: "+firstBad, total, priced)
 	}
 
 	var lost provider.Money
-	for i, im := range h.images {
-		price := total / provider.Money(len(h.images))
+	for i, im := range a.images {
+		price := total / provider.Money(len(a.images))
 		if i == 0 {
-			price += total % provider.Money(len(h.images))
+			price += total % provider.Money(len(a.images))
 		}
 		if im.bad != "" && !im.moderated() {
 			lost += price
 			continue
 		}
 		d := provider.Delivery{
-			URL: im.URL, MIME: im.MIME, Model: cmp.Or(im.Model, top.Model), RevisedPrompt: im.RevisedPrompt, Moderated: im.moderated(),
+			URL: im.URL, MIME: im.MIME, Model: cmp.Or(im.Model, a.model), RevisedPrompt: im.RevisedPrompt, Moderated: im.moderated(),
 		}
 		if im.spooled {
 			d.URL = ""
@@ -132,10 +172,10 @@ func (m *maker) receive(resp *http.Response, r *provider.Request, o *provider.Of
 		reply.Model = cmp.Or(reply.Model, im.Model)
 	}
 	switch {
-	case readErr != nil:
-		return reply, fail(provider.InDoubt, "the reply broke off or is not JSON: "+readErr.Error(), 0, false)
-	case good+moderated < len(h.images):
-		return reply, fail(provider.Unusable, h.firstBad(), lost, priced)
+	case a.err != nil:
+		return reply, fail(provider.InDoubt, "the reply broke off or is not JSON: "+a.err.Error(), 0, false)
+	case good+moderated < len(a.images):
+		return reply, fail(provider.Unusable, firstBad, lost, priced)
 	}
 	return reply, nil
 }
@@ -167,15 +207,6 @@ type gotImage struct {
 
 func (im *gotImage) moderated() bool {
 	return im.RespectModeration != nil && !*im.RespectModeration
-}
-
-func (h *hollow) firstBad() string {
-	for i, im := range h.images {
-		if im.bad != "" {
-			return fmt.Sprintf("image %d: %s", i+1, im.bad)
-		}
-	}
-	return ""
 }
 
 var (

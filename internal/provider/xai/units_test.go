@@ -391,6 +391,15 @@ func TestSinkFullWhileSpooling(t *testing.T) {
 	}
 }
 
+// receive reads a reply and tells s of it.
+func receive(m *maker, resp *http.Response, offer *provider.Offer, s provider.Sink) (provider.Reply, error) {
+	a, err := m.read(resp, 1, s)
+	if err != nil {
+		return provider.Reply{}, err
+	}
+	return m.deliver(a, generate(1), offer, s)
+}
+
 func FuzzReply(f *testing.F) {
 	f.Add([]byte(`{"data":[{"b64_json":"AAAA"},{"url":"u"}],"usage":{"cost_in_usd_ticks":7}}`))
 	f.Add([]byte(`{"data":[{"b64_json":"data:image/png;base64,AA==","respect_moderation":false}]}`))
@@ -403,7 +412,7 @@ func FuzzReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var s providertest.Recorder
 		resp := &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}
-		_, err := m.receive(resp, generate(1), &offer, &s)
+		_, err := receive(m, resp, &offer, &s)
 		if err == nil && len(s.Images) == 0 {
 			t.Error("success without an image")
 		}
@@ -425,7 +434,7 @@ func BenchmarkInline(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
 		resp := &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}
-		if _, err := m.receive(resp, generate(1), &offer, &counting{}); err != nil {
+		if _, err := receive(m, resp, &offer, &counting{}); err != nil {
 			b.Fatal(err)
 		}
 	}

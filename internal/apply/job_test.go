@@ -1,0 +1,97 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/imgbuild/imgbuild/internal/journal"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/workspace"
+)
+
+// A job that was accepted is paid once, whatever its first run saw of it, and
+// what the next run learns of it decides what becomes of the image.
+func TestJobOfAnEarlierRun(t *testing.T) {
+	t.Parallel()
+	fail := func(k provider.Kind) func(*site) func(string, *provider.Request, provider.Sink) (provider.Reply, error) {
+		return func(*site) func(string, *provider.Request, provider.Sink) (provider.Reply, error) {
+			return func(string, *provider.Request, provider.Sink) (provider.Reply, error) {
+				return provider.Reply{}, &provider.Error{Kind: k, Message: "m", Price: 7, Priced: k == provider.Moderated}
+			}
+		}
+	}
+	ready := func(s *site) func(string, *provider.Request, provider.Sink) (provider.Reply, error) {
+		return func(_ string, r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+			return provider.Reply{}, s.maker.deliver(r, sink, r.N)
+		}
+	}
+	tests := map[string]struct {
+		first  error // how the first run lost sight of it
+		resume func(*site) func(string, *provider.Request, provider.Sink) (provider.Reply, error)
+		then   []string // the plan after it was asked for
+		open   []journal.Phase
+		paid   int
+	}{
+		"ready":                 {errors.New("cut"), ready, []string{"restore image.a"}, nil, 1},
+		"ready after a pause":   {&provider.Error{Kind: provider.Unfinished}, ready, []string{"restore image.a"}, nil, 1},
+		"ready after Ctrl-C":    {context.Canceled, ready, []string{"restore image.a"}, nil, 1},
+		"not ready":             {errors.New("cut"), fail(provider.Unfinished), []string{"resume image.a"}, []journal.Phase{journal.Accepted}, 0},
+		"the key is gone":       {errors.New("cut"), fail(provider.Credentials), []string{"resume image.a"}, []journal.Phase{journal.Accepted}, 0},
+		"failed":                {errors.New("cut"), fail(provider.Rejected), []string{"generate image.a"}, nil, 0},
+		"moderated":             {errors.New("cut"), fail(provider.Moderated), []string{"refused image.a"}, nil, 0},
+		"not known any more":    {errors.New("cut"), fail(provider.InDoubt), []string{"hold image.a"}, []journal.Phase{journal.InDoubt}, 0},
+		"no answer to the poll": {errors.New("cut"), fail(provider.NotSent), []string{"resume image.a"}, []journal.Phase{journal.Accepted}, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, img("a"))
+			s.maker.do = func(_ *provider.Request, sink provider.Sink) (provider.Reply, error) {
+				if err := sink.Accepted("job-1"); err != nil {
+					t.Error(err)
+				}
+				return provider.Reply{}, tt.first
+			}
+			s.open(func(e *Engine, root *workspace.Root) {
+				res, err := e.Apply(t.Context(), s.stop, s.plan(e, root))
+				if err == nil {
+					err = e.Settle()
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				same(t, "first run", kinds(res), "accepted image.a")
+				if res.Doubt != provider.Dollar/100 {
+					t.Errorf("%s may have been spent", res.Doubt)
+				}
+			})
+			s.maker.do = nil
+			s.maker.resume = tt.resume(s)
+			s.lenient = true
+			s.open(func(e *Engine, root *workspace.Root) {
+				var open []journal.Phase
+				for _, a := range e.Open {
+					open = append(open, a.Phase)
+				}
+				if len(open) != len(tt.open) || len(open) == 1 && open[0] != tt.open[0] {
+					t.Errorf("open: %v, want %v", open, tt.open)
+				}
+				p := s.plan(e, root, func(in *plan.Input) {
+					for i := range in.Pending {
+						in.Pending[i].Resume = e.Open[i].Phase == journal.Accepted
+					}
+				})
+				var got []string
+				for _, st := range p.Steps {
+					got = append(got, string(st.Verb)+" "+string(st.Address))
+				}
+				same(t, "plan", got, tt.then...)
+			})
+			if s.maker.paid["a"] != tt.paid {
+				t.Errorf("paid %d times", s.maker.paid["a"])
+			}
+		})
+	}
+}
