@@ -37,6 +37,11 @@ type Offer struct {
 	// carry. Used only where Styles is nil.
 	StyleWords map[string]string
 
+	// Elsewhere is an edit by which a value of a field (aspect_ratio,
+	// resolution, quality, user) that this offer does not take could be had;
+	// "" if there is none. It may be nil.
+	Elsewhere func(field, value string) string
+
 	// Price is the price of one image of the request, in ticks, inputs
 	// included; ok is false where none is known.
 	Price func(r *Request) (m Money, ok bool)

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -62,6 +63,11 @@ type fitter struct {
 
 // problem adds a finding; claim continues the sentence "model …".
 func (f *fitter) problem(field, value, claim, hint string) {
+	if f.offer.Elsewhere != nil {
+		if edit := f.offer.Elsewhere(field, value); edit != "" {
+			hint += ", or " + edit
+		}
+	}
 	f.problems = append(f.problems, Problem{Field: field, Value: value, Text: f.offer.Model + " " + claim, Hint: hint})
 }
 
@@ -88,20 +94,10 @@ func nearest(field, wanted string, accepted []string) string {
 		return fmt.Sprintf("the nearest is %q", slices.MinFunc(ratiosOnly(accepted), func(a, b string) int {
 			ra, _ := ratio(a)
 			rb, _ := ratio(b)
-			return compareFloat(math.Abs(math.Log(ra/want)), math.Abs(math.Log(rb/want)))
+			return cmp.Compare(math.Abs(math.Log(ra/want)), math.Abs(math.Log(rb/want)))
 		}))
 	}
 	return "it takes " + list(accepted)
-}
-
-func compareFloat(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func list(values []string) string {
@@ -189,30 +185,54 @@ func (f *fitter) size(res *Resolved, w *Wanted) {
 		f.problem("size", w.Size, "lets nobody choose the size", "delete the line")
 		return
 	}
-	want := float64(size.Width) / float64(size.Height)
-	r.AspectRatio = slices.MinFunc(ratiosOnly(offer.AspectRatios), func(a, b string) int {
-		ra, _ := ratio(a)
-		rb, _ := ratio(b)
-		return compareFloat(math.Abs(math.Log(ra/want)), math.Abs(math.Log(rb/want)))
-	})
+	f.cover(res, w, size)
+}
+
+// cover chooses the cheapest resolution and ratio that cover a size; among
+// equals the lowest resolution, then the nearest ratio.
+func (f *fitter) cover(res *Resolved, w *Wanted, size provider.Size) {
+	offer, r := f.offer, &res.Request
 	res.Size = size
+	want := float64(size.Width) / float64(size.Height)
+	ratios := ratiosOnly(offer.AspectRatios)
+	off := func(aspect string) float64 { rat, _ := ratio(aspect); return math.Abs(math.Log(rat / want)) }
+	slices.SortStableFunc(ratios, func(a, b string) int { return cmp.Compare(off(a), off(b)) })
 	resolutions := offer.Resolutions
 	if w.Resolution != "" || len(resolutions) == 0 {
 		resolutions = []string{r.Resolution}
 	}
+	r.AspectRatio, r.Resolution = ratios[0], resolutions[len(resolutions)-1] // if nothing covers it
+	best, found := provider.Money(math.MaxInt64), false
 	for _, resolution := range resolutions {
-		r.Resolution = resolution
-		if got := pixels(offer, r.AspectRatio, resolution); got.Width >= size.Width && got.Height >= size.Height {
-			res.Notes = append(res.Notes, fmt.Sprintf("size %s by a crop of %s%s", size, r.AspectRatio, prefixed(" at ", resolution)))
-			return
+		for _, aspect := range ratios {
+			if got := pixels(offer, aspect, resolution); got.Width < size.Width || got.Height < size.Height {
+				continue
+			}
+			asked := *r
+			asked.AspectRatio, asked.Resolution = aspect, resolution
+			price, known := provider.Money(math.MaxInt64), false
+			if offer.Price != nil {
+				price, known = offer.Price(&asked)
+			}
+			if !known {
+				price = math.MaxInt64 - 1 // only if there is no other
+			}
+			if price < best {
+				best, found = price, true
+				r.AspectRatio, r.Resolution = aspect, resolution
+			}
 		}
 	}
-	if !w.Enlarge {
-		got := pixels(offer, r.AspectRatio, r.Resolution)
-		f.problem("size", w.Size, fmt.Sprintf("makes at most about %s at %s, less than size %q", got, r.AspectRatio, w.Size), "write enlarge = true, or ask for a smaller size")
-		return
+	at := fmt.Sprintf("%s%s", r.AspectRatio, prefixed(" at ", r.Resolution))
+	switch {
+	case found:
+		res.Notes = append(res.Notes, fmt.Sprintf("size %s by a crop of %s", size, at))
+	case w.Enlarge:
+		res.Notes = append(res.Notes, fmt.Sprintf("size %s by enlarging %s", size, at))
+	default:
+		f.problem("size", w.Size, fmt.Sprintf("makes at most about %s at %s, less than size %q", pixels(offer, r.AspectRatio, r.Resolution), r.AspectRatio, w.Size),
+			"write enlarge = true, or ask for a smaller size")
 	}
-	res.Notes = append(res.Notes, fmt.Sprintf("size %s by enlarging %s%s", size, r.AspectRatio, prefixed(" at ", r.Resolution)))
 }
 
 func prefixed(prefix, s string) string {

@@ -22,6 +22,12 @@ var (
 
 func TestResolve(t *testing.T) {
 	t.Parallel()
+	unpriced := framed // at 1.5k, as with the real model
+	unpriced.Resolutions = []string{"1k", "1.5k", "2k"}
+	unpriced.Price = func(r *provider.Request) (provider.Money, bool) { return 5, r.Resolution != "1.5k" }
+	unpriced.Elsewhere = func(field, value string) string {
+		return map[string]string{"aspect_ratio 21:9": `write wire = "x"`}[field+" "+value]
+	}
 	edit := []Source{{File: "a.png"}}
 	mask := &Mask{File: "m.png", Edit: "white"}
 	tests := []struct {
@@ -40,6 +46,9 @@ func TestResolve(t *testing.T) {
 		{name: "exact size", offer: sized, wanted: Wanted{Size: "1792x1024", Style: "vivid"}, want: "size=1792x1024 style=vivid"},
 		{name: "size by ratio", offer: framed, wanted: Wanted{Size: "1000x700"}, want: "aspect_ratio=4:3 resolution=1k quality=low", notes: "size 1000x700 by a crop of 4:3 at 1k"},
 		{name: "size by the next resolution", offer: framed, wanted: Wanted{Size: "1792x1024"}, want: "aspect_ratio=16:9 resolution=2k quality=low", notes: "size 1792x1024 by a crop of 16:9 at 2k"},
+		{name: "size by the cheaper resolution", offer: unpriced, wanted: Wanted{Size: "1200x1200"}, want: "aspect_ratio=1:1 resolution=2k quality=low", notes: "size 1200x1200 by a crop of 1:1 at 2k"},
+		{name: "no price anywhere", offer: unpriced, wanted: Wanted{Size: "1200x1200", Resolution: "1.5k"}, want: "aspect_ratio=1:1 resolution=1.5k quality=low", notes: "size 1200x1200 by a crop of 1:1 at 1.5k"},
+		{name: "elsewhere", offer: unpriced, wanted: Wanted{AspectRatio: "21:9"}, want: "aspect_ratio=21:9 resolution=1k quality=low", bad: []string{`aspect_ratio: m2 has no aspect ratio "21:9" | the nearest is "16:9", or write wire = "x"`}},
 		{name: "size too big", offer: framed, wanted: Wanted{Size: "4000x4000"}, want: "aspect_ratio=1:1 resolution=2k quality=low",
 			bad: []string{`size: m2 makes at most about 2048x2048 at 1:1, less than size "4000x4000" | write enlarge = true, or ask for a smaller size`}},
 		{name: "size enlarged", offer: framed, wanted: Wanted{Size: "4000x4000", Enlarge: true}, want: "aspect_ratio=1:1 resolution=2k quality=low", notes: "size 4000x4000 by enlarging 1:1 at 2k"},

@@ -2,6 +2,7 @@ package xai
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -104,10 +105,18 @@ func current() []provider.Offer {
 	return all
 }
 
-// Offers lists the models of cfg, the default one first. gRPC has neither size
-// nor style nor mask: there the wire decides only which of the models and
-// ratios are offered.
+// Offers lists the models of cfg, the default one first.
 func Offers(cfg provider.Config) []provider.Offer {
+	out := offers(cfg)
+	for i := range out {
+		out[i].Elsewhere = elsewhere(cfg, out[i].Model)
+	}
+	return out
+}
+
+// offers: gRPC has neither size nor style nor mask, so there the wire decides
+// only which of the models and ratios are offered.
+func offers(cfg provider.Config) []provider.Offer {
 	switch {
 	case cfg.Transport != "grpc" && cfg.Wire == "documented":
 		return documented()
@@ -126,6 +135,34 @@ func Offers(cfg provider.Config) []provider.Offer {
 		out = append(out, o)
 	}
 	return out
+}
+
+// elsewhere looks for a value of a field over the other transport, on the other
+// wire, and with another model.
+func elsewhere(cfg provider.Config, model string) func(field, value string) string {
+	return func(field, value string) string {
+		takes := func(o *provider.Offer) bool {
+			values := map[string][]string{"aspect_ratio": o.AspectRatios, "resolution": o.Resolutions, "quality": o.Qualities}[field]
+			return slices.Contains(values, value) || field == "user" && o.User
+		}
+		for _, other := range []struct{ transport, wire, edit string }{
+			{"rest", cfg.Wire, `transport = "rest"`},
+			{cfg.Transport, "current", `wire = "current"`},
+			{"rest", "current", `transport = "rest" and wire = "current"`},
+		} {
+			for _, o := range offers(provider.Config{Transport: other.transport, Wire: other.wire}) {
+				if o.Model == model && takes(&o) {
+					return "write " + other.edit + " in the provider block"
+				}
+			}
+		}
+		for _, o := range offers(cfg) {
+			if o.EndOfLife == "" && takes(&o) {
+				return fmt.Sprintf("write model = %q", o.Model)
+			}
+		}
+		return ""
+	}
 }
 
 // Offer finds a model by name or alias; "" is DefaultModel.
