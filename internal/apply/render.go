@@ -59,13 +59,7 @@ func fit(p *imaging.Picture, width, height int, how string, enlarge bool) (*imag
 
 // restore puts the pixels of the first source back outside the mask.
 func (e *Engine) restore(j *job, recipe spec.Recipe, edited *imaging.Picture) (*imaging.Picture, error) {
-	var source []byte
-	var err error
-	if s := j.step.Sources[0]; s.Image != "" {
-		source, err = e.original(recipe.RestoreSource)
-	} else {
-		source, err = e.file(s.File, recipe.RestoreSource)
-	}
+	source, err := e.source(j.step.Sources[0], recipe.RestoreSource)
 	if err != nil {
 		return nil, err
 	}

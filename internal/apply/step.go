@@ -167,12 +167,7 @@ func (e *Engine) load(ctx context.Context, j *job) error {
 	for k := range j.request.Inputs {
 		in := &j.request.Inputs[k]
 		var err error
-		if s := j.step.Sources[k]; s.Image != "" {
-			in.Data, err = e.original(in.Content)
-		} else {
-			in.Data, err = e.file(s.File, in.Content)
-		}
-		if err != nil {
+		if in.Data, err = e.source(j.step.Sources[k], in.Content); err != nil {
 			return err
 		}
 		info, err := imaging.Measure(in.Data, imaging.DefaultLimits)
@@ -229,6 +224,24 @@ func (e *Engine) mask(name string, b []byte, edit string, picture []byte) (*imag
 		return nil, &hinted{fmt.Errorf("mask %s leaves nothing to edit", name), fmt.Sprintf("check edit = %q", edit)}
 	}
 	return mask, nil
+}
+
+// source is the bytes of what is edited.
+func (e *Engine) source(s spec.Source, want digest.Content) ([]byte, error) {
+	switch {
+	case s.Image != "":
+		return e.original(want)
+	case s.Data != "":
+		b, err := spec.ParseDataURL(s.Data)
+		if err == nil && digest.OfContent(b) != want {
+			err = errors.New("is not what it was when the plan was made")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the data URL %w", err)
+		}
+		return b, nil
+	}
+	return e.file(s.File, want)
 }
 
 func (e *Engine) file(path string, want digest.Content) ([]byte, error) {

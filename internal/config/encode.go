@@ -232,6 +232,7 @@ func (w *writer) image(im *spec.Image) {
 		for _, s := range im.Wanted.Sources {
 			w.again(string(s.Image))
 			w.again(s.File)
+			w.text(s.Data)
 		}
 	}
 	if m := im.Wanted.Mask; m != nil {
@@ -352,7 +353,7 @@ func (r *reader) image(im *spec.Image) {
 	if bits&hasEdit != 0 {
 		im.Wanted.Sources = list[spec.Source](r)
 		for i := range im.Wanted.Sources {
-			im.Wanted.Sources[i] = spec.Source{Image: spec.Address(r.again()), File: r.again()}
+			im.Wanted.Sources[i] = spec.Source{Image: spec.Address(r.again()), File: r.again(), Data: r.text()}
 		}
 	}
 	if bits&hasMask != 0 {

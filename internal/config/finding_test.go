@@ -726,6 +726,12 @@ image "e" {
     image = image.a.path
   }
 }
+image "f" {
+  prompt = "x"
+  edit {
+    images = ["data:image/png;base64,!", "data:text/plain;base64,AAAA", "data:image/png,x", "data:image/png;base64,", "https://example.com/a.png"]
+  }
+}
 `}, want: `
 a.img.hcl:4:3-4:7 IB0407 image.a: edit: an edit needs a source | add image = image.NAME, or a path such as "photos/lake.jpg"
 a.img.hcl:10:5-10:11 IB0407 image.b: edit: image and images exclude each other | keep one of them
@@ -736,6 +742,11 @@ a.img.hcl:19:14-19:19 IB0208 image.c: edit: mask: edit can't be "red" | one of t
 a.img.hcl:26:13-26:14 IB0204 image.d: edit: a source must be an image or a path, and 5 is a number | write image.NAME, or a path such as "photos/lake.jpg"
 a.img.hcl:28:3-28:7 IB0206 image.d: there are two edit blocks | keep one <a.img.hcl:25:3 the first one>
 a.img.hcl:35:13-35:25 IB0412 image.e: the file "a.png" is what image.a makes | write image.a, without quotes and without .path
+a.img.hcl:41:14-41:147 IB0204 image.f: edit: the data URL has broken base64 | write "data:image/png;base64,${filebase64("a.png")}", or simply "a.png"
+a.img.hcl:41:14-41:147 IB0204 image.f: edit: the data URL is empty | write "data:image/png;base64,${filebase64("a.png")}", or simply "a.png"
+a.img.hcl:41:14-41:147 IB0204 image.f: edit: the data URL is not PNG, JPEG or WebP | write "data:image/png;base64,${filebase64("a.png")}", or simply "a.png"
+a.img.hcl:41:14-41:147 IB0204 image.f: edit: the data URL is not written as "data:image/png;base64,…" | write "data:image/png;base64,${filebase64("a.png")}", or simply "a.png"
+a.img.hcl:41:14-41:147 IB0404 image.f: edit: "https://example.com/a.png" is on another machine, so it may change unseen | download it into the project and write its path
 `},
 	{name: "frame and alt", files: files{"a.img.hcl": sketch + `image "a" {
   prompt = "x"

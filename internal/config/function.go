@@ -94,8 +94,11 @@ var pure = sync.OnceValue(func() map[string]function.Function {
 func (ev *evaluator) functions() map[string]function.Function {
 	f := maps.Clone(pure())
 	f["file"] = ev.fileFunc(cty.String, func(text string) (cty.Value, error) { return cty.StringVal(text), nil })
-	f["filesha256"] = ev.fileFunc(cty.String, func(text string) (cty.Value, error) {
+	f["filesha256"] = ev.bytesFunc(cty.String, maxRead, func(text string) (cty.Value, error) {
 		return cty.StringVal(digest.OfContent([]byte(text)).String()), nil
+	})
+	f["filebase64"] = ev.bytesFunc(cty.String, maxText/4*3-64, func(text string) (cty.Value, error) {
+		return cty.StringVal(base64.StdEncoding.EncodeToString([]byte(text))), nil
 	})
 	f["frontmatter"] = ev.fileFunc(cty.DynamicPseudoType, frontmatter)
 	f["fileexists"] = ev.fileexists()
@@ -437,16 +440,23 @@ var base64decode = function.New(&function.Spec{
 
 // fileFunc is a function of the content of one text file.
 func (ev *evaluator) fileFunc(ty cty.Type, f func(text string) (cty.Value, error)) function.Function {
+	return ev.bytesFunc(ty, maxRead, func(text string) (cty.Value, error) {
+		if !utf8.ValidString(text) {
+			return cty.NilVal, function.NewArgErrorf(0, "the file is not UTF-8 text")
+		}
+		return f(text)
+	})
+}
+
+// bytesFunc makes a function of what is in a file of at most limit bytes.
+func (ev *evaluator) bytesFunc(ty cty.Type, limit int64, f func(text string) (cty.Value, error)) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{textParam("path")},
 		Type:   function.StaticReturnType(ty),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			text, err := ev.readText(args[0].AsString(), maxRead)
+			text, err := ev.readText(args[0].AsString(), limit)
 			if err != nil {
 				return cty.NilVal, function.NewArgError(0, err)
-			}
-			if !utf8.ValidString(text) {
-				return cty.NilVal, function.NewArgErrorf(0, "%s is not UTF-8 text", quoteKey(args[0].AsString()))
 			}
 			return f(text)
 		},

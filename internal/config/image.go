@@ -482,7 +482,7 @@ func (ev *evaluator) checkSources(where *locator) {
 					}
 				}
 			}
-			if of := outputs[spec.PathKey(s.File)]; of != "" {
+			if of := outputs[spec.PathKey(s.File)]; s.File != "" && of != "" {
 				ev.add(where.image(codeOwnOutput, i, "edit.image", "write "+string(of)+", without quotes and without .path", "the file %s is what %s makes", quoteKey(s.File), of))
 			}
 		}

@@ -144,7 +144,7 @@ func imageA(t *testing.T, f files) spec.Image {
 func TestValues(t *testing.T) {
 	t.Parallel()
 	with := func(blocks, attrs string) files {
-		return files{"a.img.hcl": sketch + blocks + "\nimage \"a\" {\n" + attrs + "\n}\n", "t.txt": "Hello ${name}!", "d.csv": "k,v\na,1\n", "posts/x.md": "---\ntitle: X\n---\n", "posts/y.md": ""}
+		return files{"a.img.hcl": sketch + blocks + "\nimage \"a\" {\n" + attrs + "\n}\n", "t.txt": "Hello ${name}!", "raw.bin": "\x89P\x00\xff", "d.csv": "k,v\na,1\n", "posts/x.md": "---\ntitle: X\n---\n", "posts/y.md": ""}
 	}
 	prompt := func(e string) files { return with("", "prompt = "+e) }
 	for name, c := range map[string]struct {
@@ -170,6 +170,9 @@ func TestValues(t *testing.T) {
 		"fileexists":    {prompt(`"${fileexists("posts/x.md")} ${fileexists("posts/z.md")}"`), nil, "true false"},
 		"frontmatter":   {prompt(`frontmatter("posts/x.md").title`), nil, "X"},
 		"filesha256":    {prompt(`filesha256("posts/y.md")`), nil, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+		"filebase64":    {prompt(`filebase64("raw.bin")`), nil, "iVAA/w=="},
+		"sha of bytes":  {prompt(`filesha256("raw.bin")`), nil, "bdbaeb5461965483dc4a6d3f7ac8791caa77df6161646fb377f8df30eaac6359"},
+		"data URL":      {with("", "prompt = \"x\"\nedit {\n  image = \"data:image/png;base64,${filebase64(\"raw.bin\")}\"\n}"), func(im spec.Image) any { return im.Wanted.Sources }, []spec.Source{{Data: "data:image/png;base64,iVAA/w=="}}},
 		"try":           {prompt(`try(frontmatter("posts/y.md").title, "none")`), nil, "none"},
 		"path":          {with(`image "b" { prompt = "x" }`, "prompt = image.b.path"), nil, "b.png"},
 		"files":         {with("image \"b\" {\n  prompt = \"x\"\n  rendition \"r\" { format = \"jpeg\" }\n}", `prompt = image.b.files["r"]`), nil, "b-r.jpg"},

@@ -369,6 +369,14 @@ func decodeEdit(b *hclsyntax.Block, d *draft, get valuer, thing string, add func
 				hint = "an image with for_each needs a key: image.NAME[\"KEY\"]"
 			}
 			add(problem(codeType, thing, at, hint, "a source must be an image or a path, and %s", describe(v)))
+		case spec.IsDataURL(v.AsString()):
+			if _, err := spec.ParseDataURL(v.AsString()); err != nil {
+				add(problem(codeType, thing, at, `write "data:image/png;base64,${filebase64("a.png")}", or simply "a.png"`, "the data URL %s", err))
+				return
+			}
+			d.Wanted.Sources = append(d.Wanted.Sources, spec.Source{Data: v.AsString()})
+		case strings.Contains(v.AsString(), "://"):
+			add(problem(codePath, thing, at, "download it into the project and write its path", "%s is on another machine, so it may change unseen", quoteKey(v.AsString())))
 		default:
 			file := trimDot(v.AsString())
 			if err := spec.CheckPath(file); err != nil {

@@ -186,7 +186,11 @@ func (m *maker) visit(i int) {
 
 // source is the content of a source, none while it is not known.
 func (m *maker) source(s spec.Source) digest.Content {
-	if s.Image == "" {
+	switch {
+	case s.Data != "":
+		b, _ := spec.ParseDataURL(s.Data) // package config has seen that it is one
+		return digest.OfContent(b)
+	case s.Image == "":
 		return m.in.Files[s.File]
 	}
 	j, _ := m.index(s.Image)

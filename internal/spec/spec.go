@@ -47,11 +47,16 @@ type Wanted struct {
 type Source struct {
 	Image Address `json:"image,omitempty"`
 	File  string  `json:"file,omitempty"` // slash path from the root
+	Data  string  `json:"data,omitempty"` // a data URL that ParseDataURL takes
 }
 
 func (s Source) String() string {
 	if s.Image != "" {
 		return string(s.Image)
+	}
+	if s.Data != "" {
+		head, _, _ := strings.Cut(s.Data, ",")
+		return head
 	}
 	return s.File
 }
