@@ -64,7 +64,7 @@ var doors = map[string]map[string]string{
 		"provider/limit":  "each maker waits its turn",
 	},
 	"provider/providertest": {"provider": "tests makers", "imaging": "what they deliver can be decoded"},
-	"emulator":              {"paint": "draws", "imaging": "encodes"},
+	"emulator":              {"paint": "draws", "imaging": "encodes", "xaipb": "the messages of gRPC"},
 	"workspace":             {"digest": "hashes files", "spec": "paths are checked by the same rule"},
 	"store/storetest":       {"store": "tests tiers", "faultfs": "on failing disks", "digest": "names", "provider": "images to record"},
 	"store":                 {"digest": "bytes and requests go by name", "provider": "the index holds images"},

@@ -11,7 +11,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	urfave "github.com/urfave/cli/v3"
 
@@ -81,7 +80,7 @@ GET /_emulator/stats tells what was asked for and billed. Ctrl-C ends it.
 	}
 }
 
-func serve(ctx context.Context, env *Env, address string, anywhere bool, h http.Handler) error {
+func serve(ctx context.Context, env *Env, address string, anywhere bool, e *emulator.Server) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return fail("write -listen=127.0.0.1:8080", "-listen: %w", err)
@@ -97,7 +96,7 @@ func serve(ctx context.Context, env *Env, address string, anywhere bool, h http.
 	fmt.Fprintf(env.Stderr, "endpoint = \"http://%s/v1\"\n", l.Addr())
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second, ErrorLog: nil}
+	server := e.HTTP()
 	go func() {
 		<-ctx.Done()
 		server.Close()

@@ -377,7 +377,8 @@ func emulate(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
-	server := &http.Server{Handler: h.gate}
+	server := h.emulator.HTTP()
+	server.Handler = h.gate
 	go server.Serve(l)
 	g := h.gate
 	ts.Defer(func() { g.release(); server.Close() })

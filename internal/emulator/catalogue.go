@@ -45,7 +45,7 @@ func catalogue(m model) catalogued {
 
 func (s *Server) models(w http.ResponseWriter, r *http.Request) {
 	if no := s.authorize(r); no != nil {
-		writeJSON(w, no.status, flat(no.code, no.text))
+		no.answer(w)
 		return
 	}
 	var all []catalogued
@@ -63,10 +63,10 @@ func (s *Server) model(w http.ResponseWriter, r *http.Request) {
 	no := s.authorize(r)
 	m, ok := modelNamed(r.PathValue("id"))
 	if no == nil && !ok {
-		no = &wrong{404, "Some requested entity was not found", "The model does not exist."}
+		no = &wrong{status: 404, code: "Some requested entity was not found", text: "The model does not exist."}
 	}
 	if no != nil {
-		writeJSON(w, no.status, flat(no.code, no.text))
+		no.answer(w)
 		return
 	}
 	writeJSON(w, 200, catalogue(m))

@@ -1,6 +1,6 @@
-// Package emulator is a server that speaks the REST wire of xAI's images, with
-// pictures of its own, made-up prices in the real units, and failures by
-// script. The tests of the program run against it, and "imgbuild emulate"
+// Package emulator is a server that speaks the wires of xAI's images, REST and
+// gRPC on one port, with pictures of its own, made-up prices in the real units,
+// and failures by script. The tests of the program run against it, and "imgbuild emulate"
 // serves it to other people's clients.
 //
 // It promises the same answers for the same requests in the same order: no
@@ -23,9 +23,22 @@
 //	POST /v1/images/generations      GET /v1/models[/{id}]
 //	POST /v1/images/edits            GET /v1/image-generation-models[/{id}]
 //	GET  /images/{name}              GET /_emulator/stats
+//	POST /xai_api.Image/GenerateImage (gRPC)
 //
 // Image URLs carry the Host that the client used: some clients download from
 // no other.
+//
+// # gRPC
+//
+// The one method makes and, if the message has an image, edits. A message is
+// turned into what a REST body is turned into, and goes the same way: the same
+// profiles, prices and counts. base64 is a data URL. Refusals have the status of
+// gRPC that stands for the one of HTTP: INVALID_ARGUMENT for 400, 413, 415 and
+// 422, UNAUTHENTICATED for 401, PERMISSION_DENIED for 403, NOT_FOUND for 404,
+// DEADLINE_EXCEEDED for 408 and 504, ABORTED for 409, FAILED_PRECONDITION for
+// 412, RESOURCE_EXHAUSTED for 402 and 429, INTERNAL for 500, UNIMPLEMENTED for
+// 501, UNAVAILABLE for 502, 503 and 529, UNKNOWN for the others. Messages of up
+// to 144 MiB are taken: five pictures of 20 MiB.
 //
 // # Faults
 //
@@ -41,7 +54,8 @@
 // it ends in "/"); nth counts the requests that match path and prompt, from 1;
 // times bounds how often the entry takes effect (0: always). do is any of
 //
-//	status, body, retry_after   answer with this, without making anything; body is text or JSON
+//	status, body, retry_after   answer with this, without making anything; body is text or JSON;
+//	                            with html and no body, a page, as from a proxy in front
 //	delay                       "1.5s": wait first
 //	drop                        close the connection: "before-read" (of the body), "after-request",
 //	                            "mid-body" (of the answer), "reset" (after the request, by RST)
@@ -55,4 +69,14 @@
 //	                            "before-read" do not, the other drops and silent do
 //
 // Faults of pictures may match the POST that makes them or the GET of /images/.
+//
+// Over gRPC they mean the same, with these differences. status becomes that of
+// gRPC, with the text of body (or its error, or error.message) as the message and
+// retry_after as trailing metadata "retry-after"; with html it stays one of HTTP,
+// from a proxy that knows no gRPC. A drop, and the end that truncate makes (in
+// bytes of the frame, its prefix included), reset the stream and leave the
+// connection to other calls; "reset" ends the connection. "400" is
+// INVALID_ARGUMENT; "flag" gives images without url and base64, and
+// respect_moderation is false there and with the placeholder. In base64, as in
+// b64_json, there is nothing to expire.
 package emulator

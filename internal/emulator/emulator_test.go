@@ -54,7 +54,9 @@ func encode(m image.Image) []byte {
 func serve(t *testing.T, cfg Config) (*Server, string) {
 	t.Helper()
 	s := New(cfg)
-	h := httptest.NewServer(s)
+	h := httptest.NewUnstartedServer(nil)
+	h.Config = s.HTTP()
+	h.Start()
 	t.Cleanup(h.Close)
 	return s, h.URL
 }

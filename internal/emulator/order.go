@@ -33,10 +33,12 @@ type order struct {
 	mask                               *imaging.Mask
 }
 
-// wrong is an answer to a request that is refused.
+// wrong is why a request is refused.
 type wrong struct {
-	status     int
+	status     int // of HTTP; gRPC has its own for each
 	code, text string
+	ticks      int64 // billed nevertheless
+	scripted   bool  // by a fault, which has the answer
 }
 
 func (w *wrong) Error() string { return w.text }
@@ -44,11 +46,18 @@ func (w *wrong) Error() string { return w.text }
 const invalid = "Client specified an invalid argument"
 
 func badf(format string, args ...any) *wrong {
-	return &wrong{400, invalid, fmt.Sprintf(format, args...)}
+	return &wrong{status: 400, code: invalid, text: fmt.Sprintf(format, args...)}
 }
 
-// wire is a request as it comes, JSON and multipart alike. Pictures are bytes.
+// unsupported refuses a parameter that the service does not have.
+func unsupported(name string) *wrong {
+	return &wrong{status: 400, code: "400", text: "Argument not supported: " + name}
+}
+
+// wire is a request as it comes: JSON, multipart and protobuf alike. Pictures
+// are bytes.
 type wire struct {
+	edit   bool
 	fields map[string]string // scalars, absent if empty
 	images [][]byte
 	mask   []byte
@@ -58,14 +67,15 @@ type wire struct {
 func (s *Server) read(r *http.Request) (*wire, *wrong) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	body := io.LimitReader(r.Body, maxBody)
+	edit := strings.HasSuffix(r.URL.Path, "/edits")
 	switch {
 	case err == nil && kind == "application/json":
-		return readJSON(body, strings.HasSuffix(r.URL.Path, "/edits"))
-	case err == nil && kind == "multipart/form-data" && s.cfg.Profile != "current" && strings.HasSuffix(r.URL.Path, "/edits"):
+		return readJSON(body, edit)
+	case err == nil && kind == "multipart/form-data" && s.cfg.Profile != "current" && edit:
 		return readForm(multipart.NewReader(body, params["boundary"]))
 	}
 	io.Copy(io.Discard, body) // to close on unread bytes would reset the connection, and the answer with it
-	return nil, &wrong{415, "415", "Expected request with `Content-Type: application/json`"}
+	return nil, &wrong{status: 415, code: "415", text: "Expected request with `Content-Type: application/json`"}
 }
 
 func readJSON(body io.Reader, edit bool) (*wire, *wrong) {
@@ -73,7 +83,7 @@ func readJSON(body io.Reader, edit bool) (*wire, *wrong) {
 	if err := json.NewDecoder(body).Decode(&raw); err != nil {
 		return nil, badf("the body is not a JSON object")
 	}
-	w := &wire{fields: map[string]string{}}
+	w := &wire{edit: edit, fields: map[string]string{}}
 	for name, v := range raw {
 		switch name {
 		case "image", "images", "mask":
@@ -133,6 +143,10 @@ func picture(v json.RawMessage) ([]byte, error) {
 	default:
 		text = object.URL
 	}
+	return dataURL(text)
+}
+
+func dataURL(text string) ([]byte, error) {
 	head, data, ok := strings.Cut(text, ";base64,")
 	if !ok || !slices.Contains([]string{"data:image/png", "data:image/jpeg", "data:image/webp"}, head) {
 		return nil, errors.New("only data URLs of PNG, JPEG and WebP can be read here")
@@ -147,7 +161,7 @@ func picture(v json.RawMessage) ([]byte, error) {
 // readForm takes the parts in any order, "image" and "image[]", whatever type
 // they claim. Empty parts count as absent: some clients send all fields always.
 func readForm(form *multipart.Reader) (*wire, *wrong) {
-	w := &wire{fields: map[string]string{}}
+	w := &wire{edit: true, fields: map[string]string{}}
 	for {
 		part, err := form.NextPart()
 		if err == io.EOF {
@@ -164,8 +178,7 @@ func readForm(form *multipart.Reader) (*wire, *wrong) {
 		case len(b) == 0, name == "n" && string(b) == "0":
 		case name == "image" || name == "image[]":
 			if strings.HasPrefix(string(b[:min(len(b), 5)]), "data:") {
-				quoted, _ := json.Marshal(string(b))
-				if b, err = picture(quoted); err != nil {
+				if b, err = dataURL(string(b)); err != nil {
 					return nil, badf("image: %v", err)
 				}
 			}
@@ -179,28 +192,28 @@ func readForm(form *multipart.Reader) (*wire, *wrong) {
 }
 
 // understand checks w as the profile does.
-func (s *Server) understand(w *wire, edit bool) (*order, *wrong) {
+func (s *Server) understand(w *wire) (*order, *wrong) {
 	strict := s.cfg.Profile == "current"
-	unsupported := []string{"quality"} // says the page
+	without := []string{"quality"} // says the page
 	if strict {
-		unsupported = []string{"size", "style", "seed", "negative_prompt", "background", "output_format", "stream"}
+		without = []string{"size", "style", "seed", "negative_prompt", "background", "output_format", "stream"}
 	}
-	for _, name := range unsupported {
+	for _, name := range without {
 		if w.fields[name] != "" {
-			return nil, &wrong{400, "400", "Argument not supported: " + name}
+			return nil, unsupported(name)
 		}
 	}
 	if strict && w.mask != nil {
-		return nil, &wrong{400, "400", "Argument not supported: mask"}
+		return nil, unsupported("mask")
 	}
 
 	m, ok := modelNamed(w.fields["model"])
 	if !ok {
-		return nil, &wrong{404, "Some requested entity was not found", fmt.Sprintf("The model %s does not exist or your team does not have access to it.", w.fields["model"])}
+		return nil, &wrong{status: 404, code: "Some requested entity was not found", text: fmt.Sprintf("The model %s does not exist or your team does not have access to it.", w.fields["model"])}
 	}
 	o := &order{model: m, prompt: w.fields["prompt"], n: 1, style: w.fields["style"], quality: w.fields["quality"], resolution: w.fields["resolution"], format: w.fields["response_format"]}
 	if o.prompt == "" {
-		return nil, &wrong{422, "invalid-argument", "missing field `prompt`"}
+		return nil, &wrong{status: 422, code: "invalid-argument", text: "missing field `prompt`"}
 	}
 	if v := w.fields["n"]; v != "" {
 		n, err := strconv.Atoi(v)
@@ -224,18 +237,18 @@ func (s *Server) understand(w *wire, edit bool) (*order, *wrong) {
 		}
 	}
 	if o.quality != "" && !(m.qualities && slices.Contains([]string{"low", "medium", "auto"}, o.quality)) {
-		return nil, &wrong{400, "400", "Argument not supported: quality"}
+		return nil, unsupported("quality")
 	}
 	if r := w.fields["aspect_ratio"]; !m.qualities && (r == "21:9" || r == "5:2") {
 		return nil, badf("aspect_ratio %s is not supported by %s", r, m.name)
 	}
 	if m.qualities && (o.quality == "" || o.quality == "auto") {
-		o.quality = map[bool]string{false: "low", true: "medium"}[edit]
+		o.quality = map[bool]string{false: "low", true: "medium"}[w.edit]
 	}
 	if o.format == "" {
 		o.format = "url"
 	}
-	if edit {
+	if w.edit {
 		if err := o.sources(w); err != nil {
 			return nil, err
 		}

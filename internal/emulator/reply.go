@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -20,62 +19,86 @@ type usage struct {
 	Ticks int64 `json:"cost_in_usd_ticks"`
 }
 
-// datum is one image of a reply.
-type datum struct {
-	URL               *string `json:"url,omitempty"`
-	B64               *string `json:"b64_json,omitempty"`
-	RevisedPrompt     string  `json:"revised_prompt,omitempty"`
-	MIME              string  `json:"mime_type,omitempty"`
-	RespectModeration bool    `json:"respect_moderation"`
+// made is what came of a request.
+type made struct {
+	created int64
+	model   string
+	images  []drawn
+	ticks   int64
 }
 
-// reply makes the images of o and the body that tells of them.
-func (s *Server) reply(r *http.Request, w *wire, o *order, n int, ticks int64, do Do) ([]byte, error) {
-	data := []datum{}
-	key, roll := s.roll(r.URL.Path, w)
-	if do.Moderated == "empty" {
+// drawn is one image of a reply; without name and bytes it was withheld.
+type drawn struct {
+	name              string // behind /images/
+	bytes             []byte // instead of name
+	mime, revised     string
+	respectModeration bool
+}
+
+// carryOut makes n images of o.
+func (s *Server) carryOut(c *call, w *wire, o *order, n int) (*made, error) {
+	m := &made{created: s.cfg.Now().Unix(), model: o.model.name, ticks: c.Ticks}
+	key, roll := s.roll(c.Path, w)
+	if c.do.Moderated == "empty" {
 		n = 0
 	}
 	for i := range n {
-		d := datum{RevisedPrompt: revised(o.prompt), RespectModeration: do.Moderated == ""}
-		if do.Moderated == "flag" {
-			data = append(data, datum{})
+		if c.do.Moderated == "flag" {
+			m.images = append(m.images, drawn{})
 			continue
 		}
 		seed := seedOf(key, roll, i)
-		p := s.picture(o, seed, do)
-		d.MIME = p.mime
+		p := s.picture(o, seed, c.do)
+		d := drawn{mime: p.mime, revised: revised(o.prompt), respectModeration: c.do.Moderated == ""}
+		var err error
 		if o.format == "url" {
-			name := fmt.Sprintf("%016x.%s", seed, strings.TrimPrefix(p.mime, "image/"))
-			if err := s.keep(name, p, len(o.inputs) > 0); err != nil {
-				return nil, err
-			}
-			scheme := "http"
-			if r.TLS != nil {
-				scheme = "https"
-			}
-			url := fmt.Sprintf("%s://%s/images/%s", scheme, r.Host, name)
-			d.URL = &url
+			d.name = fmt.Sprintf("%016x.%s", seed, strings.TrimPrefix(p.mime, "image/"))
+			err = s.keep(d.name, p, len(o.inputs) > 0)
 		} else {
-			b, err := p.draw()
-			if err != nil {
-				return nil, err
-			}
-			text := base64.StdEncoding.EncodeToString(b)
-			d.B64 = &text
+			d.bytes, err = p.draw()
 		}
-		data = append(data, d)
+		if err != nil {
+			return nil, err
+		}
+		m.images = append(m.images, d)
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(struct {
+	return m, nil
+}
+
+// url is where an image lies, on the host that the client used.
+func (d *drawn) url(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return fmt.Sprintf("%s://%s/images/%s", scheme, r.Host, d.name)
+}
+
+// datum is one image of a REST reply.
+type datum struct {
+	URL               string `json:"url,omitempty"`
+	B64               string `json:"b64_json,omitempty"`
+	RevisedPrompt     string `json:"revised_prompt,omitempty"`
+	MIME              string `json:"mime_type,omitempty"`
+	RespectModeration bool   `json:"respect_moderation"`
+}
+
+// body is the reply to r over REST.
+func (m *made) body(r *http.Request) []byte {
+	data := []datum{}
+	for _, d := range m.images {
+		one := datum{B64: base64.StdEncoding.EncodeToString(d.bytes), RevisedPrompt: d.revised, MIME: d.mime, RespectModeration: d.respectModeration}
+		if d.name != "" {
+			one.URL = d.url(r)
+		}
+		data = append(data, one)
+	}
+	return jsonOf(struct {
 		Created int64   `json:"created"`
 		Data    []datum `json:"data"`
 		Model   string  `json:"model"`
 		Usage   usage   `json:"usage"`
-	}{s.cfg.Now().Unix(), data, o.model.name, usage{ticks}})
-	return b.Bytes(), err
+	}{m.created, data, m.model, usage{m.ticks}})
 }
 
 // revised is the prompt with a little more to it, as in the page's example.
@@ -119,6 +142,9 @@ func (s *Server) picture(o *order, seed uint64, do Do) *picturefile {
 	draw := func() ([]byte, error) {
 		s.pens <- struct{}{}
 		defer func() { <-s.pens }()
+		if do.HTML {
+			return []byte(page), nil
+		}
 		var b bytes.Buffer
 		p := imaging.New(width, height)
 		if do.Moderated == "" {

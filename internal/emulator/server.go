@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"runtime"
@@ -15,6 +16,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/imgbuild/imgbuild/internal/xaipb"
 )
 
 // Profiles are the values of Config.Profile.
@@ -53,6 +58,7 @@ type Server struct {
 	cfg    Config
 	script script
 	mux    *http.ServeMux
+	rpc    http.Handler  // decodes and encodes the messages of gRPC
 	pens   chan struct{} // pictures drawn at once
 
 	mu     sync.Mutex
@@ -84,6 +90,8 @@ func New(cfg Config) *Server {
 	}
 	s.mux.HandleFunc("POST /v1/images/generations", s.make)
 	s.mux.HandleFunc("POST /v1/images/edits", s.make)
+	s.rpc = connect.NewUnaryHandler(xaipb.GenerateImage, s.generate, connect.WithReadMaxBytes(maxMessage), connect.WithCompressMinBytes(math.MaxInt))
+	s.mux.HandleFunc("POST "+xaipb.GenerateImage, s.call)
 	s.mux.HandleFunc("GET /images/{name}", s.image)
 	s.mux.HandleFunc("GET /v1/models", s.models)
 	s.mux.HandleFunc("GET /v1/models/{id}", s.model)
@@ -104,12 +112,28 @@ func (s *Server) Stats() Stats {
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
+type connKey struct{} // in the context of a request: its connection
+
+// HTTP is a server with s behind it: REST and gRPC on one port, that is,
+// HTTP/1.1 and HTTP/2 without TLS. Under another http.Server the fault "reset"
+// is no more than a drop.
+func (s *Server) HTTP() *http.Server {
+	var both http.Protocols
+	both.SetHTTP1(true)
+	both.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler: s, Protocols: &both, ReadHeaderTimeout: 30 * time.Second,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+	}
+}
+
 // line is one line of the log. The key is never in it.
 type line struct {
 	Request int    `json:"request,omitempty"`
 	Method  string `json:"method"`
 	Path    string `json:"path"`
-	Status  int    `json:"status,omitempty"` // 0 if the connection was dropped
+	Status  int    `json:"status,omitempty"` // of HTTP; 0 if the connection was dropped, and over gRPC
+	Code    string `json:"code,omitempty"`   // of gRPC
 	Model   string `json:"model,omitempty"`
 	Prompt  string `json:"prompt,omitempty"`
 	N       int    `json:"n,omitempty"`
@@ -122,28 +146,26 @@ func (s *Server) log(l *line) {
 	if s.cfg.Log == nil {
 		return
 	}
-	b, err := json.Marshal(l)
-	if err != nil {
-		panic(err) // plain fields always encode
-	}
+	b := jsonOf(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cfg.Log.Write(append(b, '\n')) // a log that can't be written must not change the answers
+	s.cfg.Log.Write(b) // a log that can't be written must not change the answers
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.Encode(v) // fails only if the client has left
+	w.Write(jsonOf(v))
 }
 
-func flat(code, text string) any {
-	return struct {
-		Code  string `json:"code"`
-		Error string `json:"error"`
-	}{code, text}
+func jsonOf(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // plain fields always encode
+	}
+	return b.Bytes()
 }
 
 // authorize answers a request without the right key as the service does: a
@@ -154,57 +176,68 @@ func (s *Server) authorize(r *http.Request) *wrong {
 	case s.cfg.Key == "" || got == s.cfg.Key:
 		return nil
 	case !bearer || got == "":
-		return &wrong{401, "unauthenticated:no-credentials", "No credentials were sent. Obtain an API key from https://console.x.ai."}
+		return &wrong{status: 401, code: "unauthenticated:no-credentials", text: "No credentials were sent. Obtain an API key from https://console.x.ai."}
 	}
-	return &wrong{400, invalid, "Incorrect API key provided: " + got[:min(2, len(got))] + "***. You can obtain an API key from https://console.x.ai."}
+	return badf("Incorrect API key provided: %s***. You can obtain an API key from https://console.x.ai.", got[:min(2, len(got))])
 }
 
-// make serves generations and edits.
-func (s *Server) make(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	s.stats.Requests++
-	l := &line{Request: s.stats.Requests, Method: r.Method, Path: r.URL.Path}
-	s.mu.Unlock()
-	defer s.log(l)
-	w.Header().Set("X-Request-Id", fmt.Sprintf("emulated-%d", l.Request))
+// call is one request for images on its way, over either transport.
+type call struct {
+	line
+	w  http.ResponseWriter
+	r  *http.Request
+	do Do
+}
 
-	if _, ok := s.script.early(r.URL.Path); ok {
-		l.Fault = true
-		drop(w, false)
+// arrive counts a request. Its log line is the caller's to write.
+func (s *Server) arrive(w http.ResponseWriter, r *http.Request) *call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Requests++
+	w.Header().Set("X-Request-Id", fmt.Sprintf("emulated-%d", s.stats.Requests))
+	return &call{line: line{Request: s.stats.Requests, Method: r.Method, Path: r.URL.Path}, w: w, r: r}
+}
+
+// early drops a request whose body shall not be read.
+func (s *Server) early(c *call) {
+	if _, ok := s.script.early(c.Path); ok {
+		c.Fault = true
+		drop(c.r, false)
 	}
-	wire, no := s.read(r)
+}
+
+// settle decides what becomes of a request that was read (or why not): images
+// that are billed, or a refusal. It does not return if no answer is to come.
+func (s *Server) settle(ctx context.Context, c *call, w *wire, no *wrong) (*made, *wrong) {
 	if no == nil {
-		l.Prompt = wire.fields["prompt"]
+		c.Prompt = w.fields["prompt"]
 	}
-	do, faulty := s.script.late(r.URL.Path, l.Prompt)
-	l.Fault = faulty
-	if !wait(r.Context(), time.Duration(do.Delay)) {
-		drop(w, false)
+	do, faulty := s.script.late(c.Path, c.Prompt)
+	c.do, c.Fault = do, faulty
+	if !wait(ctx, time.Duration(do.Delay)) {
+		drop(c.r, false)
 	}
 	if no == nil {
-		no = s.authorize(r)
+		no = s.authorize(c.r)
 	}
 	var o *order
 	if no == nil {
-		o, no = s.understand(wire, strings.HasSuffix(r.URL.Path, "/edits"))
+		o, no = s.understand(w)
 	}
 	if no != nil && do.Status == 0 {
-		l.Status, l.Error = no.status, no.text
-		writeJSON(w, no.status, flat(no.code, no.text))
-		return
+		return nil, no
 	}
 	if no != nil {
 		o = &order{} // a scripted status stands for any answer; nothing is billed
 	}
-	l.Model, l.N = o.model.name, o.n
-	charge := func(images int) int64 {
-		l.Ticks = o.model.price(o, images)
+	c.Model, c.N = o.model.name, o.n
+	charge := func(images int) {
+		c.Ticks = o.model.price(o, images)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.stats.Images += images
-		s.stats.Ticks += l.Ticks
-		s.stats.Charges = append(s.stats.Charges, Charge{l.Request, r.URL.Path, o.prompt, images, l.Ticks})
-		return l.Ticks
+		s.stats.Ticks += c.Ticks
+		s.stats.Charges = append(s.stats.Charges, Charge{c.Request, c.Path, o.prompt, images, c.Ticks})
 	}
 
 	switch {
@@ -212,42 +245,67 @@ func (s *Server) make(w http.ResponseWriter, r *http.Request) {
 		if do.billed(true) && no == nil {
 			charge(o.n)
 		}
-		<-r.Context().Done()
-		drop(w, false)
+		<-ctx.Done()
+		drop(c.r, false)
 	case do.Status != 0:
 		if do.billed(false) && no == nil {
 			charge(o.n)
 		}
-		l.Status = do.Status
-		do.answer(w)
-		return
+		return nil, &wrong{status: do.Status, text: do.text(), scripted: true}
 	case do.Drop == "after-request" || do.Drop == "reset":
 		if do.billed(true) {
 			charge(o.n)
 		}
-		drop(w, do.Drop == "reset")
+		drop(c.r, do.Drop == "reset")
 	case do.Moderated == "400":
-		l.Status = 400
-		ticks := charge(o.n)
-		writeJSON(w, 400, map[string]any{
-			"code": invalid, "error": "Generated image rejected by content moderation.", "usage": usage{ticks},
-		})
-		return
+		charge(o.n)
+		return nil, &wrong{status: 400, code: invalid, text: "Generated image rejected by content moderation.", ticks: c.Ticks}
 	}
 	n := o.n
 	if do.N != nil {
 		n = *do.N
 	}
-	ticks := charge(n)
-	l.Status = 200
-	body, err := s.reply(r, wire, o, n, ticks, do)
+	charge(n)
+	m, err := s.carryOut(c, w, o, n)
 	if err != nil {
-		l.Status, l.Error = 500, err.Error()
-		writeJSON(w, 500, flat("internal-error", err.Error()))
+		return nil, &wrong{status: 500, code: "internal-error", text: err.Error()}
+	}
+	return m, nil
+}
+
+// make serves generations and edits over REST.
+func (s *Server) make(w http.ResponseWriter, r *http.Request) {
+	c := s.arrive(w, r)
+	defer s.log(&c.line)
+	s.early(c)
+	wire, no := s.read(r)
+	m, no := s.settle(r.Context(), c, wire, no)
+	if no != nil {
+		c.Status = no.status
+		if no.scripted {
+			c.do.answer(w)
+			return
+		}
+		c.Error = no.text
+		no.answer(w)
 		return
 	}
+	c.Status = 200
 	w.Header().Set("Content-Type", "application/json")
-	write(w, body, do)
+	write(w, r, m.body(r), c.do)
+}
+
+// answer writes a refusal.
+func (no *wrong) answer(w http.ResponseWriter) {
+	var billed *usage
+	if no.ticks > 0 {
+		billed = &usage{no.ticks}
+	}
+	writeJSON(w, no.status, struct {
+		Code  string `json:"code"`
+		Error string `json:"error"`
+		Usage *usage `json:"usage,omitempty"`
+	}{no.code, no.text, billed})
 }
 
 // answer writes the status and body of a fault.
@@ -255,19 +313,44 @@ func (d *Do) answer(w http.ResponseWriter) {
 	if d.RetryAfter != "" {
 		w.Header().Set("Retry-After", d.RetryAfter)
 	}
-	if d.Body == nil {
-		writeJSON(w, d.Status, flat(strconv.Itoa(d.Status), cmp.Or(http.StatusText(d.Status), "error")))
-		return
-	}
 	var text string
-	if json.Unmarshal(d.Body, &text) == nil {
+	switch {
+	case d.Body == nil && d.HTML:
+		w.Header().Set("Content-Type", "text/html")
+		text = page
+	case d.Body == nil:
+		no := wrong{status: d.Status, code: strconv.Itoa(d.Status), text: d.text()}
+		no.answer(w)
+		return
+	case json.Unmarshal(d.Body, &text) == nil:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	} else {
+	default:
 		text = string(d.Body)
 		w.Header().Set("Content-Type", "application/json")
 	}
 	w.WriteHeader(d.Status)
 	io.WriteString(w, text)
+}
+
+// page is what a proxy serves in the place of something else.
+const page = "<!doctype html><title>Sign in</title>"
+
+// text is what a fault says in words, for a transport that has no bodies.
+func (d *Do) text() string {
+	var text string
+	var flat struct{ Error string }
+	var nested struct{ Error struct{ Message string } }
+	switch {
+	case d.Body == nil:
+		return cmp.Or(http.StatusText(d.Status), "error")
+	case json.Unmarshal(d.Body, &text) == nil:
+		return text
+	case json.Unmarshal(d.Body, &flat) == nil && flat.Error != "":
+		return flat.Error
+	case json.Unmarshal(d.Body, &nested) == nil && nested.Error.Message != "":
+		return nested.Error.Message
+	}
+	return string(d.Body)
 }
 
 // image serves a picture.
@@ -284,18 +367,18 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 	}
 	l.Fault = faulty
 	if !wait(r.Context(), time.Duration(do.Delay)) {
-		drop(w, false)
+		drop(r, false)
 	}
 	switch {
 	case do.Silent:
 		<-r.Context().Done()
-		drop(w, false)
+		drop(r, false)
 	case do.Status != 0:
 		l.Status = do.Status
 		do.answer(w)
 		return
 	case do.Drop == "after-request" || do.Drop == "reset":
-		drop(w, do.Drop == "reset")
+		drop(r, do.Drop == "reset")
 	case p == nil:
 		l.Status = 404
 		http.NotFound(w, r)
@@ -307,7 +390,7 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 	case do.HTML || p.fault.HTML:
 		l.Status = 200
 		w.Header().Set("Content-Type", "text/html")
-		io.WriteString(w, "<!doctype html><title>Sign in</title>")
+		io.WriteString(w, page)
 		return
 	}
 	b, err := p.draw()
@@ -321,12 +404,17 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 	}
 	l.Status = 200
 	w.Header().Set("Content-Type", p.mime)
-	write(w, b, do)
+	write(w, r, b, do)
 }
 
-// write sends a body, all of it unless the fault cuts it.
-func write(w http.ResponseWriter, body []byte, do Do) {
+// write sends a body with its length.
+func write(w http.ResponseWriter, r *http.Request, body []byte, do Do) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	send(w, r, body, do)
+}
+
+// send sends a body, all of it unless the fault cuts it.
+func send(w http.ResponseWriter, r *http.Request, body []byte, do Do) {
 	cut := len(body)
 	switch {
 	case do.Drop == "mid-body":
@@ -337,19 +425,16 @@ func write(w http.ResponseWriter, body []byte, do Do) {
 	w.Write(body[:cut])
 	if cut < len(body) {
 		http.NewResponseController(w).Flush()
-		drop(w, false)
+		drop(r, false)
 	}
 }
 
-// drop ends the connection and the handler without an answer.
-func drop(w http.ResponseWriter, reset bool) {
-	if reset {
-		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-			if tcp, ok := conn.(*net.TCPConn); ok {
-				tcp.SetLinger(0)
-			}
-			conn.Close()
-		}
+// drop ends the handler without an answer, and with it the connection (or, in
+// HTTP/2, the stream). A reset ends the connection in either case.
+func drop(r *http.Request, reset bool) {
+	if conn, ok := r.Context().Value(connKey{}).(*net.TCPConn); ok && reset {
+		conn.SetLinger(0)
+		conn.Close()
 	}
 	panic(http.ErrAbortHandler)
 }
