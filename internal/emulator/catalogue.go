@@ -63,7 +63,7 @@ func (s *Server) model(w http.ResponseWriter, r *http.Request) {
 	no := s.authorize(r)
 	m, ok := modelNamed(r.PathValue("id"))
 	if no == nil && !ok {
-		no = &wrong{status: 404, code: "Some requested entity was not found", text: "The model does not exist."}
+		no = &wrong{status: 404, code: notFound, text: "The model does not exist."}
 	}
 	if no != nil {
 		no.answer(w)

@@ -22,11 +22,21 @@
 //
 //	POST /v1/images/generations      GET /v1/models[/{id}]
 //	POST /v1/images/edits            GET /v1/image-generation-models[/{id}]
-//	GET  /images/{name}              GET /_emulator/stats
+//	GET  /v1/images/{request_id}     GET /_emulator/stats
+//	GET  /images/{name}
 //	POST /xai_api.Image/GenerateImage (gRPC)
 //
 // Image URLs carry the Host that the client used: some clients download from
 // no other.
+//
+// # Deferred requests
+//
+// "deferred": true in a generation or an edit, with URLs only, is answered with
+// {"request_id": "<uuid>"} and charged then. GET /v1/images/{request_id} answers
+// 202 while it is pending (by turns without a body and with one), 200 with
+// "status" "done" and what the plain answer has, or "failed" and an error, and 404
+// if it is unknown or expired. A job is ready at once, unless a fault says
+// otherwise. The newest jobs are kept, in 64 MiB.
 //
 // # gRPC
 //
@@ -50,9 +60,11 @@
 //	   "do": {"status": 429, "retry_after": "3"}}
 //	]
 //
-// All of match may be left out. path is a path.Match pattern (or a folder, if
-// it ends in "/"); nth counts the requests that match path and prompt, from 1;
-// times bounds how often the entry takes effect (0: always). do is any of
+// All of match may be left out. method is GET or POST; path is a path.Match
+// pattern (or a folder, if it ends in "/"); prompt_contains means the POST that
+// has the prompt or, if method is GET, the polls and downloads of what it made;
+// nth counts the requests that match all these, from 1; times bounds how often
+// the entry takes effect (0: always). do is any of
 //
 //	status, body, retry_after   answer with this, without making anything; body is text or JSON;
 //	                            with html and no body, a page, as from a proxy in front
@@ -65,10 +77,19 @@
 //	n                           make so many images instead of those asked for
 //	html, corrupt, wrong_size   true: what is served as the picture
 //	expired                     true: its URL answers 403
-//	billed                      whether status, drop or silent charge; by default status and
-//	                            "before-read" do not, the other drops and silent do
+//	pending                     a deferred job is ready after so many polls,
+//	ready_after                 and after "5s", by the server's clock
+//	job                         how a deferred job ends: "expired" (404), or failed with the code
+//	                            "invalid_argument", "permission_denied", "failed_precondition",
+//	                            "service_unavailable" or "internal_error" (also "failed"); body is
+//	                            the text
+//	billed                      whether it is charged; by default status, "before-read" and a job
+//	                            that failed are not, anything else is
 //
 // Faults of pictures may match the POST that makes them or the GET of /images/.
+// Those of a deferred request are in what its job comes to: "400" is a job that
+// failed, with the price. What is about an answer (status, delay, drop, silent,
+// truncate) is about the answer to the request that matches, a poll too.
 //
 // Over gRPC they mean the same, with these differences. status becomes that of
 // gRPC, with the text of body (or its error, or error.message) as the message and

@@ -295,7 +295,7 @@ func TestRefusals(t *testing.T) {
 		{"", edits, `{"prompt":"p","image":` + pic([]byte("GIF89a")) + `}`, 400, "image 0: "},
 		{"", edits, small(`,"mask":` + pic(other)), 400, "mask: 47x32 pixels, the image has 48x32"},
 		{"", edits, small(`,"mask":` + pic([]byte("x"))), 400, "mask: not a PNG"},
-		{"", "/v1/images/variations", `{}`, 404, ""},
+		{"", "/v1/images/variations", `{}`, 405, ""},
 	} {
 		s, url := serve(t, Config{Profile: tt.profile})
 		a := post(t, url, tt.path, tt.body)
@@ -450,6 +450,7 @@ func TestFaults(t *testing.T) {
 		"mid-body":            {`{"drop":"mid-body"}`, "unexpected EOF", edited, 1},
 		"truncate":            {`{"truncate":30}`, "unexpected EOF", edited, 1},
 		"moderated 400":       {`{"moderated":"400"}`, `400 {"code":"Client specified an invalid argument","error":"Generated image rejected by content moderation.","usage":{"cost_in_usd_ticks":220000000}}`, edited, 1},
+		"moderated 400, free": {`{"moderated":"400","billed":false}`, `400 {"code":"Client specified an invalid argument","error":"Generated image rejected by content moderation."}`, 0, 0},
 		"moderated flag":      {`{"moderated":"flag"}`, `200 {"created":1699000000,"data":[{"respect_moderation":false}],"model":"grok-imagine-image","usage":{"cost_in_usd_ticks":220000000}}`, edited, 1},
 		"moderated empty":     {`{"moderated":"empty"}`, `200 {"created":1699000000,"data":[],"model":"grok-imagine-image","usage":{"cost_in_usd_ticks":220000000}}`, edited, 1},
 		"too few":             {`{"n":0}`, `200 {"created":1699000000,"data":[],"model":"grok-imagine-image","usage":{"cost_in_usd_ticks":20000000}}`, 20000000, 0},
@@ -676,11 +677,11 @@ func TestParseFaults(t *testing.T) {
 func TestStatsRoute(t *testing.T) {
 	t.Parallel()
 	_, url := serve(t, Config{})
-	if got := string(get(t, url+"/_emulator/stats").body); got != `{"requests":0,"fetches":0,"images":0,"ticks":0,"charges":[]}`+"\n" {
+	if got := string(get(t, url+"/_emulator/stats").body); got != `{"requests":0,"polls":0,"fetches":0,"images":0,"ticks":0,"charges":[]}`+"\n" {
 		t.Error(got)
 	}
 	post(t, url, edits, small(`,"n":2`))
-	want := `{"requests":1,"fetches":0,"images":2,"ticks":420000000,"charges":[{"request":1,"path":"/v1/images/edits","prompt":"a lake at night","images":2,"ticks":420000000}]}` + "\n"
+	want := `{"requests":1,"polls":0,"fetches":0,"images":2,"ticks":420000000,"charges":[{"request":1,"path":"/v1/images/edits","prompt":"a lake at night","images":2,"ticks":420000000}]}` + "\n"
 	if d := cmp.Diff(want, string(get(t, url+"/_emulator/stats").body)); d != "" {
 		t.Error(d)
 	}
@@ -690,7 +691,7 @@ func TestStatsRoute(t *testing.T) {
 func TestForget(t *testing.T) {
 	t.Parallel()
 	s := New(Config{})
-	s.most = 5 << 10
+	s.images.most = 5 << 10
 	for i := range 5 {
 		b := make([]byte, 1<<10)
 		p := &picturefile{draw: func() ([]byte, error) { return b, nil }}
@@ -698,8 +699,10 @@ func TestForget(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(s.images) != 2 || s.images["4"] == nil || s.images["3"] == nil || s.bytes > s.most {
-		t.Errorf("%d kept, %d bytes", len(s.images), s.bytes)
+	_, newest := s.images.get("4")
+	_, next := s.images.get("3")
+	if len(s.images.things) != 2 || !newest || !next || s.images.bytes > s.images.most {
+		t.Errorf("%d kept, %d bytes", len(s.images.things), s.images.bytes)
 	}
 }
 

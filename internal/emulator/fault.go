@@ -20,6 +20,7 @@ type Fault struct {
 
 // Match says which requests a fault is for.
 type Match struct {
+	Method         string `json:"method"`
 	Path           string `json:"path"`
 	PromptContains string `json:"prompt_contains"`
 	Nth            int    `json:"nth"`
@@ -40,6 +41,9 @@ type Do struct {
 	Corrupt    bool            `json:"corrupt"`
 	WrongSize  bool            `json:"wrong_size"`
 	Expired    bool            `json:"expired"`
+	Pending    int             `json:"pending"`
+	ReadyAfter Duration        `json:"ready_after"`
+	Job        string          `json:"job"`
 	Billed     *bool           `json:"billed"`
 }
 
@@ -60,8 +64,8 @@ func ParseFaults(b []byte) ([]Fault, error) {
 	if err := d.Decode(&out); err != nil {
 		return nil, fmt.Errorf("faults: %w", err)
 	}
-	for i, f := range out {
-		if err := f.check(); err != nil {
+	for i := range out {
+		if err := out[i].check(); err != nil {
 			return nil, fmt.Errorf("faults: entry %d: %w", i+1, err)
 		}
 	}
@@ -72,14 +76,21 @@ func (f *Fault) check() error {
 	if _, err := path.Match(f.Match.Path, ""); err != nil {
 		return fmt.Errorf("path %q: %w", f.Match.Path, err)
 	}
+	if f.Do.Job == "failed" {
+		f.Do.Job = "internal_error"
+	}
 	switch {
+	case !slices.Contains([]string{"", "GET", "POST"}, f.Match.Method):
+		return fmt.Errorf("no method %q; one of GET, POST", f.Match.Method)
+	case !slices.Contains(append([]string{"", "expired"}, failures...), f.Do.Job):
+		return fmt.Errorf("no job %q; one of failed, expired, %s", f.Do.Job, strings.Join(failures, ", "))
 	case !slices.Contains([]string{"", "before-read", "after-request", "mid-body", "reset"}, f.Do.Drop):
 		return fmt.Errorf("no drop %q; one of before-read, after-request, mid-body, reset", f.Do.Drop)
 	case !slices.Contains([]string{"", "400", "flag", "placeholder", "empty"}, f.Do.Moderated):
 		return fmt.Errorf("no moderated %q; one of \"400\", \"flag\", \"placeholder\", \"empty\"", f.Do.Moderated)
 	case f.Do.Status != 0 && (f.Do.Status < 200 || f.Do.Status > 599):
 		return fmt.Errorf("no status %d", f.Do.Status)
-	case f.Do.Truncate < 0 || f.Times < 0 || f.Match.Nth < 0 || f.Do.N != nil && *f.Do.N < 0 || f.Do.Delay < 0:
+	case f.Do.Truncate < 0 || f.Times < 0 || f.Match.Nth < 0 || f.Do.N != nil && *f.Do.N < 0 || f.Do.Delay < 0 || f.Do.Pending < 0 || f.Do.ReadyAfter < 0:
 		return fmt.Errorf("a negative number")
 	case f.Do.Drop == "before-read" && f.Match.PromptContains != "":
 		return fmt.Errorf("before-read can't match a prompt that was not read")
@@ -104,22 +115,22 @@ type script struct {
 }
 
 // early finds the fault of a request whose body is not read yet.
-func (s *script) early(path string) (Do, bool) {
-	return s.pick(path, "", func(f *Fault) bool { return f.Do.Drop == "before-read" })
+func (s *script) early(method, path string) (Do, bool) {
+	return s.pick(method, path, "", func(f *Fault) bool { return f.Do.Drop == "before-read" })
 }
 
-// late finds the fault of a request that was read. The prompt of a download is
-// empty.
-func (s *script) late(path, prompt string) (Do, bool) {
-	return s.pick(path, prompt, func(f *Fault) bool { return f.Do.Drop != "before-read" })
+// late finds the fault of a request that was read. A GET has the prompt of what
+// it asks for.
+func (s *script) late(method, path, prompt string) (Do, bool) {
+	return s.pick(method, path, prompt, func(f *Fault) bool { return f.Do.Drop != "before-read" })
 }
 
-func (s *script) pick(path, prompt string, of func(*Fault) bool) (do Do, found bool) {
+func (s *script) pick(method, path, prompt string, of func(*Fault) bool) (do Do, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.faults {
 		f := &s.faults[i]
-		if !of(f) || !f.Match.matches(path, prompt) {
+		if !of(f) || !f.Match.matches(method, path, prompt) {
 			continue
 		}
 		s.matched[i]++
@@ -132,7 +143,12 @@ func (s *script) pick(path, prompt string, of func(*Fault) bool) (do Do, found b
 	return do, found
 }
 
-func (m *Match) matches(p, prompt string) bool {
+// matches: a prompt alone means the POST that has it, as most people do who
+// write one; only with the method GET it means polls and downloads.
+func (m *Match) matches(method, p, prompt string) bool {
+	if m.Method != "" && m.Method != method || m.PromptContains != "" && m.Method == "" && method != "POST" {
+		return false
+	}
 	ok, _ := path.Match(m.Path, p)
 	ok = ok || m.Path == "" || strings.HasSuffix(m.Path, "/") && strings.HasPrefix(p, m.Path)
 	return ok && strings.Contains(prompt, m.PromptContains)

@@ -31,6 +31,7 @@ type order struct {
 	resolution, quality, style, format string
 	inputs                             []*imaging.Picture
 	mask                               *imaging.Mask
+	deferred                           bool
 }
 
 // wrong is why a request is refused.
@@ -43,7 +44,12 @@ type wrong struct {
 
 func (w *wrong) Error() string { return w.text }
 
-const invalid = "Client specified an invalid argument"
+// What the service says.
+const (
+	invalid   = "Client specified an invalid argument"
+	notFound  = "Some requested entity was not found"
+	moderated = "Generated image rejected by content moderation."
+)
 
 func badf(format string, args ...any) *wrong {
 	return &wrong{status: 400, code: invalid, text: fmt.Sprintf(format, args...)}
@@ -209,7 +215,7 @@ func (s *Server) understand(w *wire) (*order, *wrong) {
 
 	m, ok := modelNamed(w.fields["model"])
 	if !ok {
-		return nil, &wrong{status: 404, code: "Some requested entity was not found", text: fmt.Sprintf("The model %s does not exist or your team does not have access to it.", w.fields["model"])}
+		return nil, &wrong{status: 404, code: notFound, text: fmt.Sprintf("The model %s does not exist or your team does not have access to it.", w.fields["model"])}
 	}
 	o := &order{model: m, prompt: w.fields["prompt"], n: 1, style: w.fields["style"], quality: w.fields["quality"], resolution: w.fields["resolution"], format: w.fields["response_format"]}
 	if o.prompt == "" {
@@ -226,6 +232,7 @@ func (s *Server) understand(w *wire) (*order, *wrong) {
 		name, value string
 		takes       []string
 	}{
+		{"deferred", w.fields["deferred"], []string{"true", "false"}},
 		{"response_format", o.format, []string{"url", "b64_json"}},
 		{"style", o.style, []string{"vivid", "natural"}},
 		{"resolution", o.resolution, []string{"1k", "1.5k", "2k"}},
@@ -247,6 +254,9 @@ func (s *Server) understand(w *wire) (*order, *wrong) {
 	}
 	if o.format == "" {
 		o.format = "url"
+	}
+	if o.deferred = w.fields["deferred"] == "true"; o.deferred && o.format != "url" {
+		return nil, badf("deferred requests take response_format url only")
 	}
 	if w.edit {
 		if err := o.sources(w); err != nil {

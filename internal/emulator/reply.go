@@ -21,10 +21,20 @@ type usage struct {
 
 // made is what came of a request.
 type made struct {
+	id      string // of the job, if it is deferred
 	created int64
 	model   string
 	images  []drawn
-	ticks   int64
+	failure *failure // of the job, instead of images
+	ticks   int64    // 0 if not billed
+}
+
+// billed is the usage of a refusal, nil if it was free.
+func billed(ticks int64) *usage {
+	if ticks == 0 {
+		return nil
+	}
+	return &usage{ticks}
 }
 
 // drawn is one image of a reply; without name and bytes it was withheld.
@@ -39,6 +49,12 @@ type drawn struct {
 func (s *Server) carryOut(c *call, w *wire, o *order, n int) (*made, error) {
 	m := &made{created: s.cfg.Now().Unix(), model: o.model.name, ticks: c.Ticks}
 	key, roll := s.roll(c.Path, w)
+	if o.deferred {
+		m.id, m.failure = jobID(key, roll), c.do.failure()
+		if m.failure != nil || c.do.Job == "expired" {
+			return m, nil
+		}
+	}
 	if c.do.Moderated == "empty" {
 		n = 0
 	}
@@ -83,8 +99,19 @@ type datum struct {
 	RespectModeration bool   `json:"respect_moderation"`
 }
 
-// body is the reply to r over REST.
-func (m *made) body(r *http.Request) []byte {
+// images is what a REST reply tells of m.
+type images struct {
+	Created int64   `json:"created,omitempty"`
+	Data    []datum `json:"data,omitzero"`
+	Model   string  `json:"model,omitempty"`
+	Usage   *usage  `json:"usage,omitempty"`
+}
+
+// rest is the reply to r over REST.
+func (m *made) rest(r *http.Request) *images {
+	if m.failure != nil {
+		return &images{Usage: billed(m.ticks)}
+	}
 	data := []datum{}
 	for _, d := range m.images {
 		one := datum{B64: base64.StdEncoding.EncodeToString(d.bytes), RevisedPrompt: d.revised, MIME: d.mime, RespectModeration: d.respectModeration}
@@ -93,12 +120,7 @@ func (m *made) body(r *http.Request) []byte {
 		}
 		data = append(data, one)
 	}
-	return jsonOf(struct {
-		Created int64   `json:"created"`
-		Data    []datum `json:"data"`
-		Model   string  `json:"model"`
-		Usage   usage   `json:"usage"`
-	}{m.created, data, m.model, usage{m.ticks}})
+	return &images{m.created, data, m.model, &usage{m.ticks}}
 }
 
 // revised is the prompt with a little more to it, as in the page's example.
@@ -164,39 +186,36 @@ func (s *Server) picture(o *order, seed uint64, do Do) *picturefile {
 		}
 		return b.Bytes(), nil
 	}
-	return &picturefile{draw: draw, mime: "image/" + format, made: s.cfg.Now(), fault: do}
+	born := s.cfg.Now()
+	if o.deferred {
+		born = born.Add(time.Duration(do.ReadyAfter))
+	}
+	return &picturefile{draw: draw, mime: "image/" + format, prompt: o.prompt, made: born, fault: do}
 }
 
 // keep puts a picture behind a URL. What is drawn from other pictures is drawn
 // at once, so that those need not be kept; the oldest go when it is too much.
 func (s *Server) keep(name string, p *picturefile, drawn bool) error {
-	p.bytes = 1 << 10
+	size := 1<<10 + len(p.prompt)
 	if drawn {
 		b, err := p.draw()
 		if err != nil {
 			return err
 		}
-		p.bytes += len(b)
+		size += len(b)
 		p.draw = func() ([]byte, error) { return b, nil }
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.images[name] = p
-	s.oldest = append(s.oldest, name)
-	s.bytes += p.bytes
-	for s.bytes > s.most {
-		s.bytes -= s.images[s.oldest[0]].bytes
-		delete(s.images, s.oldest[0])
-		s.oldest = s.oldest[1:]
-	}
+	s.images.put(name, p, size)
 	return nil
 }
 
 // picturefile is a picture behind a URL. It is drawn when it is asked for.
 type picturefile struct {
-	draw  func() ([]byte, error)
-	mime  string
-	made  time.Time
-	fault Do
-	bytes int
+	draw   func() ([]byte, error)
+	mime   string
+	prompt string
+	made   time.Time
+	fault  Do
 }

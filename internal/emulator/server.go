@@ -38,6 +38,7 @@ type Config struct {
 // Stats is what a provider would know afterwards.
 type Stats struct {
 	Requests int      `json:"requests"` // POSTs that arrived, whatever became of them
+	Polls    int      `json:"polls"`    // GETs of deferred results
 	Fetches  int      `json:"fetches"`  // GETs of images
 	Images   int      `json:"images"`   // billed
 	Ticks    int64    `json:"ticks"`    // billed, in 1e-10 USD
@@ -64,10 +65,8 @@ type Server struct {
 	mu     sync.Mutex
 	stats  Stats
 	rolls  map[[32]byte]int // how often an equal request came
-	images map[string]*picturefile
-	oldest []string // names in images
-	bytes  int      // kept by images
-	most   int      // that may be
+	images *shelf[*picturefile]
+	jobs   *shelf[*job]
 }
 
 // New makes a server. A profile that does not exist is a bug of the caller.
@@ -85,12 +84,13 @@ func New(cfg Config) *Server {
 		mux:    http.NewServeMux(),
 		pens:   make(chan struct{}, runtime.GOMAXPROCS(0)),
 		rolls:  map[[32]byte]int{},
-		images: map[string]*picturefile{},
-		most:   512 << 20,
+		images: newShelf[*picturefile](512 << 20),
+		jobs:   newShelf[*job](64 << 20),
 	}
 	s.mux.HandleFunc("POST /v1/images/generations", s.make)
 	s.mux.HandleFunc("POST /v1/images/edits", s.make)
 	s.rpc = connect.NewUnaryHandler(xaipb.GenerateImage, s.generate, connect.WithReadMaxBytes(maxMessage), connect.WithCompressMinBytes(math.MaxInt))
+	s.mux.HandleFunc("GET /v1/images/{id}", s.poll)
 	s.mux.HandleFunc("POST "+xaipb.GenerateImage, s.call)
 	s.mux.HandleFunc("GET /images/{name}", s.image)
 	s.mux.HandleFunc("GET /v1/models", s.models)
@@ -200,7 +200,7 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request) *call {
 
 // early drops a request whose body shall not be read.
 func (s *Server) early(c *call) {
-	if _, ok := s.script.early(c.Path); ok {
+	if _, ok := s.script.early(c.Method, c.Path); ok {
 		c.Fault = true
 		drop(c.r, false)
 	}
@@ -212,7 +212,7 @@ func (s *Server) settle(ctx context.Context, c *call, w *wire, no *wrong) (*made
 	if no == nil {
 		c.Prompt = w.fields["prompt"]
 	}
-	do, faulty := s.script.late(c.Path, c.Prompt)
+	do, faulty := s.script.late(c.Method, c.Path, c.Prompt)
 	c.do, c.Fault = do, faulty
 	if !wait(ctx, time.Duration(do.Delay)) {
 		drop(c.r, false)
@@ -257,15 +257,19 @@ func (s *Server) settle(ctx context.Context, c *call, w *wire, no *wrong) (*made
 			charge(o.n)
 		}
 		drop(c.r, do.Drop == "reset")
-	case do.Moderated == "400":
-		charge(o.n)
-		return nil, &wrong{status: 400, code: invalid, text: "Generated image rejected by content moderation.", ticks: c.Ticks}
+	case do.Moderated == "400" && !o.deferred:
+		if do.billed(true) {
+			charge(o.n)
+		}
+		return nil, &wrong{status: 400, code: invalid, text: moderated, ticks: c.Ticks}
 	}
 	n := o.n
 	if do.N != nil {
 		n = *do.N
 	}
-	charge(n)
+	if do.billed(!o.deferred || !slices.Contains(failures, do.Job)) {
+		charge(n)
+	}
 	m, err := s.carryOut(c, w, o, n)
 	if err != nil {
 		return nil, &wrong{status: 500, code: "internal-error", text: err.Error()}
@@ -291,21 +295,23 @@ func (s *Server) make(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Status = 200
+	var body []byte
+	if m.id != "" {
+		body = s.accept(c, m)
+	} else {
+		body = jsonOf(m.rest(r))
+	}
 	w.Header().Set("Content-Type", "application/json")
-	write(w, r, m.body(r), c.do)
+	write(w, r, body, c.do)
 }
 
 // answer writes a refusal.
 func (no *wrong) answer(w http.ResponseWriter) {
-	var billed *usage
-	if no.ticks > 0 {
-		billed = &usage{no.ticks}
-	}
 	writeJSON(w, no.status, struct {
 		Code  string `json:"code"`
 		Error string `json:"error"`
 		Usage *usage `json:"usage,omitempty"`
-	}{no.code, no.text, billed})
+	}{no.code, no.text, billed(no.ticks)})
 }
 
 // answer writes the status and body of a fault.
@@ -353,19 +359,14 @@ func (d *Do) text() string {
 	return string(d.Body)
 }
 
-// image serves a picture.
-func (s *Server) image(w http.ResponseWriter, r *http.Request) {
-	l := &line{Method: r.Method, Path: r.URL.Path}
-	defer s.log(l)
-	s.mu.Lock()
-	s.stats.Fetches++
-	p := s.images[r.PathValue("name")]
-	s.mu.Unlock()
-	do, faulty := s.script.late(r.URL.Path, "")
-	if _, early := s.script.early(r.URL.Path); early {
-		do.Drop, faulty = "after-request", true
+// meet lets a GET meet its fault. The rest of the fault, which is about the
+// answer, is left to the caller, unless the fault was the answer.
+func (s *Server) meet(w http.ResponseWriter, r *http.Request, l *line, prompt string) (do Do, answered bool) {
+	do, l.Fault = s.script.late(r.Method, r.URL.Path, prompt) // first, so that nth counts this one in every entry
+	if _, early := s.script.early(r.Method, r.URL.Path); early {
+		l.Fault = true
+		drop(r, false)
 	}
-	l.Fault = faulty
 	if !wait(r.Context(), time.Duration(do.Delay)) {
 		drop(r, false)
 	}
@@ -376,10 +377,30 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 	case do.Status != 0:
 		l.Status = do.Status
 		do.answer(w)
-		return
+		return do, true
 	case do.Drop == "after-request" || do.Drop == "reset":
 		drop(r, do.Drop == "reset")
-	case p == nil:
+	}
+	return do, false
+}
+
+// image serves a picture.
+func (s *Server) image(w http.ResponseWriter, r *http.Request) {
+	l := &line{Method: r.Method, Path: r.URL.Path}
+	defer s.log(l)
+	s.mu.Lock()
+	s.stats.Fetches++
+	p, known := s.images.get(r.PathValue("name"))
+	s.mu.Unlock()
+	prompt := ""
+	if known {
+		prompt = p.prompt
+	}
+	do, answered := s.meet(w, r, l, prompt)
+	switch {
+	case answered:
+		return
+	case !known:
 		l.Status = 404
 		http.NotFound(w, r)
 		return
