@@ -66,6 +66,7 @@ func TestScripts(t *testing.T) {
 			"emulator":  emulate,
 			"held":      held,
 			"fetching":  fetching,
+			"polling":   polling,
 			"listens":   listens,
 			"release":   release,
 			"asked":     count(func(s emulator.Stats) int { return s.Requests }),
@@ -328,6 +329,7 @@ type gate struct {
 	open chan struct{} // closed when replies may go
 	made chan struct{} // one for each reply that waits
 	gets chan struct{} // one for each download that began
+	asks chan struct{} // one for each poll of a job that came
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -336,6 +338,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Unlock()
 	if strings.HasPrefix(r.URL.Path, "/images/") {
 		g.gets <- struct{}{}
+	}
+	if r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/v1/images/") {
+		g.asks <- struct{}{}
 	}
 	if r.Method != http.MethodPost || open == nil {
 		g.next.ServeHTTP(w, r)
@@ -371,7 +376,7 @@ func emulate(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	h := of(ts)
 	h.emulator = emulator.New(cfg)
-	h.gate = &gate{next: h.emulator, made: make(chan struct{}, 1000), gets: make(chan struct{}, 1000)}
+	h.gate = &gate{next: h.emulator, made: make(chan struct{}, 1000), gets: make(chan struct{}, 1000), asks: make(chan struct{}, 1000)}
 	if *hold {
 		h.gate.open = make(chan struct{})
 	}
@@ -413,6 +418,16 @@ func fetching(ts *testscript.TestScript, neg bool, args []string) {
 	case <-of(ts).gate.gets:
 	case <-time.After(patience):
 		ts.Fatalf("the download never began:\n%s", of(ts).running.heard())
+	}
+}
+
+// polling waits until a job is asked for.
+func polling(ts *testscript.TestScript, neg bool, args []string) {
+	refuse(ts, neg, len(args) == 0, "polling")
+	select {
+	case <-of(ts).gate.asks:
+	case <-time.After(patience):
+		ts.Fatalf("the job was never asked for:\n%s", of(ts).running.heard())
 	}
 }
 
