@@ -63,7 +63,7 @@ var doors = map[string]map[string]string{
 		"provider/sketch": "a maker",
 		"provider/limit":  "each maker waits its turn",
 	},
-	"provider/providertest": {"provider": "tests makers", "imaging": "what they deliver can be decoded"},
+	"provider/providertest": {"provider": "tests makers", "imaging": "what they deliver can be decoded", "digest": "names the picture to edit"},
 	"emulator":              {"paint": "draws", "imaging": "encodes", "xaipb": "the messages of gRPC"},
 	"workspace":             {"digest": "hashes files", "spec": "paths are checked by the same rule"},
 	"store/storetest":       {"store": "tests tiers", "faultfs": "on failing disks", "digest": "names", "provider": "images to record"},

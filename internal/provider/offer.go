@@ -49,6 +49,7 @@ type Offer struct {
 	AsOf      string // date of these facts, YYYY-MM-DD
 	Source    string // where they are from
 	EndOfLife string // date after which the model is gone, YYYY-MM-DD, or ""
+	ServedBy  string // the model that answers for it after EndOfLife, or ""
 	Note      string
 }
 

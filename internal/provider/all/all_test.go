@@ -52,7 +52,9 @@ func TestOffers(t *testing.T) {
 				t.Errorf("%s: the default is %q, the first %q", kind, usual.Model, offers[0].Model)
 			}
 			for _, o := range offers {
-				providertest.CheckOffer(t, o)
+				for _, err := range providertest.CheckOffer(o) {
+					t.Error(err)
+				}
 				if o.Provider != kind {
 					t.Errorf("%s offers for %s", kind, o.Provider)
 				}
@@ -137,7 +139,7 @@ func TestSketchConforms(t *testing.T) {
 			t.Fatal(err)
 		}
 		size := provider.Size{Width: 32, Height: 16}
-		return providertest.Rig{Maker: m, Requests: []*provider.Request{
+		return providertest.Rig{Maker: m, Inline: true, Requests: []*provider.Request{
 			{Provider: "sketch", Prompt: "a lake", Size: size, N: 3},
 			{Provider: "sketch", Prompt: "a lake", Size: size, Style: "vivid", N: 1},
 		}}

@@ -21,7 +21,10 @@ type Recorder struct {
 	Spools map[int][]byte
 	Images map[int]provider.Delivery
 	Prices map[int]provider.Money
-	open   map[int]bool
+	// Answers counts the answers that owe nothing, after each of which a
+	// request may be sent again.
+	Answers int
+	open    map[int]bool
 }
 
 // note remembers an event, unless it is to fail.
@@ -73,7 +76,12 @@ func (r *Recorder) Spool(i int) (io.WriteCloser, error) {
 }
 
 // Answered notes that what was sent owes nothing.
-func (r *Recorder) Answered() error { return nil }
+func (r *Recorder) Answered() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Answers++
+	return nil
+}
 
 // Stopping never happens.
 func (r *Recorder) Stopping() <-chan struct{} { return nil }

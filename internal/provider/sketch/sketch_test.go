@@ -98,7 +98,7 @@ func TestConformance(t *testing.T) {
 	source := provider.Input{Content: digest.OfContent(data), Data: data, MIME: "image/png"}
 	mask := provider.Input{Edit: "transparent", Data: file(t, imaging.New(96, 64))}
 	providertest.Run(t, func(*testing.T) providertest.Rig {
-		return providertest.Rig{Maker: New(), Requests: []*provider.Request{
+		return providertest.Rig{Maker: New(), Inline: true, Requests: []*provider.Request{
 			small(1, 0),
 			small(3, 2),
 			{Provider: "sketch", Model: model, Prompt: "sunset", Inputs: []provider.Input{source}, N: 2},

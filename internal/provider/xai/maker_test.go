@@ -578,7 +578,7 @@ func TestConformance(t *testing.T) {
 						r.Resolution = ""
 					}
 				}
-				return providertest.Rig{Maker: m, Requests: requests}
+				return providertest.Rig{Maker: m, Requests: requests, Inline: cfg.Response == "b64_json"}
 			})
 		})
 	}
