@@ -48,10 +48,18 @@ type limited struct {
 // Wrap returns m with its use limited by cfg.
 func Wrap(m provider.Maker, cfg Config) provider.Maker {
 	places := max(cfg.Parallelism, 1)
-	return &limited{
+	l := &limited{
 		Maker: m, cfg: cfg, starts: starter(cfg.PerMinute, places),
 		calls: make(chan struct{}, places), loads: make(chan struct{}, places),
 	}
+	if c, ok := m.(provider.Cataloguer); ok {
+		// One small question of the user's, who can ask it again: it waits for nobody.
+		return struct {
+			*limited
+			provider.Cataloguer
+		}{l, c}
+	}
+	return l
 }
 
 // starter lets a first handful go at once and spaces the rest, so that no

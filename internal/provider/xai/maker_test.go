@@ -555,6 +555,10 @@ func TestConformance(t *testing.T) {
 			t.Parallel()
 			providertest.Run(t, func(t *testing.T) providertest.Rig {
 				m, _ := serve(t, cfg, func(w http.ResponseWriter, r *http.Request) {
+					if strings.HasSuffix(r.URL.Path, "-models") {
+						readCatalogue(t, "same").serve(w, r)
+						return
+					}
 					if r.Method == "GET" {
 						w.Write(aPNG)
 						return

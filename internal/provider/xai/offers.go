@@ -21,7 +21,8 @@ const (
 	asOf              = "2026-11-22"
 	documentedSource  = "docs.x.ai, Image Generation and Edit"
 	currentSource     = "api.x.ai/api-docs/openapi.json; docs.x.ai release notes and models page"
-	qualityMigration  = "retired; still answered, by grok-imagine-image-2.0 at quality low"
+	qualitySource     = "docs.x.ai/developers/migration/imagine-image-quality-nov-2"
+	qualityMigration  = "retired; still answered, by grok-imagine-image-2.0 at quality low and at its price"
 	priceOf15kUnknown = "the price at 1.5k is not published"
 )
 
@@ -60,6 +61,11 @@ func documented() []provider.Offer {
 }
 
 // current is what the service takes today, the default model first.
+//
+// "auto", which is what the service chooses where nothing is sent, is left out
+// of ratios and qualities: what it means has changed before, and with it the
+// price. MaxPrompt is left open: the catalogue has a max_prompt_length, but
+// nothing says in what unit, nor that a longer prompt is refused.
 func current() []provider.Offer {
 	base := provider.Offer{
 		Provider:           "xai",
@@ -91,11 +97,15 @@ func current() []provider.Offer {
 	}, second.DefaultQuality, cent)
 	second.Note = priceOf15kUnknown
 
+	// A request for it has been one for the second at "low" since its end; it
+	// cost $0.05 at 1k and $0.07 at 2k before.
 	quality := base
 	quality.Model = "grok-imagine-image-quality"
-	quality.Aliases = []string{"grok-imagine-image-pro"}
-	quality.Price = table(map[string]provider.Money{"1k ": 5 * cent, "2k ": 7 * cent}, "", cent)
+	quality.Aliases = []string{"grok-imagine-image-quality-latest", "grok-imagine-image-quality-20260403", "grok-imagine-image-pro"}
+	quality.Price = table(map[string]provider.Money{"1k ": 4 * cent, "2k ": 6 * cent}, "", cent)
+	quality.Source = qualitySource
 	quality.EndOfLife = "2026-11-02"
+	quality.ServedBy = second.Model
 	quality.Note = qualityMigration
 
 	all := []provider.Offer{first, second, quality}

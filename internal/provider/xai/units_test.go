@@ -180,7 +180,8 @@ func TestOffers(t *testing.T) {
 		{"current", provider.Request{Model: "grok-imagine-image-2.0", Resolution: "2k", Quality: "medium", Inputs: in}, "$0.10"},
 		{"current", provider.Request{Model: "grok-imagine-image-2.0"}, "$0.04"},
 		{"current", provider.Request{Model: "grok-imagine-image-2.0", Resolution: "1.5k", Quality: "low"}, "unknown"},
-		{"current", provider.Request{Model: "grok-imagine-image-pro", Resolution: "2k"}, "$0.07"},
+		{"current", provider.Request{Model: "grok-imagine-image-pro", Resolution: "2k"}, "$0.06"},
+		{"current", provider.Request{Model: "grok-imagine-image-quality-latest", Inputs: in[:1]}, "$0.05"},
 	} {
 		o, ok := Offer(provider.Config{Wire: tt.wire}, tt.request.Model)
 		if !ok {
