@@ -310,7 +310,7 @@ func (ev *evaluator) settings() {
 
 	for _, key := range sortedKeys(ev.decls.makers) {
 		b := ev.decls.makers[key]
-		m := maker{Config: provider.Config{Type: b.Labels[0], Wire: "current", Transport: "rest", Response: "url", Deferred: true, InDoubt: "hold", Parallelism: 8}}
+		m := maker{Config: provider.Defaults(b.Labels[0])}
 		thing := "provider." + key
 		if f, ok := ev.checkType(m.Type, thing, b.LabelRanges[0]); !ok {
 			ev.add(f)

@@ -14,6 +14,18 @@ type Cataloguer interface {
 	Catalogue(ctx context.Context) ([]Listed, error)
 }
 
+// WithCatalogue is m with the catalogue of the maker that it wraps, if that one
+// has one.
+func WithCatalogue(m, wrapped Maker) Maker {
+	if c, ok := wrapped.(Cataloguer); ok {
+		return struct {
+			Maker
+			Cataloguer
+		}{m, c}
+	}
+	return m
+}
+
 // Listed is a model as the provider's catalogue has it.
 type Listed struct {
 	Model   string

@@ -27,10 +27,22 @@ func Ready(cfg provider.Config, env Env) error {
 	if err != nil || !xai.NewKey(key).IsZero() {
 		return err
 	}
-	if u, err := url.Parse(cfg.Endpoint); err == nil {
-		if ip, err := netip.ParseAddr(u.Hostname()); u.Hostname() == "localhost" || err == nil && ip.IsLoopback() {
-			return nil
-		}
+	if Local(cfg) {
+		return nil
 	}
 	return &provider.Error{Kind: provider.Credentials, Message: "no key", Hint: "export XAI_API_KEY=…"}
 }
+
+// Local reports whether a provider is on this machine: it draws here, or its
+// endpoint is loopback.
+func Local(cfg provider.Config) bool {
+	u, err := url.Parse(cfg.Endpoint)
+	if cfg.Type == "sketch" || err != nil {
+		return cfg.Type == "sketch"
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// Inline reports whether a provider delivers bytes and no URLs.
+func Inline(cfg provider.Config) bool { return cfg.Type == "sketch" || cfg.Response == "b64_json" }

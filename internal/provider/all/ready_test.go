@@ -47,3 +47,23 @@ func TestWires(t *testing.T) {
 		}
 	}
 }
+
+func TestWhere(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		cfg           provider.Config
+		local, inline bool
+	}{
+		{provider.Defaults("sketch"), true, true},
+		{provider.Defaults("xai"), false, false},
+		{provider.Config{Type: "xai", Response: "b64_json"}, false, true},
+		{provider.Config{Type: "xai", Endpoint: "http://localhost:8080/v1"}, true, false},
+		{provider.Config{Type: "xai", Endpoint: "http://[::1]:8080/v1"}, true, false},
+		{provider.Config{Type: "xai", Endpoint: "https://localhost.example/v1"}, false, false},
+		{provider.Config{Type: "xai", Endpoint: "://"}, false, false},
+	} {
+		if Local(tt.cfg) != tt.local || Inline(tt.cfg) != tt.inline {
+			t.Errorf("%+v: local %v, inline %v", tt.cfg, Local(tt.cfg), Inline(tt.cfg))
+		}
+	}
+}

@@ -52,14 +52,8 @@ func Wrap(m provider.Maker, cfg Config) provider.Maker {
 		Maker: m, cfg: cfg, starts: starter(cfg.PerMinute, places),
 		calls: make(chan struct{}, places), loads: make(chan struct{}, places),
 	}
-	if c, ok := m.(provider.Cataloguer); ok {
-		// One small question of the user's, who can ask it again: it waits for nobody.
-		return struct {
-			*limited
-			provider.Cataloguer
-		}{l, c}
-	}
-	return l
+	// The catalogue is one small question of the user's: it waits for nobody.
+	return provider.WithCatalogue(l, m)
 }
 
 // starter lets a first handful go at once and spaces the rest, so that no

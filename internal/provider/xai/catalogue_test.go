@@ -55,6 +55,7 @@ func TestCatalogue(t *testing.T) {
 			"\x1b[31mred: not known here",
 			"grok-imagine-image-3.0: not known here; from $0.10",
 		}},
+		"cheaper": {0, []string{"grok-imagine-image: $0.01, known here as $0.02", gone[1]}},
 		"odd":     {0, []string{gone[1], "x: not known here"}},
 		"empty":   {0, gone},
 		"list":    {provider.NotSent, nil},
