@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/report"
 )
 
@@ -18,7 +19,8 @@ func TestDocsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc := string(b)
-	for _, v := range []any{plan.Plan{}, plan.Step{}, plan.Output{}, plan.Reason{}, plan.Summary{}, report.Line{}, report.ResultCount{}, report.Recorded{}} {
+	for _, v := range []any{plan.Plan{}, plan.Step{}, plan.Output{}, plan.Reason{}, plan.Summary{}, report.Line{}, report.ResultCount{}, report.Recorded{},
+		modelRow{}, priceRow{}, catalogueRow{}, provider.Difference{}} {
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if name != "" && name != "-" && !strings.Contains(doc, "`"+name+"`") {

@@ -87,6 +87,7 @@ func TestScripts(t *testing.T) {
 			"readonly":  readOnly,
 			"only":      only,
 			"untouched": untouched,
+			"catalogue": catalogue,
 		},
 	})
 }
