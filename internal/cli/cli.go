@@ -73,7 +73,7 @@ func verbs() []verb {
 	return []verb{
 		initVerb(), fmtVerb(), validateVerb(), planVerb(), applyVerb(), verifyVerb(), restoreVerb(),
 		showVerb(), outputVerb(), whyVerb(), graphVerb(), gcVerb(), providersVerb(), modelsVerb(),
-		emulateVerb(), versionVerb(), completionVerb(), helpVerb(),
+		doctorVerb(), emulateVerb(), versionVerb(), completionVerb(), helpVerb(),
 	}
 }
 

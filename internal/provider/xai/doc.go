@@ -59,5 +59,6 @@
 //
 // A key is sent to the built-in host, to loopback and to hosts that the user
 // trusts outside of the repository; New refuses every other endpoint. No error
-// text contains it.
+// text contains it. The question for the catalogue of models follows no
+// redirect either.
 package xai
