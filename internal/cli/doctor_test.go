@@ -26,7 +26,7 @@ func (t till) Make(_ context.Context, _ *provider.Request, s provider.Sink) (pro
 	return t.does(s)
 }
 
-func (till) Resume(context.Context, string, provider.Sink) (provider.Reply, error) {
+func (till) Resume(context.Context, string, *provider.Request, provider.Sink) (provider.Reply, error) {
 	return provider.Reply{}, errors.New("no jobs")
 }
 

@@ -150,7 +150,7 @@ func (f *fake) picture() []byte {
 	return right
 }
 
-func (f *fake) Resume(context.Context, string, provider.Sink) (provider.Reply, error) {
+func (f *fake) Resume(context.Context, string, *provider.Request, provider.Sink) (provider.Reply, error) {
 	return provider.Reply{}, errors.New("no jobs")
 }
 

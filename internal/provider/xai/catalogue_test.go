@@ -207,7 +207,7 @@ func TestSampleRequests(t *testing.T) {
 				t.Errorf("%s: %d requests", o.Model, len(requests))
 			}
 			for _, r := range requests {
-				if _, err := m.encode(r, &o); err != nil {
+				if err := m.check(r, &o); err != nil {
 					t.Errorf("%s: %v", o.Model, err)
 				}
 				if _, ok := o.Price(r); !ok {

@@ -372,8 +372,12 @@ func TestGRPCMaker(t *testing.T) {
 	edit.Inputs = []provider.Input{{Data: aPNG, MIME: "image/png"}}
 	pic := "data:image/png;base64," + base64.StdEncoding.EncodeToString(aPNG)
 	providertest.Run(t, func(t *testing.T) providertest.Rig {
-		return providertest.Rig{Requests: []*provider.Request{generate(1), generate(3), edit}, Maker: serveGRPC(t, provider.Config{Response: "b64_json"},
+		return providertest.Rig{Inline: true, Requests: []*provider.Request{generate(1), generate(3), edit}, Maker: serveGRPC(t, provider.Config{Response: "b64_json"},
 			func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == "GET" { // the catalogue is REST's
+					readCatalogue(t, "same").serve(w, r)
+					return
+				}
 				body, _ := io.ReadAll(r.Body)
 				var images []field
 				for _, f := range decode(t, body[5:]) {
