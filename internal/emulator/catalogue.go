@@ -43,31 +43,45 @@ func catalogue(m model) catalogued {
 	return c
 }
 
-func (s *Server) models(w http.ResponseWriter, r *http.Request) {
-	if no := s.authorize(r); no != nil {
-		no.answer(w)
-		return
-	}
+func (s *Server) models(w http.ResponseWriter, r *http.Request) *wrong {
 	var all []catalogued
 	for _, m := range models {
 		all = append(all, catalogue(m))
 	}
 	if strings.HasSuffix(r.URL.Path, "image-generation-models") {
 		writeJSON(w, 200, map[string]any{"models": all})
-		return
+	} else {
+		writeJSON(w, 200, map[string]any{"object": "list", "data": all})
 	}
-	writeJSON(w, 200, map[string]any{"object": "list", "data": all})
+	return nil
 }
 
-func (s *Server) model(w http.ResponseWriter, r *http.Request) {
-	no := s.authorize(r)
-	m, ok := modelNamed(r.PathValue("id"))
-	if no == nil && !ok {
-		no = &wrong{status: 404, code: notFound, text: "The model does not exist."}
-	}
-	if no != nil {
-		no.answer(w)
-		return
+func (s *Server) model(w http.ResponseWriter, r *http.Request) *wrong {
+	m, ok := modelNamed(models, r.PathValue("id"))
+	if !ok {
+		return &wrong{status: 404, code: notFound, text: "The model does not exist."}
 	}
 	writeJSON(w, 200, catalogue(m))
+	return nil
+}
+
+// apiKey and me tell whose key it is: the cheapest way to try one.
+func (s *Server) apiKey(w http.ResponseWriter, r *http.Request) *wrong {
+	writeJSON(w, 200, struct {
+		Redacted    string   `json:"redacted_api_key"`
+		ID          string   `json:"api_key_id"`
+		Name        string   `json:"name"`
+		UserID      string   `json:"user_id"`
+		TeamID      string   `json:"team_id"`
+		ACLs        []string `json:"acls"`
+		Blocked     bool     `json:"api_key_blocked"`
+		Disabled    bool     `json:"api_key_disabled"`
+		TeamBlocked bool     `json:"team_blocked"`
+	}{"xai-...", "emulated-key", "rehearsal", "emulated-user", "emulated-team", []string{"api-key:endpoint:*", "api-key:model:*"}, false, false, false})
+	return nil
+}
+
+func (s *Server) me(w http.ResponseWriter, r *http.Request) *wrong {
+	writeJSON(w, 200, map[string]string{"user_id": "emulated-user", "team_id": "emulated-team"})
+	return nil
 }

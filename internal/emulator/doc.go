@@ -18,12 +18,19 @@
 // service of today takes. "current" is as strict as the service: 400 on size,
 // style and mask, 415 on multipart, JPEG pictures.
 //
+// "openai" is OpenAI's Images API instead: the models gpt-image-2, 2.5 and 2.6,
+// their sizes, qualities, backgrounds and formats (PNG and JPEG), base64 only,
+// edits as multipart with masks, nested errors, tokens in the usage. It has the
+// routes of generations, edits and models. It does not stream, and refuses what
+// it does not know. "flag" and "placeholder" are images without bytes and blank,
+// since this wire has no flag.
+//
 // # Routes
 //
 //	POST /v1/images/generations      GET /v1/models[/{id}]
 //	POST /v1/images/edits            GET /v1/image-generation-models[/{id}]
 //	GET  /v1/images/{request_id}     GET /_emulator/stats
-//	GET  /images/{name}
+//	GET  /images/{name}              GET /v1/api-key, /v1/me
 //	POST /xai_api.Image/GenerateImage (gRPC)
 //
 // Image URLs carry the Host that the client used: some clients download from
@@ -64,7 +71,9 @@
 // pattern (or a folder, if it ends in "/"); prompt_contains means the POST that
 // has the prompt or, if method is GET, the polls and downloads of what it made;
 // nth counts the requests that match all these, from 1; times bounds how often
-// the entry takes effect (0: always). do is any of
+// the entry takes effect (0: always). The catalogue and whose key it is
+// (/v1/models, /v1/image-generation-models, /v1/api-key, /v1/me) are only met by
+// an entry with a path, and by its status, delay, drop and silent. do is any of
 //
 //	status, body, retry_after   answer with this, without making anything; body is text or JSON;
 //	                            with html and no body, a page, as from a proxy in front

@@ -662,7 +662,8 @@ func TestParseFaults(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{
 		``, `{}`, `[{"do":{"statu":500}}]`, `[{"do":{"status":99}}]`, `[{"do":{"drop":"never"}}]`, `[{"do":{"moderated":"no"}}]`,
-		`[{"do":{"delay":"soon"}}]`, `[{"do":{"delay":"-1s"}}]`, `[{"do":{"n":-1}}]`, `[{"times":-1}]`, `[{"match":{"path":"["}}]`,
+		`[{"do":{"delay":"soon"}}]`, `[{"do":{"delay":"-1s"}}]`, `[{"do":{"n":-1}}]`, `[{"do":{"pending":-1}}]`, `[{"do":{"ready_after":"-1s"}}]`, `[{"do":{"job":"lost"}}]`,
+		`[{"match":{"method":"PUT"}}]`, `[{"times":-1}]`, `[{"match":{"path":"["}}]`,
 		`[{"match":{"prompt_contains":"x"},"do":{"drop":"before-read"}}]`,
 	} {
 		if f, err := ParseFaults([]byte(bad)); err == nil || !strings.HasPrefix(err.Error(), "faults: ") {
@@ -713,5 +714,56 @@ func BenchmarkGenerate(b *testing.B) {
 		req := httptest.NewRequest("POST", generations, strings.NewReader(`{"prompt":"a lake"}`))
 		req.Header.Set("Content-Type", "application/json")
 		s.ServeHTTP(httptest.NewRecorder(), req)
+	}
+}
+
+// TestQuietRoutes: what tells about the server takes a key, goes into the log,
+// and goes wrong only where its path is named.
+func TestQuietRoutes(t *testing.T) {
+	t.Parallel()
+	faults, err := ParseFaults([]byte(`[{"do":{"status":500}},{"match":{"path":"/v1/me"},"times":1,"do":{"status":403}},{"match":{"path":"/v1/models"},"times":1,"do":{"drop":"after-request"}}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	_, url := serve(t, Config{Key: key, Faults: faults, Log: &log})
+	ask := func(path, key string) string {
+		req, _ := http.NewRequest("GET", url+path, nil)
+		if key != "" {
+			req.Header.Set("Authorization", "Bearer "+key)
+		}
+		req.Close = true
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			return "broken"
+		}
+		a := read(t, resp)
+		return fmt.Sprintf("%d %.40s", a.status, a.body)
+	}
+	for _, tt := range [][3]string{
+		{"/v1/api-key", "", `401 {"code":"unauthenticated:no-credentials"`},
+		{"/v1/api-key", "wrong", `400 {"code":"Client specified an invalid arg`},
+		{"/v1/api-key", key, `200 {"redacted_api_key":"xai-...","api_key_i`},
+		{"/v1/me", key, `403 {"code":"403","error":"Forbidden"}`},
+		{"/v1/me", key, `200 {"team_id":"emulated-team","user_id":"em`},
+		{"/v1/models", key, "broken"},
+		{"/v1/models", key, `200 {"data":[{"id":"grok-imagine-image","ali`},
+		{"/v1/image-generation-models/x", key, `404 {"code":"Some requested entity was not f`},
+	} {
+		if got := strings.TrimSpace(ask(tt[0], tt[1])); got != tt[2] {
+			t.Errorf("%s: %s, want %s", tt[0], got, tt[2])
+		}
+	}
+	want := `{"method":"GET","path":"/v1/api-key","status":401,"error":"No credentials were sent. Obtain an API key from https://console.x.ai."}
+{"method":"GET","path":"/v1/api-key","status":400,"error":"Incorrect API key provided: wr***. You can obtain an API key from https://console.x.ai."}
+{"method":"GET","path":"/v1/api-key","status":200}
+{"method":"GET","path":"/v1/me","status":403,"fault":true}
+{"method":"GET","path":"/v1/me","status":200}
+{"method":"GET","path":"/v1/models","fault":true}
+{"method":"GET","path":"/v1/models","status":200}
+{"method":"GET","path":"/v1/image-generation-models/x","status":404,"error":"The model does not exist."}
+`
+	if d := cmp.Diff(want, log.String()); d != "" {
+		t.Error(d)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/imgbuild/imgbuild/internal/xaipb"
 )
 
 // Fault is one entry of a faults file; see the package documentation.
@@ -150,6 +152,12 @@ func (m *Match) matches(method, p, prompt string) bool {
 		return false
 	}
 	ok, _ := path.Match(m.Path, p)
-	ok = ok || m.Path == "" || strings.HasSuffix(m.Path, "/") && strings.HasPrefix(p, m.Path)
+	ok = ok || m.Path == "" && forImages(p) || strings.HasSuffix(m.Path, "/") && strings.HasPrefix(p, m.Path)
 	return ok && strings.Contains(prompt, m.PromptContains)
+}
+
+// forImages is false for what tells about the server: who lets all requests
+// fail once does not mean a look at the catalogue.
+func forImages(p string) bool {
+	return p == xaipb.GenerateImage || strings.HasPrefix(p, "/v1/images/") || strings.HasPrefix(p, "/images/")
 }

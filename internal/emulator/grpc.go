@@ -38,7 +38,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) {
 		// A proxy in front knows nothing of gRPC.
 		clear(w.Header())
 		c.Status = c.do.Status
-		c.do.answer(w)
+		s.scripted(w, &c.do)
 		return
 	}
 	c.Code = "OK"

@@ -81,7 +81,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) {
 	}
 	if no := s.authorize(r); no != nil {
 		l.Status, l.Error = no.status, no.text
-		no.answer(w)
+		s.refuse(w, no)
 		return
 	}
 	reply := struct {
@@ -108,7 +108,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request) {
 	if !known || j.do.Job == "expired" {
 		no := &wrong{status: 404, code: notFound, text: "The request " + id + " does not exist or has expired."}
 		l.Status, l.Error = no.status, no.text
-		no.answer(w)
+		s.refuse(w, no)
 		return
 	}
 	reply.Status, reply.images = "done", j.made.rest(r)

@@ -138,7 +138,7 @@ func TestPollFaults(t *testing.T) {
 		{"match": {"prompt_contains": "lake", "nth": 2}, "do": {"status": 500}},
 		{"match": {"method": "GET", "path": "/v1/images/*", "prompt_contains": "lake", "nth": 1}, "do": {"status": 429, "retry_after": "1"}},
 		{"match": {"method": "GET", "path": "/v1/images/*", "nth": 2}, "do": {"drop": "mid-body"}},
-		{"match": {"method": "GET", "path": "/v1/images/*", "nth": 3}, "do": {"drop": "reset"}},
+		{"match": {"method": "GET", "path": "/v1/images/*", "nth": 3}, "do": {"drop": "after-request"}},
 		{"match": {"method": "GET", "prompt_contains": "lake", "path": "/images/"}, "do": {"status": 404}}]`))
 	if err != nil {
 		t.Fatal(err)

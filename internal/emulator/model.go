@@ -15,8 +15,8 @@ const cent = 1e8
 type model struct {
 	name, alias     string
 	input           int64            // ticks for each picture to edit
-	prices          map[string]int64 // by "resolution quality"; "" for all
-	qualities       bool
+	prices          map[string]int64 // by "resolution quality"; "" for all; nil if tokens are billed
+	qualities       bool             // more of them than others
 	created         int64
 	maxPromptLength int
 }
@@ -30,10 +30,7 @@ var models = []model{
 		prices: map[string]int64{"1k ": 5 * cent, "1.5k ": 7 * cent, "2k ": 7 * cent}},
 }
 
-func modelNamed(name string) (model, bool) {
-	if name == "" {
-		return models[0], true
-	}
+func modelNamed(models []model, name string) (model, bool) {
 	i := slices.IndexFunc(models, func(m model) bool { return m.name == name || m.alias == name })
 	if i < 0 {
 		return model{}, false
@@ -41,17 +38,17 @@ func modelNamed(name string) (model, bool) {
 	return models[i], true
 }
 
-// image is the price of one image of o.
-func (m *model) image(o *order) int64 {
-	if p, ok := m.prices[""]; ok {
-		return p
-	}
-	return m.prices[o.resolution+" "+o.quality]
-}
-
 // price of n images of o. Pictures to edit are billed once a call.
-func (m *model) price(o *order, n int) int64 {
-	return int64(n)*m.image(o) + int64(len(o.inputs))*m.input
+func (o *order) price(n int) int64 {
+	m := &o.model
+	if m.prices == nil {
+		return o.tokens(n).ticks()
+	}
+	one, flat := m.prices[""]
+	if !flat {
+		one = m.prices[o.resolution+" "+o.quality]
+	}
+	return int64(n)*one + int64(len(o.inputs))*m.input
 }
 
 var ratios = []string{

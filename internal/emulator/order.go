@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -32,14 +33,17 @@ type order struct {
 	inputs                             []*imaging.Picture
 	mask                               *imaging.Mask
 	deferred                           bool
+	encoding, background               string // of the picture; what there is to see through
+	compression                        int    // as imaging has it
 }
 
 // wrong is why a request is refused.
 type wrong struct {
 	status     int // of HTTP; gRPC has its own for each
 	code, text string
-	ticks      int64 // billed nevertheless
-	scripted   bool  // by a fault, which has the answer
+	param      string // that is to blame, for OpenAI
+	ticks      int64  // billed nevertheless
+	scripted   bool   // by a fault, which has the answer
 }
 
 func (w *wrong) Error() string { return w.text }
@@ -74,13 +78,17 @@ func (s *Server) read(r *http.Request) (*wire, *wrong) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	body := io.LimitReader(r.Body, maxBody)
 	edit := strings.HasSuffix(r.URL.Path, "/edits")
+	takesForm, takesJSON := edit && s.cfg.Profile != "current", !edit || s.cfg.Profile != "openai"
 	switch {
-	case err == nil && kind == "application/json":
+	case err == nil && kind == "application/json" && takesJSON:
 		return readJSON(body, edit)
-	case err == nil && kind == "multipart/form-data" && s.cfg.Profile != "current" && edit:
+	case err == nil && kind == "multipart/form-data" && takesForm:
 		return readForm(multipart.NewReader(body, params["boundary"]))
 	}
 	io.Copy(io.Discard, body) // to close on unread bytes would reset the connection, and the answer with it
+	if !takesJSON {
+		return nil, &wrong{status: 415, code: "unsupported_content_type", text: "Unsupported content type. This method takes multipart/form-data."}
+	}
 	return nil, &wrong{status: 415, code: "415", text: "Expected request with `Content-Type: application/json`"}
 }
 
@@ -199,6 +207,9 @@ func readForm(form *multipart.Reader) (*wire, *wrong) {
 
 // understand checks w as the profile does.
 func (s *Server) understand(w *wire) (*order, *wrong) {
+	if s.cfg.Profile == "openai" {
+		return understandOpenAI(w)
+	}
 	strict := s.cfg.Profile == "current"
 	without := []string{"quality"} // says the page
 	if strict {
@@ -213,11 +224,14 @@ func (s *Server) understand(w *wire) (*order, *wrong) {
 		return nil, unsupported("mask")
 	}
 
-	m, ok := modelNamed(w.fields["model"])
+	m, ok := modelNamed(models, cmp.Or(w.fields["model"], models[0].name))
 	if !ok {
 		return nil, &wrong{status: 404, code: notFound, text: fmt.Sprintf("The model %s does not exist or your team does not have access to it.", w.fields["model"])}
 	}
-	o := &order{model: m, prompt: w.fields["prompt"], n: 1, style: w.fields["style"], quality: w.fields["quality"], resolution: w.fields["resolution"], format: w.fields["response_format"]}
+	o := &order{model: m, prompt: w.fields["prompt"], n: 1, style: w.fields["style"], quality: w.fields["quality"], resolution: w.fields["resolution"], format: w.fields["response_format"], encoding: "png", compression: 90}
+	if strict {
+		o.encoding = "jpeg"
+	}
 	if o.prompt == "" {
 		return nil, &wrong{status: 422, code: "invalid-argument", text: "missing field `prompt`"}
 	}
@@ -259,8 +273,12 @@ func (s *Server) understand(w *wire) (*order, *wrong) {
 		return nil, badf("deferred requests take response_format url only")
 	}
 	if w.edit {
-		if err := o.sources(w); err != nil {
-			return nil, err
+		most := 3
+		if m.qualities {
+			most = 5
+		}
+		if no := o.sources(w, most, maxPicture); no != nil {
+			return nil, no
 		}
 	}
 	o.size(w.fields["size"], w.fields["aspect_ratio"], s.cfg.Profile)
@@ -268,16 +286,12 @@ func (s *Server) understand(w *wire) (*order, *wrong) {
 }
 
 // sources decodes the pictures to edit and the mask.
-func (o *order) sources(w *wire) *wrong {
-	most := 3
-	if o.model.qualities {
-		most = 5
-	}
+func (o *order) sources(w *wire, most int, bytesEach int64) *wrong {
 	if len(w.images) == 0 || len(w.images) > most {
 		return badf("an edit takes 1 to %d images, got %d", most, len(w.images))
 	}
 	limits := imaging.DefaultLimits
-	limits.Bytes = maxPicture
+	limits.Bytes = bytesEach
 	for i, b := range w.images {
 		p, _, err := imaging.Decode(b, limits)
 		if err != nil {
@@ -293,7 +307,7 @@ func (o *order) sources(w *wire) *wrong {
 	}
 	m, err := imaging.ReadMask(w.mask, "transparent", limits)
 	if err != nil {
-		return badf("mask: %v", err)
+		return badf("%v", err)
 	}
 	if p := o.inputs[0]; m.Width() != p.Width() || m.Height() != p.Height() {
 		return badf("mask: %dx%d pixels, the image has %dx%d", m.Width(), m.Height(), p.Width(), p.Height())

@@ -26,6 +26,7 @@ type made struct {
 	model   string
 	images  []drawn
 	failure *failure // of the job, instead of images
+	billed  int      // images
 	ticks   int64    // 0 if not billed
 }
 
@@ -47,7 +48,7 @@ type drawn struct {
 
 // carryOut makes n images of o.
 func (s *Server) carryOut(c *call, w *wire, o *order, n int) (*made, error) {
-	m := &made{created: s.cfg.Now().Unix(), model: o.model.name, ticks: c.Ticks}
+	m := &made{created: s.cfg.Now().Unix(), model: o.model.name, billed: n, ticks: c.Ticks}
 	key, roll := s.roll(c.Path, w)
 	if o.deferred {
 		m.id, m.failure = jobID(key, roll), c.do.failure()
@@ -153,10 +154,6 @@ func seedOf(key [32]byte, roll, i int) uint64 {
 
 // picture is what o looks like with a seed, fault included.
 func (s *Server) picture(o *order, seed uint64, do Do) *picturefile {
-	format := "png"
-	if s.cfg.Profile == "current" {
-		format = "jpeg"
-	}
 	width, height := o.width, o.height
 	if do.WrongSize {
 		width, height = max(width/2, 1), max(height/2, 1)
@@ -175,8 +172,11 @@ func (s *Server) picture(o *order, seed uint64, do Do) *picturefile {
 				d.Base, d.More = o.inputs[0], o.inputs[1:]
 			}
 			p = paint.Draw(d)
+			if o.background == "transparent" {
+				hole(p)
+			}
 		}
-		if _, err := p.Encode(&b, format, 90, false); err != nil {
+		if _, err := p.Encode(&b, o.encoding, max(o.compression, 1), false); err != nil {
 			return nil, err
 		}
 		if do.Corrupt {
@@ -190,7 +190,7 @@ func (s *Server) picture(o *order, seed uint64, do Do) *picturefile {
 	if o.deferred {
 		born = born.Add(time.Duration(do.ReadyAfter))
 	}
-	return &picturefile{draw: draw, mime: "image/" + format, prompt: o.prompt, made: born, fault: do}
+	return &picturefile{draw: draw, mime: "image/" + o.encoding, prompt: o.prompt, made: born, fault: do}
 }
 
 // keep puts a picture behind a URL. What is drawn from other pictures is drawn

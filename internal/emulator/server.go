@@ -23,7 +23,7 @@ import (
 )
 
 // Profiles are the values of Config.Profile.
-var Profiles = []string{"documented", "current"}
+var Profiles = []string{"documented", "current", "openai"}
 
 // Config says how the server behaves.
 type Config struct {
@@ -89,14 +89,21 @@ func New(cfg Config) *Server {
 	}
 	s.mux.HandleFunc("POST /v1/images/generations", s.make)
 	s.mux.HandleFunc("POST /v1/images/edits", s.make)
-	s.rpc = connect.NewUnaryHandler(xaipb.GenerateImage, s.generate, connect.WithReadMaxBytes(maxMessage), connect.WithCompressMinBytes(math.MaxInt))
-	s.mux.HandleFunc("GET /v1/images/{id}", s.poll)
-	s.mux.HandleFunc("POST "+xaipb.GenerateImage, s.call)
-	s.mux.HandleFunc("GET /images/{name}", s.image)
-	s.mux.HandleFunc("GET /v1/models", s.models)
-	s.mux.HandleFunc("GET /v1/models/{id}", s.model)
-	s.mux.HandleFunc("GET /v1/image-generation-models", s.models)
-	s.mux.HandleFunc("GET /v1/image-generation-models/{id}", s.model)
+	if cfg.Profile == "openai" {
+		s.mux.HandleFunc("GET /v1/models", s.quiet(s.openaiModels))
+		s.mux.HandleFunc("GET /v1/models/{id}", s.quiet(s.openaiModel))
+	} else {
+		s.rpc = connect.NewUnaryHandler(xaipb.GenerateImage, s.generate, connect.WithReadMaxBytes(maxMessage), connect.WithCompressMinBytes(math.MaxInt))
+		s.mux.HandleFunc("POST "+xaipb.GenerateImage, s.call)
+		s.mux.HandleFunc("GET /v1/images/{id}", s.poll)
+		s.mux.HandleFunc("GET /images/{name}", s.image)
+		s.mux.HandleFunc("GET /v1/models", s.quiet(s.models))
+		s.mux.HandleFunc("GET /v1/models/{id}", s.quiet(s.model))
+		s.mux.HandleFunc("GET /v1/image-generation-models", s.quiet(s.models))
+		s.mux.HandleFunc("GET /v1/image-generation-models/{id}", s.quiet(s.model))
+		s.mux.HandleFunc("GET /v1/api-key", s.quiet(s.apiKey))
+		s.mux.HandleFunc("GET /v1/me", s.quiet(s.me))
+	}
 	s.mux.HandleFunc("GET /_emulator/stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, s.Stats()) })
 	return s
 }
@@ -169,7 +176,7 @@ func jsonOf(v any) []byte {
 }
 
 // authorize answers a request without the right key as the service does: a
-// missing one is 401, a wrong one is 400.
+// missing one is 401, a wrong one is 400 (at OpenAI 401).
 func (s *Server) authorize(r *http.Request) *wrong {
 	got, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch {
@@ -178,7 +185,11 @@ func (s *Server) authorize(r *http.Request) *wrong {
 	case !bearer || got == "":
 		return &wrong{status: 401, code: "unauthenticated:no-credentials", text: "No credentials were sent. Obtain an API key from https://console.x.ai."}
 	}
-	return badf("Incorrect API key provided: %s***. You can obtain an API key from https://console.x.ai.", got[:min(2, len(got))])
+	no := badf("Incorrect API key provided: %s***. You can obtain an API key from https://console.x.ai.", got[:min(2, len(got))])
+	if s.cfg.Profile == "openai" {
+		no.status = 401
+	}
+	return no
 }
 
 // call is one request for images on its way, over either transport.
@@ -187,6 +198,7 @@ type call struct {
 	w  http.ResponseWriter
 	r  *http.Request
 	do Do
+	o  *order
 }
 
 // arrive counts a request. Its log line is the caller's to write.
@@ -230,9 +242,9 @@ func (s *Server) settle(ctx context.Context, c *call, w *wire, no *wrong) (*made
 	if no != nil {
 		o = &order{} // a scripted status stands for any answer; nothing is billed
 	}
-	c.Model, c.N = o.model.name, o.n
+	c.o, c.Model, c.N = o, o.model.name, o.n
 	charge := func(images int) {
-		c.Ticks = o.model.price(o, images)
+		c.Ticks = o.price(images)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.stats.Images += images
@@ -287,26 +299,33 @@ func (s *Server) make(w http.ResponseWriter, r *http.Request) {
 	if no != nil {
 		c.Status = no.status
 		if no.scripted {
-			c.do.answer(w)
+			s.scripted(w, &c.do)
 			return
 		}
 		c.Error = no.text
-		no.answer(w)
+		s.refuse(w, no)
 		return
 	}
 	c.Status = 200
 	var body []byte
-	if m.id != "" {
+	switch {
+	case m.id != "":
 		body = s.accept(c, m)
-	} else {
+	case s.cfg.Profile == "openai":
+		body = jsonOf(m.openai(c.o))
+	default:
 		body = jsonOf(m.rest(r))
 	}
 	w.Header().Set("Content-Type", "application/json")
 	write(w, r, body, c.do)
 }
 
-// answer writes a refusal.
-func (no *wrong) answer(w http.ResponseWriter) {
+// refuse writes a refusal.
+func (s *Server) refuse(w http.ResponseWriter, no *wrong) {
+	if s.cfg.Profile == "openai" {
+		writeJSON(w, no.status, no.nested())
+		return
+	}
 	writeJSON(w, no.status, struct {
 		Code  string `json:"code"`
 		Error string `json:"error"`
@@ -314,8 +333,8 @@ func (no *wrong) answer(w http.ResponseWriter) {
 	}{no.code, no.text, billed(no.ticks)})
 }
 
-// answer writes the status and body of a fault.
-func (d *Do) answer(w http.ResponseWriter) {
+// scripted writes the status and body of a fault.
+func (s *Server) scripted(w http.ResponseWriter, d *Do) {
 	if d.RetryAfter != "" {
 		w.Header().Set("Retry-After", d.RetryAfter)
 	}
@@ -325,8 +344,7 @@ func (d *Do) answer(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "text/html")
 		text = page
 	case d.Body == nil:
-		no := wrong{status: d.Status, code: strconv.Itoa(d.Status), text: d.text()}
-		no.answer(w)
+		s.refuse(w, &wrong{status: d.Status, code: strconv.Itoa(d.Status), text: d.text()})
 		return
 	case json.Unmarshal(d.Body, &text) == nil:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -376,12 +394,33 @@ func (s *Server) meet(w http.ResponseWriter, r *http.Request, l *line, prompt st
 		drop(r, false)
 	case do.Status != 0:
 		l.Status = do.Status
-		do.answer(w)
+		s.scripted(w, &do)
 		return do, true
 	case do.Drop == "after-request" || do.Drop == "reset":
 		drop(r, do.Drop == "reset")
 	}
 	return do, false
+}
+
+// quiet serves what tells about the server itself: with a key, and with faults
+// if their path names it.
+func (s *Server) quiet(serve func(w http.ResponseWriter, r *http.Request) *wrong) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		l := &line{Method: r.Method, Path: r.URL.Path}
+		defer s.log(l)
+		if _, answered := s.meet(w, r, l, ""); answered {
+			return
+		}
+		l.Status = 200
+		no := s.authorize(r)
+		if no == nil {
+			no = serve(w, r)
+		}
+		if no != nil {
+			l.Status, l.Error = no.status, no.text
+			s.refuse(w, no)
+		}
+	}
 }
 
 // image serves a picture.
@@ -434,7 +473,7 @@ func write(w http.ResponseWriter, r *http.Request, body []byte, do Do) {
 	send(w, r, body, do)
 }
 
-// send sends a body, all of it unless the fault cuts it.
+// send sends a body at the pace of the fault, and all of it unless that cuts it.
 func send(w http.ResponseWriter, r *http.Request, body []byte, do Do) {
 	cut := len(body)
 	switch {
