@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	urfave "github.com/urfave/cli/v3"
 
@@ -20,44 +22,68 @@ import (
 func emulateVerb() verb {
 	var listen, profile, faults, log, key string
 	var anywhere bool
+	var expire time.Duration
 	return verb{
 		name: "emulate", short: "run a local server that speaks xAI's image API, for rehearsals without a key",
 		help: `
   imgbuild emulate
   imgbuild emulate -listen 127.0.0.1:8080 -faults faults.json -log requests.jsonl
+  imgbuild emulate -profile current -expire 1h
 
-The first line says where it listens. Point a provider at it:
+The first line says where it listens, for REST and gRPC alike. Point a provider
+at it:
 
   provider "xai" {
     endpoint = "http://127.0.0.1:8080/v1"
     wire     = "documented"
   }
 
+The profile documented does what the page of the API says, current is as strict
+as the service is today, and openai is OpenAI's Images API, for its own clients.
+
 A file of faults is a JSON list, such as
 
   [{"match": {"prompt_contains": "fox"}, "times": 2, "do": {"status": 429, "retry_after": "3"}},
-   {"match": {"path": "/v1/images/edits", "nth": 1}, "do": {"drop": "after-request"}}]
+   {"match": {"path": "/v1/images/edits", "nth": 1}, "do": {"drop": "after-request"}},
+   {"match": {"method": "POST"}, "do": {"pending": 3}}]
 
-Each entry matches by path, prompt_contains and nth (all optional), works times
-times (0: always), and does one or more of: status (number), body, retry_after,
-delay ("2s"), drop (before-read, after-request, mid-body, reset), silent (true),
-truncate (bytes), moderated ("400", "flag", "placeholder", "empty"), n (images),
-html, corrupt, wrong_size, expired (true), billed (true or false).
-GET /_emulator/stats tells what was asked for and billed. Ctrl-C ends it.
+Each entry matches by method, path, prompt_contains and nth (all optional), works
+times times (0: always), and does one or more of:
+
+  status (number), body, retry_after   the answer, instead of images
+  delay, drip ("2s")                   wait before it; pause before each 32nd of it
+  drop                                 before-read, after-request, mid-body or reset
+  silent (true), truncate (bytes)      no answer, or only its beginning
+  moderated                            "400", "flag", "placeholder" or "empty"
+  n                                    so many images
+  html, corrupt, wrong_size (true)     what comes as the picture
+  expired (true), redirect (URL)       what its URL answers
+  pending (polls), ready_after ("5s")  how long a deferred request takes
+  job                                  how it ends: failed, a code of failure, or expired
+  billed (true or false)               whether it costs
+
+Over gRPC they mean the same; path is then /xai_api.Image/GenerateImage, and
+status becomes the one of gRPC. Prompts match POSTs, and with method GET the
+polls and downloads that belong to them. GET /_emulator/stats tells what was
+asked for and billed. Ctrl-C ends it.
 `,
 		flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "listen", Usage: "listen on `ADDRESS`; default a free port of 127.0.0.1", Value: "127.0.0.1:0", Destination: &listen},
-			&urfave.StringFlag{Name: "profile", Usage: "`NAME`: documented (default), as the API page says, or current, as the service is", Value: "documented", Destination: &profile},
+			&urfave.StringFlag{Name: "profile", Usage: "`NAME`: documented (default), as the API page says, current, as the service is, or openai", Value: "documented", Destination: &profile},
 			&urfave.StringFlag{Name: "faults", Usage: "go wrong as `FILE` says", Destination: &faults},
+			&urfave.DurationFlag{Name: "expire", Usage: "image URLs answer 403 after `DURATION`, such as 1h; default never", Destination: &expire},
 			&urfave.StringFlag{Name: "log", Usage: "append a JSON line for each request to `FILE`", Destination: &log},
 			&urfave.StringFlag{Name: "key", Usage: "take only this `KEY`", Destination: &key},
 			&urfave.BoolFlag{Name: "anywhere", Usage: "allow an address that is not loopback", Destination: &anywhere},
 		},
 		run: func(ctx context.Context, env *Env, _ *urfave.Command) error {
-			if profile != "documented" && profile != "current" {
-				return fail("write -profile=documented or -profile=current", "there is no profile %q", profile)
+			if !slices.Contains(emulator.Profiles, profile) {
+				return fail("write -profile=documented, -profile=current or -profile=openai", "there is no profile %q", profile)
 			}
-			cfg := emulator.Config{Profile: profile, Key: key, Now: env.Now}
+			if expire < 0 {
+				return fail("write -expire=1h, or leave it out", "-expire: %s is over before it begins", expire)
+			}
+			cfg := emulator.Config{Profile: profile, Key: key, Expire: expire, Now: env.Now}
 			if faults != "" {
 				b, err := os.ReadFile(join(env.Dir, faults))
 				if err != nil {

@@ -82,10 +82,13 @@
 //	                            "mid-body" (of the answer), "reset" (after the request, by RST)
 //	silent                      true: read the request and never answer
 //	truncate                    end the answer after so many bytes
+//	drip                        "1s": send the answer in 32 pieces, each after this pause
 //	moderated                   "400", "flag" (null images), "placeholder" or "empty"
 //	n                           make so many images instead of those asked for
 //	html, corrupt, wrong_size   true: what is served as the picture
 //	expired                     true: its URL answers 403
+//	redirect                    its URL answers 302 with this Location; with status, the request
+//	                            itself is answered so
 //	pending                     a deferred job is ready after so many polls,
 //	ready_after                 and after "5s", by the server's clock
 //	job                         how a deferred job ends: "expired" (404), or failed with the code
@@ -98,7 +101,7 @@
 // Faults of pictures may match the POST that makes them or the GET of /images/.
 // Those of a deferred request are in what its job comes to: "400" is a job that
 // failed, with the price. What is about an answer (status, delay, drop, silent,
-// truncate) is about the answer to the request that matches, a poll too.
+// truncate, drip) is about the answer to the request that matches, a poll too.
 //
 // Over gRPC they mean the same, with these differences. status becomes that of
 // gRPC, with the text of body (or its error, or error.message) as the message and
@@ -107,6 +110,6 @@
 // bytes of the frame, its prefix included), reset the stream and leave the
 // connection to other calls; "reset" ends the connection. "400" is
 // INVALID_ARGUMENT; "flag" gives images without url and base64, and
-// respect_moderation is false there and with the placeholder. In base64, as in
-// b64_json, there is nothing to expire.
+// respect_moderation is false there and with the placeholder. Nothing is
+// deferred. In base64, as in b64_json, nothing expires and nobody is redirected.
 package emulator

@@ -662,7 +662,7 @@ func TestParseFaults(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{
 		``, `{}`, `[{"do":{"statu":500}}]`, `[{"do":{"status":99}}]`, `[{"do":{"drop":"never"}}]`, `[{"do":{"moderated":"no"}}]`,
-		`[{"do":{"delay":"soon"}}]`, `[{"do":{"delay":"-1s"}}]`, `[{"do":{"n":-1}}]`, `[{"do":{"pending":-1}}]`, `[{"do":{"ready_after":"-1s"}}]`, `[{"do":{"job":"lost"}}]`,
+		`[{"do":{"delay":"soon"}}]`, `[{"do":{"delay":"-1s"}}]`, `[{"do":{"n":-1}}]`, `[{"do":{"drip":"-1s"}}]`, `[{"do":{"pending":-1}}]`, `[{"do":{"ready_after":"-1s"}}]`, `[{"do":{"job":"lost"}}]`,
 		`[{"match":{"method":"PUT"}}]`, `[{"times":-1}]`, `[{"match":{"path":"["}}]`,
 		`[{"match":{"prompt_contains":"x"},"do":{"drop":"before-read"}}]`,
 	} {
@@ -714,6 +714,104 @@ func BenchmarkGenerate(b *testing.B) {
 		req := httptest.NewRequest("POST", generations, strings.NewReader(`{"prompt":"a lake"}`))
 		req.Header.Set("Content-Type", "application/json")
 		s.ServeHTTP(httptest.NewRecorder(), req)
+	}
+}
+
+// TestDrip: thirty-two pieces, a pause before each, whatever is sent; a client
+// that has had enough gets no more.
+func TestDrip(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		path, kind string
+		body       []byte
+	}{
+		"REST":     {edits, "application/json", []byte(small(""))},
+		"deferred": {edits, "application/json", []byte(small(`,"deferred":true`))},
+		"gRPC":     {rpc, "application/grpc", frame(message(t, "sdk_edit.hex"))},
+	} {
+		for _, patience := range []time.Duration{time.Hour, 10 * time.Second} {
+			t.Run(fmt.Sprint(name, patience), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					faults, err := ParseFaults([]byte(`[{"do":{"drip":"1s"}}]`))
+					if err != nil {
+						t.Fatal(err)
+					}
+					ctx, cancel := context.WithTimeout(t.Context(), patience)
+					defer cancel()
+					req := httptest.NewRequestWithContext(ctx, "POST", tt.path, bytes.NewReader(tt.body))
+					req.Header.Set("Content-Type", tt.kind)
+					start, w := time.Now(), httptest.NewRecorder()
+					func() {
+						defer func() {
+							if r := recover(); r != nil && r != http.ErrAbortHandler {
+								panic(r)
+							}
+						}()
+						New(Config{Faults: faults}).ServeHTTP(w, req)
+					}()
+					took := time.Since(start).Truncate(time.Second)
+					if patience == time.Hour && (took < 20*time.Second || took > 32*time.Second) || patience != time.Hour && took != patience {
+						t.Errorf("%s, %d bytes", took, w.Body.Len())
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestRedirect: of an image, asked for at either end, and of the request itself.
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	const elsewhere = "http://192.0.2.1/other.png"
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for _, tt := range []struct{ match, do, post, get string }{
+		{edits, `{"redirect":"` + elsewhere + `"}`, "200 ", "302 " + elsewhere},
+		{"/images/", `{"redirect":"` + elsewhere + `"}`, "200 ", "302 " + elsewhere},
+		{"/images/", `{"status":307,"redirect":"` + elsewhere + `"}`, "200 ", "307 " + elsewhere},
+		{edits, `{"status":308,"redirect":"/v2/images/edits"}`, "308 /v2/images/edits", ""},
+	} {
+		faults, err := ParseFaults(fmt.Appendf(nil, `[{"match":{"path":%q},"do":%s}]`, tt.match, tt.do))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, url := serve(t, Config{Faults: faults})
+		resp, err := client.Post(url+edits, "application/json", strings.NewReader(small("")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := read(t, resp)
+		if got := fmt.Sprintf("%d %s", a.status, a.header.Get("Location")); got != tt.post {
+			t.Errorf("%s: %s, want %s", tt.do, got, tt.post)
+		}
+		if tt.get == "" {
+			continue
+		}
+		resp, err = client.Get(*a.reply.Data[0].URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%d %s", resp.StatusCode, resp.Header.Get("Location")); got != tt.get {
+			t.Errorf("%s: %s, want %s", tt.do, got, tt.get)
+		}
+		resp.Body.Close()
+	}
+}
+
+// TestPages: HTML in the place of an answer, and in base64 in that of a picture.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	faults, err := ParseFaults([]byte(`[{"times":1,"do":{"status":502,"html":true}},{"do":{"html":true}}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, url := serve(t, Config{Faults: faults})
+	if a := post(t, url, edits, small("")); a.status != 502 || a.header.Get("Content-Type") != "text/html" || string(a.body) != page {
+		t.Errorf("%d %v %s", a.status, a.header, a.body)
+	}
+	a := post(t, url, edits, small(`,"response_format":"b64_json"`))
+	if b, _ := base64.StdEncoding.DecodeString(a.reply.Data[0].B64); string(b) != page {
+		t.Errorf("%s", a.body)
 	}
 }
 

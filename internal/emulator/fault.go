@@ -37,12 +37,14 @@ type Do struct {
 	Drop       string          `json:"drop"`
 	Silent     bool            `json:"silent"`
 	Truncate   int             `json:"truncate"`
+	Drip       Duration        `json:"drip"`
 	Moderated  string          `json:"moderated"`
 	N          *int            `json:"n"`
 	HTML       bool            `json:"html"`
 	Corrupt    bool            `json:"corrupt"`
 	WrongSize  bool            `json:"wrong_size"`
 	Expired    bool            `json:"expired"`
+	Redirect   string          `json:"redirect"`
 	Pending    int             `json:"pending"`
 	ReadyAfter Duration        `json:"ready_after"`
 	Job        string          `json:"job"`
@@ -92,7 +94,7 @@ func (f *Fault) check() error {
 		return fmt.Errorf("no moderated %q; one of \"400\", \"flag\", \"placeholder\", \"empty\"", f.Do.Moderated)
 	case f.Do.Status != 0 && (f.Do.Status < 200 || f.Do.Status > 599):
 		return fmt.Errorf("no status %d", f.Do.Status)
-	case f.Do.Truncate < 0 || f.Times < 0 || f.Match.Nth < 0 || f.Do.N != nil && *f.Do.N < 0 || f.Do.Delay < 0 || f.Do.Pending < 0 || f.Do.ReadyAfter < 0:
+	case f.Do.Truncate < 0 || f.Times < 0 || f.Match.Nth < 0 || f.Do.N != nil && *f.Do.N < 0 || f.Do.Delay < 0 || f.Do.Pending < 0 || f.Do.ReadyAfter < 0 || f.Do.Drip < 0:
 		return fmt.Errorf("a negative number")
 	case f.Do.Drop == "before-read" && f.Match.PromptContains != "":
 		return fmt.Errorf("before-read can't match a prompt that was not read")

@@ -3,6 +3,7 @@ package emulator
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -35,7 +36,7 @@ func invalidValue(param, value, supported string) *wrong {
 // understandOpenAI checks w as the Images API of OpenAI does.
 func understandOpenAI(w *wire) (*order, *wrong) {
 	f := w.fields
-	for name := range f {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
 		if !slices.Contains(openaiFields, name) {
 			return nil, &wrong{status: 400, code: "unknown_parameter", param: name, text: fmt.Sprintf("Unknown parameter: '%s'.", name)}
 		}

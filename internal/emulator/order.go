@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -98,7 +99,8 @@ func readJSON(body io.Reader, edit bool) (*wire, *wrong) {
 		return nil, badf("the body is not a JSON object")
 	}
 	w := &wire{edit: edit, fields: map[string]string{}}
-	for name, v := range raw {
+	for _, name := range slices.Sorted(maps.Keys(raw)) { // of several errors always the same
+		v := raw[name]
 		switch name {
 		case "image", "images", "mask":
 			if !edit {

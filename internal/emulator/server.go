@@ -338,6 +338,9 @@ func (s *Server) scripted(w http.ResponseWriter, d *Do) {
 	if d.RetryAfter != "" {
 		w.Header().Set("Retry-After", d.RetryAfter)
 	}
+	if d.Redirect != "" {
+		w.Header().Set("Location", d.Redirect)
+	}
 	var text string
 	switch {
 	case d.Body == nil && d.HTML:
@@ -398,6 +401,10 @@ func (s *Server) meet(w http.ResponseWriter, r *http.Request, l *line, prompt st
 		return do, true
 	case do.Drop == "after-request" || do.Drop == "reset":
 		drop(r, do.Drop == "reset")
+	case do.Redirect != "":
+		l.Status = http.StatusFound
+		http.Redirect(w, r, do.Redirect, l.Status)
+		return do, true
 	}
 	return do, false
 }
@@ -447,6 +454,10 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 		l.Status = 403
 		http.Error(w, "<Error><Code>ExpiredToken</Code></Error>", http.StatusForbidden)
 		return
+	case p.fault.Redirect != "":
+		l.Status = http.StatusFound
+		http.Redirect(w, r, p.fault.Redirect, l.Status)
+		return
 	case do.HTML || p.fault.HTML:
 		l.Status = 200
 		w.Header().Set("Content-Type", "text/html")
@@ -482,12 +493,28 @@ func send(w http.ResponseWriter, r *http.Request, body []byte, do Do) {
 	case do.Truncate > 0:
 		cut = min(cut, do.Truncate)
 	}
-	w.Write(body[:cut])
+	out := http.NewResponseController(w)
+	if do.Drip > 0 {
+		piece := max(1, (cut+drips-1)/drips)
+		for from := 0; from < cut; from += piece {
+			if !wait(r.Context(), time.Duration(do.Drip)) {
+				drop(r, false)
+			}
+			w.Write(body[from:min(from+piece, cut)])
+			out.Flush()
+		}
+	} else {
+		w.Write(body[:cut])
+	}
 	if cut < len(body) {
-		http.NewResponseController(w).Flush()
+		out.Flush()
 		drop(r, false)
 	}
 }
+
+// drips is the pieces that a dripping answer comes in: so many that its pace
+// can be seen in a short one, and that the time it takes is easily reckoned.
+const drips = 32
 
 // drop ends the handler without an answer, and with it the connection (or, in
 // HTTP/2, the stream). A reset ends the connection in either case.
