@@ -109,7 +109,7 @@ func runShow(env *Env, what string, asJSON bool) error {
 		}
 		return s.noSuchImage(what)
 	}
-	var shown []report.Recorded
+	shown := []report.Recorded{}
 	for i := range s.lock.Entries {
 		if e := &s.lock.Entries[i]; what == "" || e.Address == address(what) {
 			shown = append(shown, report.Record(e))

@@ -124,7 +124,7 @@ func (s *session) graph(asJSON, mermaid bool) error {
 		Address string   `json:"address"`
 		Edits   []string `json:"edits,omitempty"`
 	}
-	var nodes []node
+	nodes := []node{}
 	for i := range s.project.Images {
 		n := node{Address: string(s.project.Images[i].Address)}
 		for _, src := range s.project.Images[i].Wanted.Sources {

@@ -184,7 +184,7 @@ func TestJobRefusals(t *testing.T) {
 	if a := get(t, url+"/v1/images/nothing"); a.status != 401 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	s, url = serve(t, Config{})
+	_, url = serve(t, Config{})
 	if a := get(t, url+"/v1/images/nothing"); a.status != 404 || a.reply.Error != "The request nothing does not exist or has expired." {
 		t.Errorf("%d %s", a.status, a.body)
 	}

@@ -27,7 +27,7 @@ var models = []model{
 		"1k low": 4 * cent, "1k medium": 6 * cent, "1.5k low": 6 * cent, "1.5k medium": 8 * cent, "2k low": 6 * cent, "2k medium": 8 * cent,
 	}},
 	{name: "grok-imagine-image-quality", alias: "grok-imagine-image-pro", input: cent, created: 1772323200, maxPromptLength: 8000,
-		prices: map[string]int64{"1k ": 5 * cent, "1.5k ": 7 * cent, "2k ": 7 * cent}},
+		prices: map[string]int64{"1k ": 4 * cent, "1.5k ": 6 * cent, "2k ": 6 * cent}},
 }
 
 func modelNamed(models []model, name string) (model, bool) {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
+	"strings"
 	"time"
 
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -22,8 +22,13 @@ const (
 	unknown   = 3                // polls that know no such job, likewise, until it is gone
 )
 
-// jobName is what a job id may look like to be put into a URL.
-var jobName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
+// isJobID reports whether id may be put into a URL: up to 200 letters, digits,
+// dots, dashes and underscores, and not a dot first.
+func isJobID(id string) bool {
+	return id != "" && len(id) <= 200 && id[0] != '.' && !strings.ContainsFunc(id, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
+	})
+}
 
 // Resume polls the job that r became.
 func (m *maker) Resume(ctx context.Context, jobID string, r *provider.Request, s provider.Sink) (provider.Reply, error) {
@@ -40,7 +45,7 @@ func (m *maker) Resume(ctx context.Context, jobID string, r *provider.Request, s
 // poll asks for a job until it has ended. Asking is free, so all that goes
 // wrong with it leaves the job as it is: Unfinished.
 func (m *maker) poll(ctx context.Context, jobID string, wait time.Duration, r *provider.Request, o *provider.Offer, s provider.Sink) (provider.Reply, error) {
-	if !jobName.MatchString(jobID) {
+	if !isJobID(jobID) {
 		return provider.Reply{}, &provider.Error{Kind: provider.InDoubt, Message: "the id of its job can't be asked for: " + m.clip(jobID)}
 	}
 	missed, missing := 0, 0
