@@ -1,7 +1,7 @@
 // Package emulator is a server that speaks the wires of xAI's images, REST and
 // gRPC on one port, with pictures of its own, made-up prices in the real units,
-// and failures by script. The tests of the program run against it, and "imgbuild emulate"
-// serves it to other people's clients.
+// and failures by script. The tests of the program run against it, and
+// "imgbuild emulate" serves it to other people's clients.
 //
 // It promises the same answers for the same requests in the same order: no
 // clock but the one it is given, no randomness. Two equal requests give
@@ -73,7 +73,8 @@
 // nth counts the requests that match all these, from 1; times bounds how often
 // the entry takes effect (0: always). The catalogue and whose key it is
 // (/v1/models, /v1/image-generation-models, /v1/api-key, /v1/me) are only met by
-// an entry with a path, and by its status, delay, drop and silent. do is any of
+// an entry with a path, and by its status, redirect, delay, drop and silent. do
+// is any of
 //
 //	status, body, retry_after   answer with this, without making anything; body is text or JSON;
 //	                            with html and no body, a page, as from a proxy in front
@@ -112,4 +113,5 @@
 // INVALID_ARGUMENT; "flag" gives images without url and base64, and
 // respect_moderation is false there and with the placeholder. Nothing is
 // deferred. In base64, as in b64_json, nothing expires and nobody is redirected.
+// A message that is no protobuf is refused before any fault but "before-read".
 package emulator

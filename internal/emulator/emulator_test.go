@@ -269,6 +269,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"", generations, `{`, 400, "not a JSON object"},
 		{"", generations, `[]`, 400, "not a JSON object"},
+		{"", generations, `{"prompt":"` + strings.Repeat("x", maxField+1) + `"}`, 400, "prompt is too long"},
+		{"openai", generations, `{"prompt":"` + strings.Repeat("x", maxField+1) + `"}`, 400, ""},
 		{"", generations, `{}`, 422, "missing field `prompt`"},
 		{"", generations, `{"prompt":"p","model":"dall-e-3"}`, 404, "The model dall-e-3 does not exist"},
 		{"", generations, `{"prompt":"p","n":0}`, 400, "n must be between 1 and 10, got 0"},
@@ -864,4 +866,27 @@ func TestQuietRoutes(t *testing.T) {
 	if d := cmp.Diff(want, log.String()); d != "" {
 		t.Error(d)
 	}
+}
+
+// FuzzRequests: nothing that is sent makes the server panic.
+func FuzzRequests(f *testing.F) {
+	for _, name := range []string{"minimal.hex", "sdk_sample_batch.hex", "sdk_edit_two.hex"} {
+		f.Add(byte(3), frame(message(f, name)))
+	}
+	f.Add(byte(0), []byte(`{"prompt":"p","n":2,"deferred":true,"aspect_ratio":"16:9"}`))
+	f.Add(byte(1), []byte(small(`,"mask":null,"images":[{"image_url":{"url":"data:"}}]`)))
+	f.Add(byte(2), []byte("--X\r\nContent-Disposition: form-data; name=\"image[]\"\r\n\r\ndata:image/png;base64,AAAA\r\n--X--\r\n"))
+	routes := [][2]string{{generations, "application/json"}, {edits, "application/json"}, {edits, "multipart/form-data; boundary=X"}, {rpc, "application/grpc"}}
+	f.Fuzz(func(t *testing.T, which byte, body []byte) {
+		route := routes[int(which)%len(routes)]
+		for _, profile := range Profiles {
+			req := httptest.NewRequest("POST", route[0], bytes.NewReader(body))
+			req.Header.Set("Content-Type", route[1])
+			w := httptest.NewRecorder()
+			New(Config{Profile: profile}).ServeHTTP(w, req)
+			if w.Code >= 500 {
+				t.Errorf("%s: %d %s", profile, w.Code, w.Body)
+			}
+		}
+	})
 }

@@ -99,11 +99,11 @@ func understandOpenAI(w *wire) (*order, *wrong) {
 		o.quality = "medium"
 	}
 	if w.edit {
-		if no := o.sources(w, 16, 50_000_000); no != nil {
-			return nil, no
-		}
 		if len(w.mask) >= 4_000_000 {
 			return nil, &wrong{status: 400, code: "invalid_value", param: "mask", text: "Invalid mask: it must be less than 4 MB."}
+		}
+		if no := o.sources(w, 16, 50_000_000); no != nil {
+			return nil, no
 		}
 	}
 	if no := o.openaiSize(f["size"]); no != nil {

@@ -22,6 +22,7 @@ import (
 const (
 	maxBody    = 256 << 20
 	maxPicture = 20 << 20
+	maxField   = 256 << 10 // prompts are kept: in charges, with pictures and jobs
 )
 
 // order is a request for images, understood.
@@ -209,6 +210,11 @@ func readForm(form *multipart.Reader) (*wire, *wrong) {
 
 // understand checks w as the profile does.
 func (s *Server) understand(w *wire) (*order, *wrong) {
+	for _, name := range slices.Sorted(maps.Keys(w.fields)) {
+		if len(w.fields[name]) > maxField {
+			return nil, badf("%.20s is too long", name)
+		}
+	}
 	if s.cfg.Profile == "openai" {
 		return understandOpenAI(w)
 	}
