@@ -22,6 +22,7 @@ type fault struct {
 	match string // beyond the POST: JSON members of match
 	do    string // JSON members of do
 	n     int    // images that are asked for, 1 if 0
+	attrs string // further HCL of the image
 	ways  string // over which of the ways below
 	see   string // what the first apply says
 	codes string // of three applies, one after the other
@@ -88,6 +89,14 @@ var faults = []fault{
 	{name: "a page for a picture", do: `"html": true`, ways: fetches, see: "it is no picture", codes: "444", posts: 1, paid: 1, have: refused},
 	{name: "expired", do: `"expired": true`, ways: fetches, see: "it can't be fetched: the picture is gone", codes: "444", posts: 1, paid: 1, have: refused},
 
+	{name: "redirected", do: `"redirect": "http://127.0.0.1:1/elsewhere"`, ways: fetches, see: "it can't be fetched: the URL of the picture redirects to http://127.0.0.1:1/elsewhere", codes: "444", posts: 1, paid: 1, have: refused},
+	{name: "wrong size", do: `"wrong_size": true`, attrs: `size = "1024x1024"`, ways: anyWay, see: "the picture is 512x512, too small for 1024x1024(.|\n)*Hint: write enlarge = true", codes: "444", posts: 1, paid: 1, have: "picture 1 without its file"},
+
+	// Slow is not wrong.
+	{name: "late", do: `"delay": "300ms"`, ways: anyWay, see: "Apply: 1 done", codes: "000", posts: 1, paid: 1, have: picture1},
+	{name: "drips", do: `"drip": "3ms"`, ways: anyWay, see: "Apply: 1 done", codes: "000", posts: 1, paid: 1, have: picture1},
+	{name: "download drips", match: `"path": "/images/*"`, do: `"drip": "3ms"`, ways: fetches, see: "Apply: 1 done", codes: "000", posts: 1, paid: 1, have: picture1},
+
 	// Numbers.
 	{name: "too few", do: `"n": 1`, n: 3, ways: anyWay, see: "1 of 3 images came", codes: "400", posts: 2, paid: 3, have: "picture 3"},
 	{name: "too many", do: `"n": 2`, ways: anyWay, see: "Apply: 1 done", codes: "000", posts: 1, paid: 2, have: "picture 2"},
@@ -148,8 +157,9 @@ image "a" {
   prompt = "Bauhaus tiles"
   path   = "a.jpg"
   n      = %d
+  %s
 }
-`, l.Addr(), way, max(1, f.n))
+`, l.Addr(), way, max(1, f.n), f.attrs)
 	if err := os.WriteFile(filepath.Join(dir, "site.img.hcl"), []byte(site), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -207,6 +217,8 @@ func (f fault) recorded(t *testing.T, dir string) string {
 		return refused
 	case len(a.Refused) == 0 && len(a.Candidates) > 0 && err == nil:
 		return fmt.Sprintf("picture %d", len(a.Candidates))
+	case len(a.Refused) == 0 && len(a.Candidates) > 0:
+		return fmt.Sprintf("picture %d without its file", len(a.Candidates))
 	}
 	return string(b)
 }
