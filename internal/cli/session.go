@@ -191,7 +191,7 @@ func (s *session) writeCache() {
 }
 
 // finding turns a problem of the plan into one about the user's files.
-func (s *session) finding(p plan.Problem) diag.Finding {
+func (s *session) finding(code string, p plan.Problem) diag.Finding {
 	if p.Field == "model" {
 		if c, ok := s.providerOf(p.Address); ok {
 			var names []string
@@ -203,7 +203,7 @@ func (s *session) finding(p plan.Problem) diag.Finding {
 			}
 		}
 	}
-	f := diag.Finding{Severity: diag.Error, Code: "IB0501", Address: string(p.Address), Text: p.Text, Hint: p.Hint}
+	f := diag.Finding{Severity: diag.Error, Code: code, Address: string(p.Address), Text: p.Text, Hint: p.Hint}
 	if p.Address != "" {
 		f.Text = string(p.Address) + ": " + p.Text
 		f.Range = s.project.At(s.root, p.Address, p.Field)
@@ -250,16 +250,20 @@ func (s *session) openStore() {
 
 // hashSources hashes the files that edits use.
 func (s *session) hashSources(ctx context.Context) diag.List {
-	users := map[string]spec.Address{}
+	type user struct {
+		address spec.Address
+		field   string
+	}
+	users := map[string]user{}
 	for i := range s.project.Images {
 		im := &s.project.Images[i]
 		for _, src := range im.Wanted.Sources {
 			if src.File != "" {
-				users[src.File] = im.Address
+				users[src.File] = user{im.Address, "edit.image"}
 			}
 		}
 		if m := im.Wanted.Mask; m != nil {
-			users[m.File] = im.Address
+			users[m.File] = user{im.Address, "edit.mask.file"}
 		}
 	}
 	if len(users) == 0 {
@@ -274,12 +278,12 @@ func (s *session) hashSources(ctx context.Context) diag.List {
 		if errs[i] == nil {
 			continue
 		}
-		f := diag.Finding{Severity: diag.Error, Code: "IB0503", Address: string(users[p]),
-			Range: s.project.At(s.root, users[p], "edit"), Hint: "check the path; it starts from the folder of the configuration"}
+		f := diag.Finding{Severity: diag.Error, Code: "IB0503", Address: string(users[p].address),
+			Range: s.project.At(s.root, users[p].address, users[p].field), Hint: "check the path; it starts from the folder of the configuration"}
 		if errors.Is(errs[i], fs.ErrNotExist) {
-			f.Text = fmt.Sprintf("%s: there is no file %q", users[p], p)
+			f.Text = fmt.Sprintf("%s: there is no file %q", users[p].address, p)
 		} else {
-			f.Text = fmt.Sprintf("%s: %v", users[p], errs[i])
+			f.Text = fmt.Sprintf("%s: %v", users[p].address, errs[i])
 		}
 		l = append(l, f)
 	}
@@ -351,7 +355,12 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 		p := plan.Make(in)
 		var l diag.List
 		for _, problem := range p.Problems {
-			l = append(l, s.finding(problem))
+			l = append(l, s.finding("IB0501", problem))
+		}
+		if p.Asks.None() && !l.HasErrors() {
+			for _, problem := range apply.Inspect(s.root, s.lock, p) {
+				l = append(l, s.finding("IB0503", problem))
+			}
 		}
 		if p.Asks.None() || l.HasErrors() {
 			return p, append(l, s.endings()...), nil
