@@ -6,17 +6,21 @@ version := $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty
 ldflags := -s -w $(if $(version),-X github.com/imgbuild/imgbuild/internal/cli.Version=$(version))
 tests   := -timeout 10m
 
-.PHONY: build test check bench setup demo clean
+.PHONY: build test check conformance bench setup demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(ldflags)" -o bin/imgbuild ./cmd/imgbuild
 
 # check runs the tests under the race detector; here all of them run as they are.
-test: setup check
+test: setup check conformance
 	go test $(tests) ./...
 
 check:
 	scripts/check
+
+# Other people's clients against imgbuild emulate: npm's and Go's.
+conformance: build setup
+	scripts/conformance
 
 bench: build
 	go run ./internal/bench
