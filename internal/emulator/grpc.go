@@ -45,8 +45,20 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) {
 	if code, _ := strconv.Atoi(w.Header().Get(http.TrailerPrefix + "Grpc-Status")); code != 0 {
 		c.Code = strings.ToUpper(connect.Code(code).String())
 		c.Error = w.Header().Get(http.TrailerPrefix + "Grpc-Message")
+		trailersOnly(w.Header())
 	}
 	send(w, r, answer.body.Bytes(), c.do)
+}
+
+// trailersOnly makes the trailers of an answer without a message its headers.
+// After headers of their own clients take a call for begun, and never repeat it.
+func trailersOnly(h http.Header) {
+	for name, values := range h {
+		if trailer, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
+			delete(h, name)
+			h[trailer] = values
+		}
+	}
 }
 
 // held is a ResponseWriter that keeps the body.
