@@ -61,6 +61,8 @@ func emulate(t *testing.T, profile, faults string) *emulator {
 	line, _ := bufio.NewReader(stdout).ReadString('\n')
 	origin, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if !ok {
+		cmd.Process.Kill()
+		cmd.Wait() // for all of stderr
 		t.Fatalf("imgbuild emulate did not say where it listens, but %q\n%s", line, &stderr)
 	}
 	return &emulator{t, origin}
@@ -72,9 +74,9 @@ type charge struct {
 	Ticks  int64
 }
 
-// billed asserts the number of requests that arrived, and all charges, by
-// rising price.
-func (e *emulator) billed(requests int, charges ...charge) {
+// stats are the number of requests that arrived, and all charges, by rising
+// price.
+func (e *emulator) stats() (requests int, charges []charge) {
 	e.t.Helper()
 	var stats struct {
 		Requests int
@@ -84,8 +86,14 @@ func (e *emulator) billed(requests int, charges ...charge) {
 		e.t.Fatal(err)
 	}
 	slices.SortFunc(stats.Charges, func(a, b charge) int { return cmp.Compare(a.Ticks, b.Ticks) })
-	if stats.Requests != requests || !slices.Equal(stats.Charges, charges) {
-		e.t.Errorf("the emulator counts %d requests and charges %v, want %d and %v", stats.Requests, stats.Charges, requests, charges)
+	return stats.Requests, stats.Charges
+}
+
+// billed asserts stats.
+func (e *emulator) billed(requests int, charges ...charge) {
+	e.t.Helper()
+	if r, c := e.stats(); r != requests || !slices.Equal(c, charges) {
+		e.t.Errorf("the emulator counts %d requests and charges %v, want %d and %v", r, c, requests, charges)
 	}
 }
 
@@ -130,20 +138,23 @@ func differ(t *testing.T, pictures ...[]byte) {
 	}
 }
 
-// original is a picture to edit; mask lets its left half change: transparent
-// there, opaque elsewhere.
-var original, mask = func() ([]byte, []byte) {
-	p, m := image.NewNRGBA(image.Rect(0, 0, 96, 64)), image.NewNRGBA(image.Rect(0, 0, 96, 64))
-	for y := range 64 {
-		for x := range 96 {
+// original is a picture to edit; mask lets its left half change.
+var original, mask = toEdit(96, 64)
+
+// toEdit makes a picture, and a mask of it that is transparent in its left half
+// and opaque in its right.
+func toEdit(width, height int) (picture, mask []byte) {
+	p, m := image.NewNRGBA(image.Rect(0, 0, width, height)), image.NewNRGBA(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
 			p.SetNRGBA(x, y, color.NRGBA{byte(2 * x), byte(3 * y), 90, 255})
-			if x >= 48 {
+			if x >= width/2 {
 				m.SetNRGBA(x, y, color.NRGBA{A: 255})
 			}
 		}
 	}
 	return encode(p), encode(m)
-}()
+}
 
 func encode(p image.Image) []byte {
 	var b bytes.Buffer
@@ -153,26 +164,31 @@ func encode(p image.Image) []byte {
 	return b.Bytes()
 }
 
-// changedOnlyLeft asserts that an edit of original with mask kept each pixel of
-// the right half and changed much of the left.
-func changedOnlyLeft(t *testing.T, edited []byte) {
+// changedOnlyLeft asserts that an edit with mask kept each pixel of the right
+// half and changed much of the left.
+func changedOnlyLeft(t *testing.T, picture, edited []byte) {
 	t.Helper()
-	before, after := looks(t, original, "png", 96, 64), looks(t, edited, "png", 96, 64)
+	before, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := before.Bounds().Size()
+	after := looks(t, edited, "png", size.X, size.Y)
 	var left, right int
-	for y := range 64 {
-		for x := range 96 {
+	for y := range size.Y {
+		for x := range size.X {
 			r, g, b, a := before.At(x, y).RGBA()
 			r2, g2, b2, a2 := after.At(x, y).RGBA()
 			switch same := r == r2 && g == g2 && b == b2 && a == a2; {
 			case same:
-			case x < 48:
+			case x < size.X/2:
 				left++
 			default:
 				right++
 			}
 		}
 	}
-	if right > 0 || left < 96*64/8 {
+	if right > 0 || left < size.X*size.Y/8 {
 		t.Errorf("%d pixels inside the mask changed, and %d outside", left, right)
 	}
 }

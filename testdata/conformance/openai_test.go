@@ -2,7 +2,9 @@ package conformance
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -75,7 +77,7 @@ func TestOpenAIGoEditWithMask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changedOnlyLeft(t, e.get(r.Data[0].URL))
+	changedOnlyLeft(t, original, e.get(r.Data[0].URL))
 	e.billed(1, charge{1, priceImage + priceInput})
 }
 
@@ -156,4 +158,91 @@ func TestOpenAIGoRepeatsAfterARateLimit(t *testing.T) {
 	}
 	looks(t, e.get(r.Data[0].URL), "png", 1024, 1024)
 	e.billed(2, charge{1, priceImage})
+}
+
+// What is billed in the profile openai: tokens, of which a million cost 5 USD
+// if they are text, 8 for pictures sent, and 30 for pictures made.
+func tokens(images int, u openai.ImagesResponseUsage) charge {
+	return charge{images, 5e4*u.InputTokensDetails.TextTokens + 8e4*u.InputTokensDetails.ImageTokens + 30e4*u.OutputTokens}
+}
+
+func TestOpenAIGoGenerateByGPTImage(t *testing.T) {
+	t.Parallel()
+	e := emulate(t, "openai", "")
+	client := e.openaiGo()
+	r, err := client.Images.Generate(t.Context(), openai.ImageGenerateParams{
+		Model: "gpt-image-2", Prompt: city, N: openai.Int(2), Size: "1536x1024", Quality: "low", OutputFormat: "jpeg",
+	})
+	if err != nil || len(r.Data) != 2 {
+		t.Fatalf("%v, %v", r, err)
+	}
+	var all [][]byte
+	for _, d := range r.Data {
+		b, err := base64.StdEncoding.DecodeString(d.B64JSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		looks(t, b, "jpeg", 1536, 1024)
+		all = append(all, b)
+	}
+	differ(t, all...)
+	if r.Size != "1536x1024" || r.Quality != "low" || r.OutputFormat != "jpeg" || r.Usage.OutputTokens == 0 || r.Usage.InputTokens == 0 {
+		t.Errorf("%+v", r)
+	}
+	e.billed(1, tokens(2, r.Usage))
+}
+
+func TestOpenAIGoEditWithMaskByGPTImage(t *testing.T) {
+	t.Parallel()
+	e := emulate(t, "openai", "")
+	client := e.openaiGo()
+	original, mask := toEdit(1024, 1024)
+	r, err := client.Images.Edit(t.Context(), openai.ImageEditParams{
+		Model: "gpt-image-2", Prompt: "Add a rainbow in the sky", Size: "1024x1024",
+		Image: openai.ImageEditParamsImageUnion{OfFileArray: []io.Reader{open(t, original)}}, Mask: open(t, mask),
+	})
+	if err != nil || len(r.Data) != 1 {
+		t.Fatalf("%v, %v", r, err)
+	}
+	b, err := base64.StdEncoding.DecodeString(r.Data[0].B64JSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changedOnlyLeft(t, original, b)
+	if r.Usage.InputTokensDetails.ImageTokens == 0 {
+		t.Errorf("%+v", r.Usage)
+	}
+	e.billed(1, tokens(1, r.Usage))
+}
+
+// OpenAI's errors are those that its SDK can read.
+func TestOpenAIGoErrorsOfOpenAI(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, faults, key, model string
+		size                     openai.ImageGenerateParamsSize
+		status                   int
+		kind, code, param        string
+		billed                   bool
+	}{
+		{name: "wrong key", key: "sk-wrong", status: 401, kind: "invalid_request_error", code: "invalid_api_key"},
+		{name: "unknown model", model: "dall-e-3", status: 404, kind: "invalid_request_error", code: "model_not_found", param: "model"},
+		{name: "size", size: "512x512", status: 400, kind: "invalid_request_error", code: "invalid_value", param: "size"},
+		{name: "moderated", faults: `[{"do": {"moderated": "400"}}]`, status: 400, kind: "image_generation_user_error", code: "moderation_blocked", billed: true},
+		{name: "rate limit", faults: `[{"do": {"status": 429}}]`, status: 429, kind: "requests", code: "rate_limit_exceeded"},
+		{name: "internal", faults: `[{"do": {"status": 500}}]`, status: 500, kind: "server_error"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := emulate(t, "openai", c.faults)
+			client := e.openaiGo(option.WithAPIKey(cmp.Or(c.key, key)))
+			_, err := client.Images.Generate(t.Context(), openai.ImageGenerateParams{Model: cmp.Or(c.model, "gpt-image-2"), Prompt: city, Size: c.size})
+			var got *openai.Error
+			if !errors.As(err, &got) || got.StatusCode != c.status || got.Type != c.kind || got.Code != c.code || got.Param != c.param {
+				t.Errorf("%v, want %d %s %s %s", err, c.status, c.kind, c.code, c.param)
+			}
+			if requests, charges := e.stats(); requests != 1 || (len(charges) == 1) != c.billed {
+				t.Errorf("%d requests, charges %v", requests, charges)
+			}
+		})
+	}
 }

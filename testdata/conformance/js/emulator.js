@@ -98,23 +98,25 @@ export async function download(emulator, url) {
   return bytes;
 }
 
-// original is a picture to edit, mask lets its left half change: transparent
-// there, opaque elsewhere.
-const width = 96, height = 64;
-export const original = png((x, y) => [2 * x, 3 * y, 90, 255]);
-export const mask = png((x) => [0, 0, 0, x < width / 2 ? 0 : 255]);
-
-function png(colour) {
-  const p = new PNG({ width, height });
-  for (let i = 0; i < width * height; i++) p.data.set(colour(i % width, Math.floor(i / width)), 4 * i);
-  return PNG.sync.write(p);
+// toEdit makes a picture, and a mask of it that lets its left half change:
+// transparent there, opaque elsewhere.
+export function toEdit(width, height) {
+  const png = (colour) => {
+    const p = new PNG({ width, height });
+    for (let i = 0; i < width * height; i++) p.data.set(colour(i % width, Math.floor(i / width)), 4 * i);
+    return PNG.sync.write(p);
+  };
+  return { original: png((x, y) => [2 * x, 3 * y, 90, 255]), mask: png((x) => [0, 0, 0, x < width / 2 ? 0 : 255]) };
 }
+
+export const { original, mask } = toEdit(96, 64);
 
 // changedOnlyLeft asserts that an edit with mask kept each pixel of the right
 // half and changed much of the left.
-export function changedOnlyLeft(bytes) {
+export function changedOnlyLeft(original, bytes) {
+  const { width, height, data: before } = decode(original);
   looks([bytes], 'png', width, height);
-  const before = decode(original).data, after = decode(bytes).data;
+  const after = decode(bytes).data;
   let left = 0, right = 0;
   for (let i = 0; i < before.length; i += 4) {
     if (before.readUInt32LE(i) === after.readUInt32LE(i)) continue;

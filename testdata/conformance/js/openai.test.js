@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import * as openai6 from 'openai-6';
 import * as openai7 from 'openai-7';
-import { changedOnlyLeft, download, emulate, key, looks, mask, original, price } from './emulator.js';
+import { changedOnlyLeft, download, emulate, key, looks, mask, original, price, toEdit } from './emulator.js';
 
 const model = 'grok-imagine-image';
 const prompt = 'A futuristic city with flying cars at sunset';
@@ -54,7 +54,7 @@ for (const [version, { default: OpenAI, toFile, ...errors }] of [['6.49.0', open
         image: createReadStream(join(dir, 'original.png')),
         mask: createReadStream(join(dir, 'mask.png')),
       });
-      changedOnlyLeft(await download(e, r.data[0].url));
+      changedOnlyLeft(original, await download(e, r.data[0].url));
       await e.billed(1, { images: 1, ticks: price.image + price.input });
     });
 
@@ -146,5 +146,51 @@ for (const [version, { default: OpenAI, toFile, ...errors }] of [['6.49.0', open
     const r = await client(e).images.generate({ model, prompt, aspect_ratio: '16:9' });
     looks([await download(e, r.data[0].url)], 'jpeg', 1360, 768);
     await e.billed(1, { images: 1, ticks: price.image });
+  });
+
+  describe(`openai ${version}, profile openai`, () => {
+    // A million tokens cost 5 USD of text, 8 of pictures sent, 30 of pictures made.
+    const ticks = ({ input_tokens_details: { text_tokens, image_tokens }, output_tokens }) =>
+      5e4 * text_tokens + 8e4 * image_tokens + 30e4 * output_tokens;
+
+    test('generate: pictures of the size and format asked for, billed by tokens', async (t) => {
+      const e = await emulate(t, { profile: 'openai' });
+      const r = await client(e).images.generate({ model: 'gpt-image-2', prompt, n: 2, size: '1024x1536', quality: 'low', output_format: 'jpeg' });
+      looks(r.data.map((d) => bytes(d.b64_json)), 'jpeg', 1024, 1536);
+      assert.ok(r.usage.output_tokens > 0);
+      await e.billed(1, { images: 2, ticks: ticks(r.usage) });
+    });
+
+    test('edit with mask', async (t) => {
+      const e = await emulate(t, { profile: 'openai' });
+      const { original, mask } = toEdit(1024, 1024);
+      const file = (b, name) => toFile(b, name, { type: 'image/png' });
+      const r = await client(e).images.edit({
+        model: 'gpt-image-2', prompt: 'Add a rainbow in the sky', size: '1024x1024',
+        image: [await file(original, 'original.png')], mask: await file(mask, 'mask.png'),
+      });
+      changedOnlyLeft(original, bytes(r.data[0].b64_json));
+      assert.ok(r.usage.input_tokens_details.image_tokens > 0);
+      await e.billed(1, { images: 1, ticks: ticks(r.usage) });
+    });
+
+    for (const [name, type, told, { options, change, fault, charges = 0 }] of [
+      ['wrong key', 'AuthenticationError', { status: 401, code: 'invalid_api_key' }, { options: { apiKey: 'sk-wrong' } }],
+      ['unknown model', 'NotFoundError', { status: 404, code: 'model_not_found', param: 'model' }, { change: { model: 'dall-e-3' } }],
+      ['style, which is of dall-e', 'BadRequestError', { status: 400, code: 'unknown_parameter', param: 'style' }, { change: { style: 'vivid' } }],
+      ['moderated', 'BadRequestError', { status: 400, type: 'image_generation_user_error', code: 'moderation_blocked' }, { fault: { moderated: '400' }, charges: 1 }],
+      ['rate limit', 'RateLimitError', { status: 429, code: 'rate_limit_exceeded' }, { fault: { status: 429 } }],
+    ]) {
+      test(`${name}: ${told.code}`, async (t) => {
+        const e = await emulate(t, { profile: 'openai', faults: fault && [{ do: fault }] });
+        await assert.rejects(client(e, options).images.generate({ model: 'gpt-image-2', prompt, ...change }), (err) => {
+          assert.ok(err instanceof errors[type], `${err.constructor.name}: ${err.message}`);
+          for (const field in told) assert.equal(err[field], told[field], field);
+          return true;
+        });
+        const stats = await e.stats();
+        assert.deepEqual([stats.requests, stats.charges.length], [1, charges]);
+      });
+    }
   });
 }
