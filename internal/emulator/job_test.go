@@ -180,11 +180,11 @@ func TestPollFaults(t *testing.T) {
 
 func TestJobRefusals(t *testing.T) {
 	t.Parallel()
-	s, url := serve(t, Config{Key: key})
-	if a := get(t, url+"/v1/images/nothing"); a.status != 401 {
+	_, locked := serve(t, Config{Key: key})
+	if a := get(t, locked+"/v1/images/nothing"); a.status != 401 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	_, url = serve(t, Config{})
+	s, url := serve(t, Config{})
 	if a := get(t, url+"/v1/images/nothing"); a.status != 404 || a.reply.Error != "The request nothing does not exist or has expired." {
 		t.Errorf("%d %s", a.status, a.body)
 	}
