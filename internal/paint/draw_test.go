@@ -126,6 +126,22 @@ func TestSeedsAndPromptsDiffer(t *testing.T) {
 	}
 }
 
+// Candidates of an edit differ too, whatever it asks for.
+func TestEditsDiffer(t *testing.T) {
+	t.Parallel()
+	base := Draw(Order{Prompt: "a lake below hills", Width: 64, Height: 64})
+	for _, prompt := range []string{"Add a rainbow in the sky", "Swap the cat with a dog", "make it teal", "autumn", "make it night", "add rain", "x"} {
+		seen := map[string]uint64{}
+		for seed := range uint64(10) {
+			d := imaging.Digest(Draw(Order{Prompt: prompt, Base: base, Seed: seed})).String()
+			if other, ok := seen[d]; ok {
+				t.Errorf("%q: seed %d is seed %d", prompt, seed, other)
+			}
+			seen[d] = seed
+		}
+	}
+}
+
 func TestStyle(t *testing.T) {
 	t.Parallel()
 	chroma := func(style string) (sum int) {

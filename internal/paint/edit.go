@@ -94,12 +94,17 @@ func (s *scene) repaint(m mood) {
 }
 
 // regrade gives the picture the light of another hour or season: its own
-// lightness chooses a colour of the new light, which is mixed with its own.
+// lightness chooses a colour of the new light, which is mixed with its own. The
+// seed turns the light a little, so that no two edits are one.
 func (s *scene) regrade() {
 	m := &s.m
-	strength := 0
+	strength, dim, turn, stronger := 0, 256, 0, 0
+	vary := func() { turn, stronger, dim = s.r.between(-12, 12), s.r.between(-24, 16), 256-s.r.n(24) }
+	turned := func(c lch) lch {
+		c.h = (c.h + turn + 360) % 360
+		return c
+	}
 	var tone *ramp
-	dim := 256
 	switch {
 	case m.time != "":
 		h := hours[m.time]
@@ -111,10 +116,10 @@ func (s *scene) regrade() {
 			strength, dim = 190, 170
 		}
 	case len(m.hues) > 0:
-		c := m.hues[0]
-		last := m.hues[len(m.hues)-1]
+		vary()
+		c, last := turned(m.hues[0]), turned(m.hues[len(m.hues)-1])
 		tone = even(lch{120, c.c / 3, c.h}.lab(), lch{380, c.c * 9 / 10, c.h}.lab(), lch{620, c.c, c.h}.lab(), lch{820, last.c * 7 / 10, last.h}.lab(), lch{970, last.c / 5, last.h}.lab())
-		strength = 170
+		strength = 170 + stronger
 	}
 	if season := map[string][]lch{
 		"autumn": {{150, 40, 30}, {420, 120, 38}, {640, 150, 58}, {830, 110, 78}, {970, 30, 90}},
@@ -122,11 +127,12 @@ func (s *scene) regrade() {
 		"spring": {{180, 50, 150}, {480, 110, 140}, {720, 110, 130}, {880, 80, 350}, {980, 20, 340}},
 		"summer": {{160, 50, 230}, {430, 120, 150}, {700, 130, 110}, {880, 90, 95}, {985, 30, 95}},
 	}[m.season]; season != nil && tone == nil {
+		vary()
 		stops := make([]lab, len(season))
 		for i, c := range season {
-			stops[i] = c.lab()
+			stops[i] = turned(c).lab()
 		}
-		tone, strength = even(stops...), 130
+		tone, strength = even(stops...), 130+stronger
 	}
 	if tone == nil {
 		return
