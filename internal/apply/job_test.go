@@ -80,7 +80,7 @@ func TestJobOfAnEarlierRun(t *testing.T) {
 				}
 				p := s.plan(e, root, func(in *plan.Input) {
 					for i := range in.Pending {
-						in.Pending[i].Resume = e.Open[i].Phase == journal.Accepted
+						in.Pending[i].Job = e.Open[i].Phase == journal.Accepted
 					}
 				})
 				var got []string
@@ -94,4 +94,38 @@ func TestJobOfAnEarlierRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A job whose end can't be had is given up only when asked; then it is bought
+// anew, and the old attempt is settled.
+func TestJobGivenUp(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, img("a"))
+	s.lenient = true
+	s.maker.do = func(_ *provider.Request, sink provider.Sink) (provider.Reply, error) {
+		return provider.Reply{}, errors.Join(sink.Accepted("job-1"), &provider.Error{Kind: provider.Unfinished})
+	}
+	s.maker.resume = func(string, *provider.Request, provider.Sink) (provider.Reply, error) {
+		return provider.Reply{}, &provider.Error{Kind: provider.NotSent, Message: "nobody is there"}
+	}
+	asJob := func(again bool) func(*plan.Input) {
+		return func(in *plan.Input) {
+			for i := range in.Pending {
+				in.Pending[i].Job, in.Pending[i].Again = true, again
+			}
+		}
+	}
+	same(t, "first run", kinds(s.run()), "accepted image.a")
+	s.maker.do = nil
+	same(t, "not asked", kinds(s.run(asJob(false))))
+	if s.maker.paid["a"] != 0 {
+		t.Error("it was bought without being asked")
+	}
+	same(t, "asked", kinds(s.run(asJob(true))), "done image.a")
+	same(t, "after", s.steps())
+	s.open(func(e *Engine, _ *workspace.Root) {
+		if len(e.Open) > 0 {
+			t.Errorf("open: %+v", e.Open)
+		}
+	})
 }

@@ -408,7 +408,7 @@ func (s *session) pending(o planOptions) (out []plan.Pending) {
 				p.Price = a.Doubt
 			}
 		case journal.Accepted:
-			p.Resume = true
+			p.Job, p.Again = true, o.retryDoubt
 		default:
 			if !apply.Unsettled(a) {
 				continue

@@ -61,6 +61,7 @@ const (
 	CauseUnanswered Cause = "unanswered"  // New is the attempt
 	CauseBadReply   Cause = "bad reply"   // Field is the reason, New the message
 	CauseDelivered  Cause = "delivered"   // paid and not yet stored
+	CauseAccepted   Cause = "accepted"    // a job of an earlier run, New is the attempt
 	CauseWaits      Cause = "waits"       // for image New, which can't go on
 )
 
@@ -198,6 +199,7 @@ type Pending struct {
 	Images  int
 	Price   provider.Money
 	Resume  bool // paid, and what came can be fetched for free
+	Job     bool // the provider has it as a job, whose end was not seen
 	Again   bool // the user asks to send it again
 }
 

@@ -251,6 +251,8 @@ func standing(s *plan.Step) string {
 			parts = append(parts, fmt.Sprintf("missing: the original of %s (%.12s) is not in the store; bring back .imgbuild/store or the file (git checkout), or -replace buys it again", diag.Clean(r.Field), r.New))
 		case plan.CauseDelivered:
 			parts = append(parts, "paid for and not fetched yet; the next apply fetches it, free")
+		case plan.CauseAccepted:
+			parts = append(parts, "sent, and not finished when last asked for; apply asks again, free; -retry-in-doubt buys it anew")
 		case plan.CauseWaits:
 			parts = append(parts, "waits for "+diag.Clean(r.New))
 		}

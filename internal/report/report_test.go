@@ -47,6 +47,7 @@ func every() *plan.Plan {
 		{Address: "image.theirs", Verb: plan.Conflict, Why: why(plan.CauseForeign, "", "", "x.png")},
 		{Address: "image.gone", Verb: plan.Missing, Why: why(plan.CauseNoOriginal, "image.gone", "", digest.Content{1}.String())},
 		{Address: "image.late", Verb: plan.Resume, Why: why(plan.CauseDelivered, "", "", "x-2")},
+		{Address: "image.later", Verb: plan.Resume, Price: 2 * cents, Why: why(plan.CauseAccepted, "", "", "x-3")},
 	}}
 	p.Recount()
 	return p
@@ -172,7 +173,7 @@ func TestStream(t *testing.T) {
 		}
 		types = append(types, l.Type)
 	}
-	if got := strings.Join(types, " "); got != "version"+strings.Repeat(" planned_step", 13)+" plan_summary image_received apply_summary" {
+	if got := strings.Join(types, " "); got != "version"+strings.Repeat(" planned_step", 14)+" plan_summary image_received apply_summary" {
 		t.Error(got)
 	}
 	if strings.ContainsAny(b.String(), "\x1b\x07") {

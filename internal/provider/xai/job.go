@@ -15,11 +15,12 @@ import (
 // lowest known limit, 6 requests a second. The first one finds what a local
 // server has done at once.
 const (
-	firstPoll = 100 * time.Millisecond
-	pollEvery = 3 * time.Second
-	jobTime   = 15 * time.Minute // until a job is left to the next run
-	unheard   = 40               // polls without an answer, one after another, until then
-	unknown   = 3                // polls that know no such job, likewise, until it is gone
+	firstPoll    = 100 * time.Millisecond
+	pollEvery    = 3 * time.Second
+	jobTime      = 15 * time.Minute // until a job is left to the next run
+	unheard      = 40               // polls without an answer, one after another, until then
+	unheardLater = 5                // the same, of a run that only looks after an earlier one
+	unknown      = 3                // polls that know no such job, likewise, until it is gone
 )
 
 // isJobID reports whether id may be put into a URL: up to 200 letters, digits,
@@ -39,12 +40,12 @@ func (m *maker) Resume(ctx context.Context, jobID string, r *provider.Request, s
 	if !ok { // it was there when the job was sent
 		offer.Price = func(*provider.Request) (provider.Money, bool) { return 0, false }
 	}
-	return m.poll(ctx, jobID, 0, r, &offer, s)
+	return m.poll(ctx, jobID, 0, unheardLater, r, &offer, s)
 }
 
 // poll asks for a job until it has ended. Asking is free, so all that goes
 // wrong with it leaves the job as it is: Unfinished.
-func (m *maker) poll(ctx context.Context, jobID string, wait time.Duration, r *provider.Request, o *provider.Offer, s provider.Sink) (provider.Reply, error) {
+func (m *maker) poll(ctx context.Context, jobID string, wait time.Duration, patience int, r *provider.Request, o *provider.Offer, s provider.Sink) (provider.Reply, error) {
 	if !isJobID(jobID) {
 		return provider.Reply{}, &provider.Error{Kind: provider.InDoubt, Message: "the id of its job can't be asked for: " + m.clip(jobID)}
 	}
@@ -73,7 +74,7 @@ func (m *maker) poll(ctx context.Context, jobID string, wait time.Duration, r *p
 					Message: "the provider does not know its job " + jobID + " any more"}
 			}
 		default:
-			if missed++; missed == unheard {
+			if missed++; missed == patience {
 				return provider.Reply{}, m.unfinished(jobID, refused)
 			}
 			wait = max(wait, refused.RetryAfter)

@@ -167,7 +167,7 @@ func (m *maker) Make(ctx context.Context, r *provider.Request, s provider.Sink) 
 	if err := s.Accepted(a.jobID); err != nil {
 		return provider.Reply{}, fmt.Errorf("xai: %w", err)
 	}
-	return m.poll(ctx, a.jobID, firstPoll, r, &offer, s)
+	return m.poll(ctx, a.jobID, firstPoll, unheard, r, &offer, s)
 }
 
 // open connects and tells the sink that the request is about to be sent.
