@@ -41,17 +41,22 @@ Asks no server: it only looks whether a key is there.
 
 func (s *session) providers(asJSON bool) error {
 	type row struct {
-		Key      string `json:"key"`
-		Model    string `json:"default_model"`
-		Endpoint string `json:"endpoint,omitempty"`
-		Wire     string `json:"wire,omitempty"`
-		Images   int    `json:"images"`
-		Ready    bool   `json:"ready"`
-		Note     string `json:"note,omitempty"`
+		Key       string `json:"key"`
+		Model     string `json:"default_model"`
+		Endpoint  string `json:"endpoint,omitempty"`
+		Wire      string `json:"wire,omitempty"`
+		Transport string `json:"transport,omitempty"`
+		Deferred  bool   `json:"deferred,omitempty"`
+		Images    int    `json:"images"`
+		Ready     bool   `json:"ready"`
+		Note      string `json:"note,omitempty"`
 	}
 	rows := []row{}
 	for _, c := range s.project.Providers {
-		r := row{Key: c.Key(), Endpoint: c.Endpoint, Wire: c.Wire, Ready: true}
+		r := row{Key: c.Key(), Endpoint: c.Endpoint, Ready: true}
+		if all.Wires(c.Type)[0] != "" { // it has a choice of them
+			r.Wire, r.Transport, r.Deferred = c.Wire, c.Transport, c.Deferred
+		}
 		if o, ok := s.offer(r.Key, ""); ok {
 			r.Model = o.Model
 		}
@@ -72,13 +77,20 @@ func (s *session) providers(asJSON bool) error {
 		}{"1.0", rows})
 	}
 	w := tabwriter.NewWriter(s.env.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PROVIDER\tDEFAULT MODEL\tIMAGES\tREADY\tENDPOINT")
+	fmt.Fprintln(w, "PROVIDER\tDEFAULT MODEL\tIMAGES\tBY\tREADY\tENDPOINT")
 	for _, r := range rows {
 		ready := "yes"
 		if !r.Ready {
 			ready = "no: " + diag.Clean(r.Note)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", r.Key, r.Model, r.Images, ready, diag.Clean(r.Endpoint))
+		by := r.Transport
+		switch {
+		case r.Deferred:
+			by += ", jobs"
+		case r.Wire == "documented":
+			by += ", as the page says"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", r.Key, r.Model, r.Images, by, ready, diag.Clean(r.Endpoint))
 	}
 	return w.Flush()
 }
