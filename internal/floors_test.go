@@ -88,6 +88,7 @@ var doors = map[string]map[string]string{
 		"apply": "drives the engine alone", "plan": "gives it a plan", "spec": "of these images", "provider": "made by a maker without cost",
 		"lock": "into an empty lock", "journal": "with receipts", "store": "and bytes", "workspace": "in a folder", "digest": "names",
 		"imaging": "of a tiny picture", "paint": "and draws alone",
+		"provider/xai": "measures the client", "emulator": "with the server that it is tried against", "xaipb": "and one of large replies",
 	},
 }
 
@@ -102,10 +103,10 @@ var keepers = map[string][]string{
 	"image":                       {"imaging", "paint"},
 	"image/":                      {"imaging", "paint"},
 	"golang.org/x/image/":         {"imaging", "paint"},
-	"net/http":                    {"provider/*", "store", "emulator", "report", "cli"},
+	"net/http":                    {"provider/*", "store", "emulator", "report", "cli", "bench"}, // the bench measures it alone
 	"net/http/":                   {"provider/*", "store", "emulator", "report", "cli"},
 	"connectrpc.com/connect":      {"provider/xai", "emulator"},
-	"google.golang.org/protobuf/": {"xaipb", "provider/xai", "emulator"},
+	"google.golang.org/protobuf/": {"xaipb", "provider/xai", "emulator", "bench"},
 	"os":                          {"workspace", "store", "journal", "tool", "cli", "cmd", "bench", "faultfs"},
 	"os/":                         {"tool", "cli", "cmd", "bench"},
 	"os/exec":                     {"tool", "bench"}, // the bench runs what it measures

@@ -381,6 +381,82 @@ func TestScheduleIsVirtual(t *testing.T) {
 	}
 }
 
+func TestRequestsAndTheirBareTwins(t *testing.T) {
+	t.Parallel()
+	for transport, paths := range map[string][]string{
+		"rest":     {"/v1/images/generations"},
+		"grpc":     {"/xai_api.Image/GenerateImage"},
+		"deferred": {"/v1/images/generations", "/v1/images/"},
+	} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			heard, err := overhear(transport)
+			if err != nil || len(heard) != len(paths) {
+				t.Fatalf("%d exchanges, want %d (%v)", len(heard), len(paths), err)
+			}
+			for i, x := range heard {
+				if !strings.HasPrefix(x.path, paths[i]) || x.status != 200 || len(x.reply) == 0 || (len(x.body) > 0) != (x.method == "POST") {
+					t.Errorf("%s %s with %d bytes: %d with %d bytes", x.method, x.path, len(x.body), x.status, len(x.reply))
+				}
+			}
+			for _, child := range []string{"-ask", "-bare"} {
+				var out strings.Builder
+				if err := children[child](&out, transport+"-20"); err != nil || !strings.HasSuffix(out.String(), " ns a request\n") {
+					t.Errorf("%s said %q (%v)", child, out.String(), err)
+				}
+			}
+		})
+	}
+}
+
+func TestInlineReplies(t *testing.T) {
+	t.Parallel()
+	l := testLab(t)
+	if err := l.serve(100_000); err != nil {
+		t.Fatal(err)
+	}
+	for _, transport := range []string{"rest", "grpc"} {
+		few, many := inlined(l, transport, 2), inlined(l, transport, 12)
+		r := grown("memory", few, many, 1e9, 1e9)
+		l.measure([]row{r})
+		if got := r.judge(l); got.missed {
+			t.Errorf("%s: verdict %q", transport, got.verdict)
+		}
+	}
+	l.close()
+	if left, _ := filepath.Glob(l.path(applyFolders + "*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestGrowthOfMemory(t *testing.T) {
+	t.Parallel()
+	few, many := &probe{name: "few"}, &probe{name: "many"}
+	tests := []struct {
+		few, many []int64
+		value     string
+		missed    bool
+	}{
+		{[]int64{100e6, 110e6, 120e6}, []int64{100e6, 121e6, 240e6}, "1.10 ×", false},
+		{[]int64{100e6}, []int64{126e6}, "1.26 ×", true},
+		{[]int64{0}, []int64{0}, "-", false}, // not told
+	}
+	for _, tt := range tests {
+		l := &lab{samples: map[string]*sample{"few": {rss: tt.few}, "many": {rss: tt.many}}}
+		if got := grown("memory", few, many, 1.25, 1.1).judge(l); got.value != tt.value || got.missed != tt.missed {
+			t.Errorf("%v to %v: %s, missed %v; want %s, %v", tt.many, tt.few, got.value, got.missed, tt.value, tt.missed)
+		}
+	}
+}
+
+func TestNoise(t *testing.T) {
+	t.Parallel()
+	b := stamped(noise(100_000), 7)
+	if _, info, err := imaging.Decode(b, imaging.DefaultLimits); err != nil || info.Width != info.Height || len(b) < 100_000 || len(b) > 105_000 {
+		t.Errorf("%d bytes, %+v %v", len(b), info, err)
+	}
+}
+
 func TestFixtureIsKept(t *testing.T) {
 	t.Parallel()
 	l := testLab(t)

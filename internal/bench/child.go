@@ -20,7 +20,7 @@ import (
 )
 
 // children are what the bench does in a process of its own, to be measured:
-// each takes a folder, or a number of images.
+// each takes a folder, a number of images, or the name of what it does.
 var children = map[string]func(w io.Writer, arg string) error{
 	"-raw":      raw,
 	"-hash":     hash,
@@ -28,6 +28,10 @@ var children = map[string]func(w io.Writer, arg string) error{
 	"-engine":   runEngine,
 	"-schedule": runSchedule,
 	"-draw":     draw,
+	"-ask":      ask,
+	"-bare":     bareNet,
+	"-serve":    serveInline,
+	"-inline":   runInline,
 }
 
 // raw parses every configuration file of a folder with the bare HCL parser, one

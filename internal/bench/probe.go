@@ -29,7 +29,7 @@ type probe struct {
 // A sample is what the rounds of a probe cost.
 type sample struct {
 	cost []time.Duration // of one run, a figure for each round
-	rss  int64           // bytes, the peak of all runs
+	rss  []int64         // bytes, the peak of each round
 	said string          // by the last run
 	err  error           // why there is no figure
 }
@@ -48,7 +48,8 @@ type lab struct {
 	log     func(format string, args ...any)
 	made    map[string]error
 	samples map[string]*sample
-	tries   int // runs of a probe within a round, at most
+	tries   int            // runs of a probe within a round, at most
+	servers []func() error // that end with the bench
 }
 
 func open(o options, stderr io.Writer) (*lab, error) {
@@ -81,6 +82,11 @@ func open(o options, stderr io.Writer) (*lab, error) {
 
 // close removes what the bench made: all, or with -keep what can't be used again.
 func (l *lab) close() {
+	for _, end := range l.servers {
+		if err := end(); err != nil {
+			l.log("%v", err)
+		}
+	}
 	remove := []string{l.dir}
 	if l.keep != "" {
 		remove, _ = filepath.Glob(l.path(applyFolders + "*")) // only a bad pattern is an error
@@ -154,6 +160,7 @@ func (l *lab) measure(rows []row) {
 func (l *lab) round(p *probe, s *sample) error {
 	const enough = 100 * time.Millisecond
 	var cpu, cost time.Duration
+	var rss int64
 	runs := 0
 	for runs < l.tries && cpu < enough {
 		if p.before != nil {
@@ -175,8 +182,9 @@ func (l *lab) round(p *probe, s *sample) error {
 			}
 		}
 		cpu, cost, runs = cpu+r.cpu, cost+counts, runs+1
-		s.rss, s.said = max(s.rss, r.rss), r.stdout
+		rss, s.said = max(rss, r.rss), r.stdout
 	}
+	s.rss = append(s.rss, rss)
 	s.cost = append(s.cost, cost/time.Duration(runs))
 	return nil
 }
@@ -232,7 +240,7 @@ func lastLine(s string) string {
 	return strings.TrimSpace(lines[len(lines)-1])
 }
 
-func median[T time.Duration | float64](v []T) T {
+func median[T time.Duration | int64 | float64](v []T) T {
 	s := slices.Sorted(slices.Values(v))
 	if len(s)%2 == 1 {
 		return s[len(s)/2]

@@ -42,7 +42,7 @@ func table(l *lab) []row {
 		versus("start, help", start(l, "help"), hello(l), "Go hello", 4, 3),
 		{name: "start, slowest init of a package", must: 2, aim: 2, unit: milliseconds, read: slowestInit},
 	}
-	return append(append(rows, engine(l)...), drawing(l))
+	return slices.Concat(rows, engine(l), wire(l), inline(l), []row{drawing(l)})
 }
 
 // sized skips a row that -n leaves out.
@@ -273,7 +273,7 @@ func drawing(l *lab) row {
 	out := row{name: "draw, slowest scene, a megapixel", must: 30, aim: 30, unit: milliseconds, known: "rich scenes are too slow"}
 	for _, prompt := range []string{"mountains with a lake at sunset", "low poly", "bauhaus tiles", "abstract gradient",
 		"tropical beach", "city at night", "poppy meadow", "misty forest", "desert", "saturn in space"} {
-		out.probes = append(out.probes, &probe{name: prompt, dir: l.dir, argv: []string{l.self, "-draw", prompt}, cost: anImage})
+		out.probes = append(out.probes, &probe{name: prompt, dir: l.dir, argv: []string{l.self, "-draw", prompt}, cost: counted})
 	}
 	out.read = func(l *lab) (figures, error) {
 		slowest := slices.MaxFunc(out.probes, func(a, b *probe) int {
