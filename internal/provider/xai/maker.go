@@ -53,6 +53,7 @@ type maker struct {
 	dial     func(ctx context.Context, network, addr string) (net.Conn, error) // to the endpoint
 	tls      *tls.Config
 	fetches  *http.Transport
+	offers   []provider.Offer
 }
 
 // New makes a maker for cfg. It fails with a *provider.Error of kind
@@ -88,6 +89,7 @@ func newMaker(cfg provider.Config, o Options) (*maker, error) {
 	}
 	m.dial = d.DialContext
 	m.fetches = m.fetchTransport()
+	m.offers = Offers(cfg)
 	return m, nil
 }
 
@@ -116,7 +118,7 @@ func trusted(endpoint *url.URL, trust []string) bool {
 // asPage reports whether requests are written as the published page has them.
 func (m *maker) asPage() bool { return m.cfg.Wire == "documented" && m.cfg.Transport != "grpc" }
 
-func (m *maker) Offer(model string) (provider.Offer, bool) { return Offer(m.cfg, model) }
+func (m *maker) Offer(model string) (provider.Offer, bool) { return named(m.offers, model) }
 
 // ready is why nothing can be asked.
 func (m *maker) ready(ctx context.Context) error {

@@ -177,10 +177,14 @@ func elsewhere(cfg provider.Config, model string) func(field, value string) stri
 
 // Offer finds a model by name or alias; "" is DefaultModel.
 func Offer(cfg provider.Config, model string) (provider.Offer, bool) {
+	return named(Offers(cfg), model)
+}
+
+func named(offers []provider.Offer, model string) (provider.Offer, bool) {
 	if model == "" {
 		model = DefaultModel
 	}
-	for _, o := range Offers(cfg) {
+	for _, o := range offers {
 		if o.Model == model || slices.Contains(o.Aliases, model) {
 			return o, true
 		}

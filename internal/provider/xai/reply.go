@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/imgbuild/imgbuild/internal/provider"
 )
@@ -72,11 +73,20 @@ type wireFailure struct {
 	Message string `json:"message"`
 }
 
+// readers are large for the sake of inline pictures. Most replies have none.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 32<<10) }}
+
 // read reads a 2xx answer. Inline pictures go to the spools of the sink, whose
 // error is returned.
 func (m *maker) read(resp *http.Response, n int, s provider.Sink) (*answer, error) {
 	limit := maxReply + int64(n)*m.maxImage/3*4
-	h := &hollow{in: bufio.NewReaderSize(io.LimitReader(resp.Body, limit+1), 32<<10), sink: s, maxImage: m.maxImage}
+	in := readers.Get().(*bufio.Reader)
+	in.Reset(io.LimitReader(resp.Body, limit+1))
+	defer func() {
+		in.Reset(nil)
+		readers.Put(in)
+	}()
+	h := &hollow{in: in, sink: s, maxImage: m.maxImage}
 	a := &answer{status: resp.StatusCode, requestID: m.clip(resp.Header.Get("X-Request-Id")), err: h.read()}
 	if h.sinkErr != nil {
 		return nil, fmt.Errorf("xai: %w", h.sinkErr)
