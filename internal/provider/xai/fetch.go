@@ -151,6 +151,7 @@ func (m *maker) fetchTransport() *http.Transport {
 		TLSHandshakeTimeout:    dialTime,
 		ResponseHeaderTimeout:  fetchIdle,
 		IdleConnTimeout:        fetchIdle,
+		MaxIdleConnsPerHost:    m.cfg.Parallelism, // else all but two of the jobs under way would dial for each poll
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
