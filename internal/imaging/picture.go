@@ -106,6 +106,10 @@ func fromImage(m image.Image, screen image.Rectangle) *Picture {
 	if m, ok := m.(*image.NRGBA); ok && m.Rect == screen && m.Stride == 4*w {
 		return &Picture{m.Pix[:4*w*h], w, h}
 	}
+	// A decoder gives this only for a picture without alpha, for which both mean the same.
+	if m, ok := m.(*image.RGBA); ok && m.Rect == screen && m.Stride == 4*w {
+		return &Picture{m.Pix[:4*w*h], w, h}
+	}
 	p := New(w, h)
 	switch m := m.(type) {
 	case *image.NRGBA64:
