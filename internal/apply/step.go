@@ -551,13 +551,10 @@ func (s *sink) Delivered(i int, from provider.Delivery, price provider.Money) er
 		}
 	}
 	d := delivery{Delivery: from, index: i, price: price}
+	var size int64
 	if p := s.puts[i]; from.URL == "" && p != nil {
-		d.content, d.data = p.content, p.data.Bytes()
+		d.content, d.data, size = p.content, slices.Concat(p.pieces...), p.size
 		delete(s.puts, i)
-	}
-	size := int64(len(d.data))
-	if size > keepInMemory {
-		d.data = nil // it is in the store
 	}
 	err := s.engine.Journal.Append(journal.Record{Type: journal.TypeReceipt, Attempt: s.id, Delivery: &journal.Delivery{
 		Index: i, URL: from.URL, Content: d.content, Bytes: size, MIME: from.MIME, Model: from.Model, RevisedPrompt: from.RevisedPrompt,
@@ -578,23 +575,46 @@ func (s *sink) Spool(i int) (io.WriteCloser, error) {
 }
 
 // put is bytes on their way into the store. They are gathered first: they are
-// decoded from memory anyway, and a part of a picture is worth nothing.
+// decoded from memory anyway, and a part of a picture is worth nothing. They
+// are gathered in pieces, since a slice that grows takes up to three times as
+// much.
 type put struct {
 	store   *store.Tiers
 	content digest.Content
-	data    bytes.Buffer
+	pieces  [][]byte
+	size    int64
 }
 
 func (p *put) Write(b []byte) (int, error) {
-	if most := imaging.DefaultLimits.Bytes; int64(p.data.Len()+len(b)) > most {
+	if most := imaging.DefaultLimits.Bytes; p.size+int64(len(b)) > most {
 		return 0, fmt.Errorf("the picture has more than %d bytes", most)
 	}
-	return p.data.Write(b)
+	for rest := b; len(rest) > 0; {
+		last := len(p.pieces) - 1
+		if last < 0 || len(p.pieces[last]) == cap(p.pieces[last]) {
+			p.pieces = append(p.pieces, make([]byte, 0, min(max(p.size, 8<<10), 1<<20))) // as many as there are
+			last++
+		}
+		into := p.pieces[last]
+		n := copy(into[len(into):cap(into)], rest)
+		p.pieces[last] = into[:len(into)+n]
+		p.size += int64(n)
+		rest = rest[n:]
+	}
+	return len(b), nil
 }
 
-// Close returns when the bytes are durable.
+// Close returns when the bytes are durable. Then only a few are kept: the other
+// images of the reply may take long to come.
 func (p *put) Close() (err error) {
-	p.content, _, err = p.store.Put(context.Background(), bytes.NewReader(p.data.Bytes()), imaging.DefaultLimits.Bytes)
+	readers := make([]io.Reader, len(p.pieces))
+	for i := range p.pieces {
+		readers[i] = bytes.NewReader(p.pieces[i])
+	}
+	p.content, _, err = p.store.Put(context.Background(), io.MultiReader(readers...), imaging.DefaultLimits.Bytes)
+	if p.size > keepInMemory {
+		p.pieces = nil // they are in the store
+	}
 	return err
 }
 
