@@ -115,6 +115,7 @@ type Error struct {
 	Hint       string        // ours: a command or an edit
 	RequestID  string        // the provider's, for its support
 	RetryAfter time.Duration // 0 if the provider said nothing
+	Cause      Kind          // of Unfinished: what kept the job from being asked for, 0 if nothing did
 	Price      Money         // billed for the failure
 	Priced     bool          // whether the provider told Price
 }
@@ -132,4 +133,6 @@ func (e *Error) Error() string {
 
 // StopsRun reports whether every other request of the same provider would fail
 // in the same way.
-func (e *Error) StopsRun() bool { return e.Kind == Credentials || e.Kind == Quota }
+func (e *Error) StopsRun() bool {
+	return e.Kind == Credentials || e.Kind == Quota || e.Cause == Credentials || e.Cause == Quota
+}

@@ -276,10 +276,22 @@ func TestStalls(t *testing.T) {
 			untilHead(c)
 			io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
 			for _, b := range []byte(`{"data":[{"url":"u"}]}`) {
-				time.Sleep(idleTime - time.Second)
+				time.Sleep(idleTime - 10*time.Second)
 				c.Write([]byte{b})
 			}
-		}, make1, 0, 22 * (idleTime - time.Second)},
+		}, make1, 0, 22 * (idleTime - 10*time.Second)},
+		"endless answer": {func(c net.Conn) {
+			untilHead(c)
+			io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n{")
+			for {
+				select {
+				case <-time.After(idleTime / 2):
+					c.Write([]byte{' '})
+				case <-forever:
+					return
+				}
+			}
+		}, make1, provider.InDoubt, replyTime},
 		"no picture":   {silent(""), fetch, provider.NotSent, fetchIdle},
 		"half picture": {silent("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n\x89"), fetch, provider.NotSent, fetchIdle},
 		"drip": {func(c net.Conn) {

@@ -345,6 +345,47 @@ func cutMessage(w http.ResponseWriter) {
 	panic(http.ErrAbortHandler)
 }
 
+// TestGRPCStalls: every silence ends, in the time that it is given.
+func TestGRPCStalls(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		say  func(w http.ResponseWriter)
+		want time.Duration
+	}{
+		"no answer": {func(http.ResponseWriter) { time.Sleep(time.Hour) }, firstByte},
+		"half a message": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/grpc")
+			w.Write([]byte{0, 0, 0})
+			w.(http.Flusher).Flush()
+			time.Sleep(time.Hour)
+		}, idleTime},
+		"a drip": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/grpc")
+			w.Write([]byte{0, 0, 0, 0xff, 0xff})
+			for range 100 {
+				w.Write([]byte{0x0a})
+				w.(http.Flusher).Flush()
+				time.Sleep(idleTime / 2)
+			}
+		}, replyTime},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); tt.say(w) }
+			inTime(t, provider.Config{Transport: "grpc"}, h, func(t *testing.T, m *maker) {
+				begun := time.Now()
+				_, err := m.Make(t.Context(), generate(1), &providertest.Recorder{})
+				if e := asError(t, err); e.Kind != provider.InDoubt {
+					t.Error(e)
+				}
+				if got := time.Since(begun).Round(time.Second); got != tt.want {
+					t.Errorf("took %s, want %s", got, tt.want)
+				}
+				time.Sleep(time.Hour) // the handler ends
+			})
+		})
+	}
+}
+
 // TestGRPCTLS: the real endpoint speaks HTTP/2 over TLS.
 func TestGRPCTLS(t *testing.T) {
 	t.Parallel()

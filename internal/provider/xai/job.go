@@ -2,6 +2,7 @@ package xai
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,21 +16,22 @@ import (
 // lowest known limit, 6 requests a second. The first one finds what a local
 // server has done at once.
 const (
-	firstPoll    = 100 * time.Millisecond
-	pollEvery    = 3 * time.Second
-	jobTime      = 15 * time.Minute // until a job is left to the next run
-	unheard      = 40               // polls without an answer, one after another, until then
-	unheardLater = 5                // the same, of a run that only looks after an earlier one
-	unknown      = 3                // polls that know no such job, likewise, until it is gone
+	firstPoll = 100 * time.Millisecond
+	pollEvery = 3 * time.Second
+	pollTime  = 30 * time.Second // of one poll, its answer included
+	jobTime   = 15 * time.Minute // until a job is left to the next run
 )
 
-// isJobID reports whether id may be put into a URL: up to 200 letters, digits,
-// dots, dashes and underscores, and not a dot first.
-func isJobID(id string) bool {
-	return id != "" && len(id) <= 200 && id[0] != '.' && !strings.ContainsFunc(id, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
-	})
+// patience is how many polls in a row may go wrong.
+type patience struct {
+	unheard int // without an answer, until the job is left to the next run
+	unknown int // answered that there is no such job, until it is in doubt
 }
+
+var (
+	whileSent = patience{unheard: 40, unknown: 10}
+	whenLater = patience{unheard: 5, unknown: 3}
+)
 
 // Resume polls the job that r became.
 func (m *maker) Resume(ctx context.Context, jobID string, r *provider.Request, s provider.Sink) (provider.Reply, error) {
@@ -40,54 +42,63 @@ func (m *maker) Resume(ctx context.Context, jobID string, r *provider.Request, s
 	if !ok { // it was there when the job was sent
 		offer.Price = func(*provider.Request) (provider.Money, bool) { return 0, false }
 	}
-	return m.poll(ctx, jobID, 0, unheardLater, r, &offer, s)
+	return m.poll(ctx, jobID, 0, whenLater, r, &offer, s)
 }
 
 // poll asks for a job until it has ended. Asking is free, so all that goes
 // wrong with it leaves the job as it is: Unfinished.
-func (m *maker) poll(ctx context.Context, jobID string, wait time.Duration, patience int, r *provider.Request, o *provider.Offer, s provider.Sink) (provider.Reply, error) {
+func (m *maker) poll(outer context.Context, jobID string, wait time.Duration, most patience, r *provider.Request, o *provider.Offer, s provider.Sink) (provider.Reply, error) {
 	if !isJobID(jobID) {
 		return provider.Reply{}, &provider.Error{Kind: provider.InDoubt, Message: "the id of its job can't be asked for: " + m.clip(jobID)}
 	}
-	missed, missing := 0, 0
-	for waited := wait; ; waited += wait {
-		if err := pause(ctx, wait); err != nil {
-			return provider.Reply{}, err
+	ctx, cancel := context.WithTimeout(outer, jobTime)
+	defer cancel()
+	last := &provider.Error{Message: "it is not ready"}
+	for unheard, unknown := 0, 0; ; {
+		if pause(ctx, wait) != nil {
+			if outer.Err() != nil {
+				return provider.Reply{}, outer.Err()
+			}
+			last.Message += fmt.Sprintf(" (asked for %s)", jobTime)
+			return provider.Reply{}, m.unfinished(jobID, last)
 		}
 		wait = min(max(2*wait, 10*firstPoll), pollEvery)
 		a, refused, err := m.ask(ctx, jobID, r, s)
 		switch {
+		case err != nil && outer.Err() == nil && ctx.Err() != nil:
+			continue // the pause will tell
 		case err != nil:
 			return provider.Reply{}, err // of the sink, or the run was abandoned
-		case a != nil && a.failure != nil:
+		case a != nil && a.failed:
 			return provider.Reply{}, m.jobFailed(a)
 		case a != nil:
 			return m.deliver(a, r, o, s)
 		case refused == nil: // pending
-			missed, missing = 0, 0
-		case refused.Kind == provider.Credentials, refused.Kind == provider.Quota:
+			unheard, unknown = 0, 0
+			continue
+		}
+		last = refused
+		switch {
+		case refused.StopsRun():
 			return provider.Reply{}, m.unfinished(jobID, refused)
 		case refused.Status == http.StatusNotFound || refused.Status == http.StatusGone:
 			// A job may be known a moment after its id is told.
-			if missing++; missing == unknown {
+			if unknown++; unknown == most.unknown {
 				return provider.Reply{}, &provider.Error{Kind: provider.InDoubt, Status: refused.Status, Code: refused.Code,
 					Message: "the provider does not know its job " + jobID + " any more"}
 			}
 		default:
-			if missed++; missed == patience {
+			if unheard++; unheard == most.unheard {
 				return provider.Reply{}, m.unfinished(jobID, refused)
 			}
 			wait = max(wait, refused.RetryAfter)
 			s.Waiting(wait, "its job can't be asked for: "+refused.Message)
 		}
-		if waited > jobTime {
-			return provider.Reply{}, m.unfinished(jobID, &provider.Error{Message: fmt.Sprintf("it is not ready after %s", jobTime)})
-		}
 	}
 }
 
 func (m *maker) unfinished(jobID string, why *provider.Error) *provider.Error {
-	return &provider.Error{Kind: provider.Unfinished, Status: why.Status, Code: why.Code, Hint: why.Hint,
+	return &provider.Error{Kind: provider.Unfinished, Cause: why.Kind, Status: why.Status, Code: why.Code, Hint: why.Hint,
 		Message: fmt.Sprintf("job %s was accepted: %s", jobID, why.Message)}
 }
 
@@ -103,42 +114,59 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // ask polls once. Both results are nil while the job is pending.
-func (m *maker) ask(ctx context.Context, jobID string, r *provider.Request, s provider.Sink) (*answer, *provider.Error, error) {
-	outer := ctx
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	u, err := url.Parse(m.endpoint.String() + "/images/" + jobID)
-	if err != nil {
-		return nil, nil, fmt.Errorf("xai: %w", err)
-	}
-	req := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: m.header()}).WithContext(ctx)
-	resp, err := m.fetches.RoundTrip(req)
-	if err != nil {
+func (m *maker) ask(outer context.Context, jobID string, r *provider.Request, s provider.Sink) (*answer, *provider.Error, error) {
+	ctx, cancel := context.WithTimeoutCause(outer, pollTime, errors.New("the answer took too long"))
+	defer cancel()
+	lost := func(err error) (*answer, *provider.Error, error) {
 		if outer.Err() != nil {
 			return nil, nil, outer.Err()
 		}
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
 		return nil, m.failed(provider.NotSent, err), nil
 	}
-	resp.Body = watch(resp.Body, fetchIdle, cancel)
+	u, err := url.Parse(m.endpoint.String() + "/images/" + url.PathEscape(jobID))
+	if err != nil {
+		return nil, nil, fmt.Errorf("xai: %w", err)
+	}
+	resp, err := m.fetches.RoundTrip((&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: m.header()}).WithContext(ctx))
+	if err != nil {
+		return lost(err)
+	}
 	defer resp.Body.Close()
-	switch {
-	case resp.StatusCode == http.StatusAccepted:
+	switch resp.StatusCode {
+	case http.StatusAccepted:
 		return nil, nil, nil
-	case resp.StatusCode != http.StatusOK:
+	case http.StatusOK:
+	default:
 		return nil, m.refusal(resp), nil
 	}
 	a, err := m.read(resp, r.N, s)
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case a.err != nil && outer.Err() != nil:
-		return nil, nil, outer.Err()
 	case a.err != nil:
-		return nil, m.failed(provider.NotSent, a.err), nil
-	case a.jobStatus == "pending" || a.jobStatus == "queued" || a.jobStatus == "processing":
+		return lost(a.err)
+	case a.jobStatus == "expired":
+		return nil, &provider.Error{Status: http.StatusGone, Message: "the job has expired"}, nil
+	case a.pending():
 		return nil, nil, nil
 	}
 	return a, nil, nil
+}
+
+// pending reports whether a is no end of a job: only pictures, the words done
+// and failed, or a plain answer without pictures end one.
+func (a *answer) pending() bool {
+	return len(a.images) == 0 && a.jobStatus != "done" && !a.failed && !(a.jobStatus == "" && a.none)
+}
+
+// isJobID reports whether id may be put into a URL: it stays one segment of the
+// path, however a server on the way reads that.
+func isJobID(id string) bool {
+	return id != "" && id != "." && id != ".." && len(id) <= 500 &&
+		!strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`/\%?#`, r) })
 }
 
 // jobStatus is the status that stands for the code of a failed job.
@@ -147,17 +175,20 @@ var jobStatus = map[string]int{
 }
 
 // jobFailed is how a job failed. That is a complete answer, whatever the code:
-// it was not made, and owes only what the answer says.
+// it was not made, and owes only what the answer says. The key was good when
+// the job was accepted, so what is not permitted is the picture.
 func (m *maker) jobFailed(a *answer) *provider.Error {
-	e := &provider.Error{Status: a.status, Code: m.clip(a.failure.Code), Message: m.clip("the job failed: " + a.failure.Message), RequestID: a.requestID}
-	e.Price, e.Priced = a.usage.money()
-	e.Kind, e.Hint = classify(max(jobStatus[a.failure.Code], 400), a.failure.Code, a.failure.Message)
+	e := m.explain(a.status, nil, a.body)
+	e.RequestID = a.requestID
+	e.Message = m.clip("the job failed: " + e.Message)
+	kind, hint := classify(max(jobStatus[e.Code], 400), e.Code, e.Message)
 	switch {
-	case e.Kind == provider.Moderated:
+	case kind == provider.Moderated, e.Code == "permission_denied":
+		e.Kind, e.Hint = provider.Moderated, "change the prompt"
 	case e.Price > 0:
-		e.Kind = provider.Unusable
+		e.Kind, e.Hint = provider.Unusable, ""
 	default:
-		e.Kind = provider.Rejected
+		e.Kind, e.Hint = provider.Rejected, hint
 	}
 	return e
 }

@@ -33,9 +33,11 @@ func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 func inTime(t *testing.T, cfg provider.Config, h http.HandlerFunc, f func(*testing.T, *maker)) {
 	synctest.Test(t, func(t *testing.T) {
 		listener := make(pipes)
-		server := &http.Server{Handler: h}
+		server := &http.Server{Handler: h, Protocols: new(http.Protocols)}
+		server.Protocols.SetHTTP1(true)
+		server.Protocols.SetUnencryptedHTTP2(true)
 		go server.Serve(listener)
-		cfg.Endpoint, cfg.Deferred = "http://127.0.0.1:1/v1", true
+		cfg.Endpoint, cfg.Deferred = "http://127.0.0.1:1/v1", cfg.Transport != "grpc"
 		m := mustMake(t, cfg)
 		m.dial = func(context.Context, string, string) (net.Conn, error) {
 			ours, theirs := net.Pipe()
@@ -45,6 +47,7 @@ func inTime(t *testing.T, cfg provider.Config, h http.HandlerFunc, f func(*testi
 		f(t, m)
 		m.fetches.CloseIdleConnections()
 		server.Close()
+		time.Sleep(time.Minute) // handlers that sleep see that nobody listens
 	})
 }
 
@@ -83,6 +86,18 @@ func (j *jobServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "1000")
 		io.WriteString(w, text)
 		panic(http.ErrAbortHandler)
+	case "drip":
+		for range 10_000 {
+			io.WriteString(w, " ")
+			w.(http.Flusher).Flush()
+			if r.Context().Err() != nil {
+				return
+			}
+			time.Sleep(25 * time.Second)
+		}
+	case "429h":
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(429)
 	case "202":
 		w.WriteHeader(202)
 	case "429":
@@ -107,18 +122,27 @@ func TestJob(t *testing.T) {
 		kind   provider.Kind // 0: one image
 		price  provider.Money
 		events []string
+		says   string
 		asked  int
 		within time.Duration
 	}{
-		"at once":        {polls: []string{jobDone}, asked: 1, within: 100 * time.Millisecond},
-		"after a while":  {polls: []string{"202", "202 ", `202 {"status":"pending"}`, `200 {"status":"pending"}`, jobDone}, asked: 5, within: 10 * time.Second},
-		"after trouble":  {polls: []string{"500", "cut {", "404", jobDone}, asked: 4, within: 10 * time.Second},
-		"after a limit":  {polls: []string{"429", jobDone}, asked: 2, within: 21 * time.Second, events: []string{"waiting 20s"}},
-		"garbage":        {polls: []string{"200 <html>"}, kind: provider.Unfinished, asked: unheard, within: 3 * time.Minute},
-		"unavailable":    {polls: []string{"500"}, kind: provider.Unfinished, asked: unheard, within: 3 * time.Minute},
-		"never":          {polls: []string{"202"}, kind: provider.Unfinished, asked: 302, within: jobTime + time.Minute},
-		"the key is bad": {polls: []string{"401"}, kind: provider.Unfinished, asked: 1, within: time.Second},
-		"forgotten":      {polls: []string{"202", "404"}, kind: provider.InDoubt, asked: 4, within: 10 * time.Second},
+		"at once":                  {polls: []string{jobDone}, asked: 1, within: 100 * time.Millisecond},
+		"after a while":            {polls: []string{"202", "202 ", `202 {"status":"pending"}`, `200 {"status":"pending"}`, jobDone}, asked: 5, within: 10 * time.Second},
+		"after trouble":            {polls: []string{"500", "cut {", "404", jobDone}, asked: 4, within: 10 * time.Second},
+		"after a limit":            {polls: []string{"429", jobDone}, asked: 2, within: 21 * time.Second, events: []string{"waiting 20s"}},
+		"garbage":                  {polls: []string{"200 <html>"}, kind: provider.Unfinished, asked: whileSent.unheard, within: 3 * time.Minute},
+		"unavailable":              {polls: []string{"500"}, kind: provider.Unfinished, asked: whileSent.unheard, within: 3 * time.Minute},
+		"never":                    {polls: []string{"202"}, kind: provider.Unfinished, asked: 301, within: jobTime + time.Second},
+		"limited for an hour":      {polls: []string{"429h"}, kind: provider.Unfinished, asked: 1, within: jobTime + time.Second},
+		"drips":                    {polls: []string{"drip", jobDone}, asked: 2, within: time.Minute},
+		"another word for pending": {polls: []string{`200 {"status":"RUNNING","data":[]}`, `200 {"status":"Pending","data":[]}`, jobDone}, asked: 3, within: 10 * time.Second},
+		"expired":                  {polls: []string{`200 {"status":"expired"}`}, kind: provider.InDoubt, asked: whileSent.unknown, within: time.Minute},
+		"the key is bad":           {polls: []string{"401"}, kind: provider.Unfinished, asked: 1, within: time.Second},
+		"forgotten":                {polls: []string{"202", "404"}, kind: provider.InDoubt, asked: 1 + whileSent.unknown, within: time.Minute},
+		"known late":               {polls: []string{"404", "404", "404", "404", jobDone}, asked: 5, within: 15 * time.Second},
+		"failed, barely":           {polls: []string{`200 {"status":"failed","error":"boom"}`}, kind: provider.Rejected, says: "the job failed: boom", asked: 1, within: time.Second},
+		"not permitted":            {polls: []string{`200 {"status":"failed","error":{"code":"permission_denied","message":"safety system"}}`}, kind: provider.Moderated, says: "safety system", asked: 1, within: time.Second},
+		"no images, spaced":        {polls: []string{`200 {"status":"done","data":[ ],"usage":{"cost_in_usd_ticks":7}}`}, kind: provider.Moderated, price: 7, asked: 1, within: time.Second},
 		"failed": {polls: []string{`200 {"status":"failed","error":{"code":"internal_error","message":"m"}}`},
 			kind: provider.Rejected, asked: 1, within: time.Second},
 		"failed and billed": {polls: []string{`200 {"status":"failed","error":{"code":"internal_error","message":"m"},"usage":{"cost_in_usd_ticks":7}}`},
@@ -154,8 +178,8 @@ func TestJob(t *testing.T) {
 					}
 					return
 				}
-				if e := asError(t, err); e.Kind != tt.kind || e.Price != tt.price || len(s.Images) > 0 {
-					t.Errorf("%+v, want %v for %s", e, tt.kind, tt.price)
+				if e := asError(t, err); e.Kind != tt.kind || e.Price != tt.price || len(s.Images) > 0 || !strings.Contains(e.Message, tt.says) {
+					t.Errorf("%+v, want %v for %s, saying %q", e, tt.kind, tt.price, tt.says)
 				}
 			})
 		})
@@ -189,7 +213,7 @@ func TestResume(t *testing.T) {
 		if _, err := m.Resume(t.Context(), jobID, request, &s); err != nil || len(s.Images) != 1 || server.posts != 0 {
 			t.Errorf("%v: %+v, %d POSTs", err, s.Images, server.posts)
 		}
-		for _, id := range []string{"", "..", "../api-key", "a/b", "a?b", strings.Repeat("a", 300), "\x00"} {
+		for _, id := range []string{"", "..", "../api-key", "a/b", "a?b", "..%2fb", strings.Repeat("a", 501), "a b", "\x00", "\u00e9"} {
 			if _, err := m.Resume(t.Context(), id, request, &s); asError(t, err).Kind != provider.InDoubt {
 				t.Errorf("%q: %v", id, err)
 			}
@@ -200,10 +224,26 @@ func TestResume(t *testing.T) {
 	})
 }
 
-// A server that does not know deferred answers at once; one that was not asked
-// to defer must not.
+// A server that does not know deferred answers at once; one that defers unasked,
+// or has more to say beside the id, has taken a job all the same.
 func TestNotDeferred(t *testing.T) {
 	t.Parallel()
+	for _, accepted := range []string{`{"request_id":"job-1"}`, `{"request_id":"job-1","status":"pending","data":[]}`} {
+		h := func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == "POST" {
+				io.WriteString(w, accepted)
+				return
+			}
+			io.WriteString(w, strings.TrimPrefix(jobDone, "200 "))
+		}
+		inTime(t, provider.Config{}, h, func(t *testing.T, m *maker) {
+			m.cfg.Deferred = false
+			var s providertest.Recorder
+			if _, err := m.Make(t.Context(), generate(1), &s); err != nil || len(s.Images) != 1 || s.Count("accepted job-1") != 1 {
+				t.Errorf("%s: %v: %q", accepted, err, s.Events)
+			}
+		})
+	}
 	plain := func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, `{"data":[{"url":"https://imgen.x.ai/a.jpg"}]}`)
 	}

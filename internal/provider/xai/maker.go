@@ -26,6 +26,7 @@ const (
 	dialTime  = 10 * time.Second // and as long again for TLS
 	firstByte = 10 * time.Minute // of the reply; drawing takes seconds, a queue minutes
 	idleTime  = 60 * time.Second // between two pieces of the reply
+	replyTime = 20 * time.Minute // for all of them: a drip must not hold a run for ever
 	maxImage  = 64 << 20         // bytes of one picture, inline or downloaded
 )
 
@@ -163,13 +164,14 @@ func (m *maker) Make(ctx context.Context, r *provider.Request, s provider.Sink) 
 	if err != nil {
 		return provider.Reply{}, err
 	}
-	if a.err != nil || len(a.images) > 0 || a.none || a.jobID == "" || !m.cfg.Deferred {
+	if a.err != nil || len(a.images) > 0 || a.jobID == "" || a.failed || a.jobStatus == "done" {
 		return m.deliver(a, r, &offer, s)
 	}
+	// An id without pictures is a job, whatever else stands beside it.
 	if err := s.Accepted(a.jobID); err != nil {
 		return provider.Reply{}, fmt.Errorf("xai: %w", err)
 	}
-	return m.poll(ctx, a.jobID, firstPoll, unheard, r, &offer, s)
+	return m.poll(ctx, a.jobID, firstPoll, whileSent, r, &offer, s)
 }
 
 // open connects and tells the sink that the request is about to be sent.
@@ -286,17 +288,21 @@ func newUpload(b []byte) io.ReadCloser {
 	return io.NopCloser(struct{ io.Reader }{bytes.NewReader(b)})
 }
 
-// watched ends a body that stalls.
+// watched ends a body that stalls, or that drips for longer than replyTime.
 type watched struct {
 	io.ReadCloser
-	timer *time.Timer
-	idle  time.Duration
+	timer, end *time.Timer
+	idle       time.Duration
 }
 
-var errIdle = errors.New("nothing came for too long")
+var (
+	errIdle = errors.New("nothing came for too long")
+	errSlow = errors.New("it came too slowly")
+)
 
 func watch(body io.ReadCloser, idle time.Duration, cancel context.CancelCauseFunc) io.ReadCloser {
-	return &watched{body, time.AfterFunc(idle, func() { cancel(errIdle); body.Close() }), idle}
+	stop := func(why error) func() { return func() { cancel(why); body.Close() } }
+	return &watched{body, time.AfterFunc(idle, stop(errIdle)), time.AfterFunc(replyTime, stop(errSlow)), idle}
 }
 
 func (w *watched) Read(p []byte) (int, error) {
@@ -309,6 +315,7 @@ func (w *watched) Read(p []byte) (int, error) {
 
 func (w *watched) Close() error {
 	w.timer.Stop()
+	w.end.Stop()
 	return w.ReadCloser.Close()
 }
 

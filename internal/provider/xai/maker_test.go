@@ -157,7 +157,6 @@ func TestReplies(t *testing.T) {
 		"doubt_503":             {kind: provider.InDoubt, after: 7 * time.Second},
 		"doubt_529":             {kind: provider.InDoubt},
 		"doubt_html":            {kind: provider.InDoubt},
-		"doubt_deferred":        {kind: provider.InDoubt},
 		"doubt_no_data":         {kind: provider.InDoubt, price: 1, priced: true},
 		"redirect_308":          {kind: provider.Rejected},
 	}

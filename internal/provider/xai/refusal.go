@@ -87,9 +87,13 @@ func classify(status int, code, text string) (provider.Kind, string) {
 func (m *maker) refusal(resp *http.Response) *provider.Error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxError))
 	e := m.explain(resp.StatusCode, resp.Header, body)
-	if err != nil {
+	switch {
+	case err != nil:
 		e.Kind = provider.InDoubt
 		e.Message = m.clip("the reply broke off: " + err.Error())
+	case e.Kind == provider.Rejected && e.Price > 0:
+		// What is billed must not be bought again, whatever words it comes in.
+		e.Kind = provider.Unusable
 	}
 	return e
 }

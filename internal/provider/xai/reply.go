@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -17,7 +18,10 @@ import (
 
 const (
 	maxReply = 4 << 20 // of JSON, without inline pictures
-	maxCount = 100     // pictures in a reply, and ten times that many open brackets
+	maxCount = 30      // pictures in a reply, three times what may be asked for
+	maxDepth = 1000    // open brackets
+
+	maxPrice = 10_000 * provider.Dollar // of a call; beyond it is no price
 )
 
 // wireImage is an element of data. Only url or b64_json is needed.
@@ -40,7 +44,10 @@ func (u *wireUsage) money() (provider.Money, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(u.Ticks.String(), 10, 64)
-	return provider.Money(max(n, 0)), err == nil && n >= 0
+	if err != nil || n < 0 || n > int64(maxPrice) {
+		return 0, false
+	}
+	return provider.Money(n), true
 }
 
 // lax decodes what it can: a field of the wrong type counts as absent.
@@ -62,15 +69,9 @@ type answer struct {
 	usage     *wireUsage
 	jobID     string // instead of images
 	jobStatus string
-	failure   *wireFailure // of a job
-	body      []byte       // without inline pictures
-	err       error        // the reply broke off, or is no reply
-}
-
-// wireFailure is why a job failed.
-type wireFailure struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	failed    bool   // the job
+	body      []byte // without inline pictures
+	err       error  // the reply broke off, or is no reply
 }
 
 // readers are large for the sake of inline pictures. Most replies have none.
@@ -97,19 +98,15 @@ func (m *maker) read(resp *http.Response, n int, s provider.Sink) (*answer, erro
 		Usage     *wireUsage      `json:"usage"`
 		RequestID string          `json:"request_id"`
 		Status    string          `json:"status"`
-		Error     json.RawMessage `json:"error"`
 	}
 	if a.err == nil {
 		a.err = lax(h.out.Bytes(), &top)
 	}
-	if top.Status == "failed" {
-		a.failure = &wireFailure{}
-		if lax(top.Error, a.failure) != nil {
-			a.failure.Message = string(top.Error)
-		}
-	}
-	a.images, a.none, a.body = h.images, string(bytes.TrimSpace(top.Data)) == "[]", h.out.Bytes()
-	a.model, a.usage, a.jobID, a.jobStatus = top.Model, top.Usage, top.RequestID, top.Status
+	var data []json.RawMessage
+	a.none = len(h.images) == 0 && json.Unmarshal(top.Data, &data) == nil && data != nil && len(data) == 0
+	a.images, a.body = h.images, h.out.Bytes()
+	a.model, a.usage, a.jobID, a.jobStatus = top.Model, top.Usage, top.RequestID, strings.ToLower(top.Status)
+	a.failed = a.jobStatus == "failed"
 	return a, nil
 }
 
@@ -248,7 +245,7 @@ func (h *hollow) read() error {
 			if h.inData("{[") {
 				h.start, h.current = h.out.Len()-1, gotImage{}
 			}
-			if len(h.stack) == 10*maxCount || len(h.images) == maxCount {
+			if len(h.stack) == maxDepth || len(h.images) == maxCount {
 				return errTooLong
 			}
 			h.stack = append(h.stack, c)
