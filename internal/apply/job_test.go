@@ -57,7 +57,7 @@ func TestJobOfAnEarlierRun(t *testing.T) {
 			s.open(func(e *Engine, root *workspace.Root) {
 				res, err := e.Apply(t.Context(), s.stop, s.plan(e, root))
 				if err == nil {
-					err = e.Settle()
+					err = e.Settle(true)
 				}
 				if err != nil {
 					t.Fatal(err)

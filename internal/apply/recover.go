@@ -1,11 +1,13 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -65,15 +67,29 @@ func Jobs(attempts []journal.Attempt) (n int) {
 }
 
 // isJob reports whether there is a job to ask for. Of a job with several
-// images a crash may have kept only some of the receipts.
+// images a crash may have kept only some of the receipts; and a job that was
+// not found may be found later: asking is free.
 func isJob(a *journal.Attempt) bool {
-	return a.Phase == journal.Accepted || a.JobID != "" && a.Phase == journal.Delivered && len(a.Deliveries) < a.N
+	switch a.Phase {
+	case journal.Accepted:
+		return true
+	case journal.InDoubt:
+		return a.JobID != ""
+	case journal.Delivered, journal.Stored:
+		return a.JobID != "" && len(a.Deliveries) < a.N
+	}
+	return false
 }
+
+// recoverTime is how long a run waits for the jobs of an earlier one. What is
+// not ready then stands in the plan, and the rest goes on.
+const recoverTime = 30 * time.Second
 
 // resumption is what became of a job of an earlier run.
 type resumption struct {
 	sink     *sink
 	purchase purchase
+	rec      Recovery // of what had been delivered already
 }
 
 // resumeAll polls the jobs side by side.
@@ -98,47 +114,75 @@ func (e *Engine) resumeAll(ctx context.Context, attempts []journal.Attempt) map[
 func (e *Engine) resume(ctx context.Context, a *journal.Attempt, out *resumption) {
 	request := requestOf(a)
 	s := &sink{engine: e, address: spec.Address(a.Address), provider: a.Provider, digest: a.Request, fields: a.Fields, request: request, id: a.ID,
-		sent: true, jobID: a.JobID, tell: func(Event) {}, came: func(provider.Money, []byte) {}}
+		resumed: true, known: map[int]bool{}, sent: true, jobID: a.JobID, tell: func(Event) {}, came: func(provider.Money, []byte) {}}
 	if a.N > 0 {
 		s.each = a.Estimate / provider.Money(a.N)
 	}
 	out.sink = s
-	maker, err := e.Maker(a.Provider)
-	if err != nil {
-		out.purchase.err = &provider.Error{Kind: provider.Unfinished, Message: fmt.Sprintf("job %s was accepted: %v", a.JobID, err)}
+	// What was told already is fetched first: its URL may end.
+	for k := range a.Deliveries {
+		d := &a.Deliveries[k]
+		s.known[d.Index] = true
+		if d.Refused == "" && d.Width == 0 {
+			if err := e.fetch(ctx, a, d, &out.rec); err != nil {
+				out.purchase.err = err
+				return
+			}
+		}
+	}
+	unfinished := func(format string, args ...any) *provider.Error {
+		return &provider.Error{Kind: provider.Unfinished, Message: fmt.Sprintf("job %s was accepted ", a.JobID) + fmt.Sprintf(format, args...)}
+	}
+	if here := e.endpoint(a.Provider); here != a.Endpoint {
+		// Another server would not know it, and would make it look lost.
+		out.purchase.err = unfinished("by %s, and %s asks %s now", where(a.Endpoint), a.Provider, where(here))
 		return
 	}
-	reply, err := maker.Resume(ctx, a.JobID, request, s)
+	maker, err := e.Maker(a.Provider)
+	if err != nil {
+		out.purchase.err = unfinished("and can't be asked for: %v", err)
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, recoverTime)
+	defer cancel()
+	reply, err := maker.Resume(limited, a.JobID, request, s)
+	var pe *provider.Error
+	if errors.As(err, &pe) && pe.Kind == provider.InDoubt && a.Phase == journal.InDoubt {
+		out.purchase.err = err // as before
+		return
+	}
 	e.conclude(ctx, maker, s, reply, err, &out.purchase)
 }
+
+func where(endpoint string) string { return cmp.Or(endpoint, "the provider's own endpoint") }
 
 // tell brings a up to date and reports whether it stays open.
 func (r *resumption) tell(a *journal.Attempt, rec *Recovery) (open bool, err error) {
 	p := &r.purchase
-	rec.Images += len(p.images)
-	rec.Lost += len(p.refused)
+	rec.Images += len(p.images) + r.rec.Images
+	rec.Lost += len(p.refused) + r.rec.Lost
 	var pe *provider.Error
 	errors.As(p.err, &pe)
 	switch {
 	case p.err == nil:
+		return false, nil
 	case pe != nil && pe.Kind == provider.InDoubt:
-		a.Phase, a.Doubt = journal.InDoubt, p.doubt
-		rec.Doubts++
-		rec.Price += p.doubt
+		if a.Phase != journal.InDoubt {
+			a.Phase, a.Doubt = journal.InDoubt, p.doubt
+			rec.Doubts++
+			rec.Price += p.doubt
+		}
 		return true, nil
 	case len(r.sink.deliveries) > len(p.images)+len(p.refused):
 		// Receipts are there, and not all bytes yet.
-		a.Phase, a.Deliveries = journal.Delivered, nil
+		a.Phase = journal.Delivered
 		for _, d := range r.sink.deliveries {
 			a.Deliveries = append(a.Deliveries, journal.Delivery{Index: d.index, URL: d.URL, Price: d.price})
 		}
-		return true, fmt.Errorf("%s: %w", a.Address, p.err)
 	case verdict(pe):
 		return false, nil // journaled
-	default:
-		return true, fmt.Errorf("%s: %w", a.Address, p.err)
 	}
-	return false, nil
+	return true, fmt.Errorf("%s: %w", a.Address, p.err)
 }
 
 // requestOf is the request of an attempt, without the bytes of its inputs.
@@ -257,6 +301,10 @@ func Unfinished(attempts []journal.Attempt) (run string, spent provider.Money) {
 		switch a.Phase {
 		case journal.Sent, journal.Accepted:
 			spent += a.Estimate
+		case journal.Delivered, journal.Stored:
+			if a.N > len(a.Deliveries) {
+				spent += a.Estimate / provider.Money(a.N) * provider.Money(a.N-len(a.Deliveries))
+			}
 		case journal.InDoubt:
 			spent += a.Doubt
 		}
@@ -265,16 +313,17 @@ func Unfinished(attempts []journal.Attempt) (run string, spent provider.Money) {
 }
 
 // Settle compacts the journal once the lock is durable: only what is in doubt
-// stays.
-func (e *Engine) Settle() error {
+// or under way stays. ended tells whether the run that spends has ended; a verb
+// that buys nothing is none, and must not free the budget of one that died.
+func (e *Engine) Settle(ended bool) error {
 	if err := e.Store.Sync(); err != nil {
 		return err
 	}
-	ended := map[string]bool{}
+	runs := map[string]bool{}
 	err := e.Journal.Compact(func(a journal.Attempt) bool {
-		keep := a.Phase == journal.InDoubt || a.Phase == journal.Accepted || a.Phase == journal.Sent || Unsettled(a)
-		if keep && a.Run != "" {
-			ended[a.Run] = true
+		keep := a.Phase == journal.InDoubt || a.Phase == journal.Accepted || a.Phase == journal.Sent || Unsettled(a) || isJob(&a)
+		if keep && a.Run != "" && ended {
+			runs[a.Run] = true
 		}
 		return keep
 	})
@@ -283,7 +332,7 @@ func (e *Engine) Settle() error {
 	}
 	// A crash before this counts what is kept for the budget of the next run:
 	// too careful, and never too little.
-	for run := range ended {
+	for run := range runs {
 		if err := e.Journal.Append(journal.Record{Type: journal.TypeRunEnd, Attempt: e.Process, Reason: run}); err != nil {
 			return err
 		}

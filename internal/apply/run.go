@@ -36,6 +36,7 @@ type Engine struct {
 	Lock     *lock.Lock // owned by Apply until it returns
 	SaveLock func(*lock.Lock) error
 	Maker    func(provider string) (provider.Maker, error)
+	Endpoint func(provider string) string // where it is asked; "" for its own. May be nil
 	Offer    func(providerKey, model string) (*provider.Offer, bool)
 
 	Process     string // unique among all processes that work on the project: letters, digits and dashes
@@ -347,9 +348,8 @@ func (r *runner) prepare(i int, step *plan.Step) (*job, EventKind, error) {
 		j.need = max(0, step.N-len(j.have))
 	}
 	if j.need > 0 {
-		if id := r.doubtful(j); id != "" {
-			return nil, Skipped, &hinted{fmt.Errorf("it was sent before and not answered (%s); it may have been paid", id),
-				"imgbuild plan -retry-in-doubt makes a plan that sends it again"}
+		if err := r.open(j); err != nil {
+			return nil, Skipped, err
 		}
 	}
 	if j.need > 0 {
@@ -440,20 +440,27 @@ func (r *runner) freeToWrite(j *job) error {
 	return nil
 }
 
-// doubtful is an attempt for the request that is in doubt and that the plan
-// does not send again.
-func (r *runner) doubtful(j *job) string {
-	for _, a := range r.Open {
-		if a.Phase != journal.InDoubt || a.Request != j.digest || slices.Contains(j.step.Again, a.ID) {
+// open is why the request must not be sent: an attempt of an earlier run is in
+// doubt, or its result is not in yet, and the plan does not send it again.
+func (r *runner) open(j *job) error {
+	for i := range r.Open {
+		a := &r.Open[i]
+		if a.Request != j.digest || slices.Contains(j.step.Again, a.ID) {
 			continue
 		}
 		address := spec.Address(a.Address)
 		// The doubt of an image that is not there any more may be that of this one, renamed.
-		if _, planned := r.at[address]; address == j.step.Address || !planned && r.Lock.Get(address) == nil {
-			return a.ID
+		if _, planned := r.at[address]; address != j.step.Address && (planned || r.Lock.Get(address) != nil) {
+			continue
 		}
+		if a.Phase == journal.InDoubt {
+			return &hinted{fmt.Errorf("it was sent before and not answered (%s); it may have been paid", a.ID),
+				"imgbuild plan -retry-in-doubt makes a plan that sends it again"}
+		}
+		return &hinted{fmt.Errorf("an earlier run sent it, and the result is not in yet (%s)", a.ID),
+			"imgbuild apply asks for it again; nothing is bought a second time"}
 	}
-	return ""
+	return nil
 }
 
 // unclaimed are images bought before that no entry of the lock holds; of a
@@ -578,7 +585,7 @@ func (r *runner) concludeWith(i int, kind EventKind, err error, ev Event) {
 		}
 		return
 	}
-	if r.FailFast && (kind == Failed || kind == Doubtful) {
+	if r.FailFast && (kind == Failed || kind == Doubtful || kind == Accepted) {
 		r.halted = true
 	}
 	r.fail(i, string(step.Address))

@@ -128,9 +128,6 @@ func (e *Engine) buy(ctx context.Context, j *job) (p purchase) {
 	if offer, ok := maker.Offer(j.request.Model); ok && offer.MaxN > 0 {
 		most = min(most, offer.MaxN)
 	}
-	if err := e.resolveDoubts(j); err != nil {
-		return purchase{err: err}
-	}
 	for call := 0; len(p.images) < j.need; call++ {
 		r := j.request
 		r.N = min(most, j.need-len(p.images))
@@ -147,19 +144,15 @@ func (e *Engine) buy(ctx context.Context, j *job) (p purchase) {
 	return p
 }
 
-// resolveDoubts closes what is in doubt for the request: the user asked to
-// send it again.
-func (e *Engine) resolveDoubts(j *job) error {
-	var records []journal.Record
+// givenUp are the open attempts for the request that the user asked to send
+// again.
+func (e *Engine) givenUp(j *job) (ids []string) {
 	for _, a := range e.Open {
 		if slices.Contains(j.step.Again, a.ID) {
-			records = append(records, journal.Record{Type: journal.TypeResolved, Attempt: a.ID, Reason: "sent again"})
+			ids = append(ids, a.ID)
 		}
 	}
-	if len(records) == 0 {
-		return nil
-	}
-	return e.Journal.Append(records...)
+	return ids
 }
 
 // load reads the pictures and the mask of an edit.
@@ -284,6 +277,7 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 		ev.At, ev.Address, ev.Verb = e.Now(), j.step.Address, j.step.Verb
 		e.events <- ev
 	}
+	s.again = e.givenUp(j)
 	s.came = func(price provider.Money, b []byte) {
 		if len(j.have)+len(p.images) == j.step.Pick {
 			p.picked = b
@@ -305,17 +299,22 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 		e.takeIn(ctx, maker, s, reply, p)
 	}
 	took, id := p.err, s.id
-	rest := s.each * provider.Money(max(0, s.request.N-len(s.deliveries))) // of images of which nothing came
+	missing := max(0, s.request.N-len(s.deliveries)-len(s.known))
+	rest := s.each * provider.Money(missing) // of images of which nothing came
 	switch {
 	case s.jobID != "" && err != nil && !verdict(pe):
 		// The job goes on without us.
 		p.refuse = pe != nil && pe.StopsRun()
 		if pe == nil || pe.Kind != provider.Unfinished {
-			pe = &provider.Error{Kind: provider.Unfinished, Message: fmt.Sprintf("job %s was accepted; given up before it ended: %v", s.jobID, err)}
+			why := "given up before it ended: " + err.Error()
+			if errors.Is(err, context.DeadlineExceeded) {
+				why = "it is not ready"
+			}
+			pe = &provider.Error{Kind: provider.Unfinished, Message: fmt.Sprintf("job %s was accepted; %s", s.jobID, why)}
 		}
 		p.doubt += rest
 		p.err = errors.Join(&hinted{pe, cmp.Or(pe.Hint, "the next imgbuild apply picks it up; nothing is bought again")}, took)
-	case err == nil && len(s.deliveries) < s.request.N:
+	case err == nil && (missing > 0 || s.resumed):
 		// The reply is complete: what it lacks will not come any more.
 		p.err = errors.Join(p.err, e.Journal.Append(journal.Record{Type: journal.TypeDone, Attempt: id}))
 	case err == nil:
@@ -328,13 +327,15 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 		p.err = errors.Join(&hinted{pe, "it is not sent again unless you ask: imgbuild apply -retry-in-doubt"},
 			e.Journal.Append(journal.Record{Type: journal.TypeInDoubt, Attempt: id, Reason: pe.Error(), Price: rest}), took)
 	case pe != nil && (pe.Kind == provider.Moderated || pe.Kind == provider.Unusable):
-		price := pe.Price
-		if !pe.Priced {
-			price = rest
+		price, charged := pe.Price, "%s was charged"
+		if pe.Priced {
+			p.paid += price
+		} else {
+			price, charged = rest, "up to %s may have been charged"
+			p.doubt += price
 		}
-		p.paid += price
 		p.refuse_(pe.Kind.String(), pe.Message, price, s.digest)
-		pe.Message += fmt.Sprintf(" (%s was charged)", price)
+		pe.Message += fmt.Sprintf(" ("+charged+")", price)
 		p.err = errors.Join(&hinted{pe, "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"},
 			e.Journal.Append(journal.Record{Type: journal.TypeUnusable, Attempt: id, Reason: pe.Kind.String(), Price: price}),
 			e.Store.Record(s.digest, s.fields, store.Roll{ID: id, Refused: pe.Kind.String(), Image: provider.Image{Price: price}}), took)
@@ -472,6 +473,12 @@ func (e *Engine) check(b []byte, r *provider.Request, im *provider.Image) (why s
 	if !r.Size.IsZero() && r.Size != (provider.Size{Width: info.Width, Height: info.Height}) {
 		return fmt.Sprintf("it is %dx%d, asked was %s", info.Width, info.Height, r.Size)
 	}
+	// "1k" stands for the area of 1024 x 1024. Ratios and edits make it vary, so
+	// only what is far too small is not what was asked.
+	if k, err := strconv.ParseFloat(strings.TrimSuffix(r.Resolution, "k"), 64); err == nil && r.Size.IsZero() && !r.IsEdit() &&
+		float64(info.Width)*float64(info.Height) < 0.4*k*k*1024*1024 {
+		return fmt.Sprintf("it is %dx%d, asked was %s", info.Width, info.Height, r.Resolution)
+	}
 	if w, h, ok := strings.Cut(r.AspectRatio, ":"); ok {
 		a, err1 := strconv.ParseFloat(w, 64)
 		b, err2 := strconv.ParseFloat(h, 64)
@@ -497,6 +504,10 @@ type sink struct {
 	tell     func(Event)
 	came     func(price provider.Money, b []byte) // an image was taken in
 
+	again   []string     // attempts that this one replaces
+	resumed bool         // the call is of an earlier run
+	known   map[int]bool // images that an earlier run was told of
+
 	sent       bool
 	jobID      string
 	deliveries []delivery
@@ -517,13 +528,31 @@ func (s *sink) Sent() error {
 	}
 	// The intent goes out with the first byte and not before: until then there
 	// is nothing to remember.
-	err := s.engine.Journal.Append(
-		journal.Record{Type: journal.TypeIntent, Attempt: s.id, Intent: &journal.Intent{
-			Run: s.engine.Run, Address: string(s.address), Request: s.digest, Fields: s.fields, Provider: s.provider,
+	records := []journal.Record{
+		{Type: journal.TypeIntent, Attempt: s.id, Intent: &journal.Intent{
+			Run: s.engine.Run, Address: string(s.address), Request: s.digest, Fields: s.fields, Provider: s.provider, Endpoint: s.engine.endpoint(s.provider),
 			N: s.request.N, First: s.request.First, Estimate: s.each * provider.Money(s.request.N), Started: s.engine.Now()}},
-		journal.Record{Type: journal.TypeSent, Attempt: s.id})
+		{Type: journal.TypeSent, Attempt: s.id},
+	}
+	// What it replaces is settled by its leaving: before, a failure to connect
+	// would have forgotten a doubt and its price.
+	for _, id := range s.again {
+		records = append(records, journal.Record{Type: journal.TypeResolved, Attempt: id, Reason: "sent again"})
+	}
+	err := s.engine.Journal.Append(records...)
 	s.sent = err == nil
+	if s.sent {
+		s.again = nil
+	}
 	return err
+}
+
+// endpoint is where a provider is asked.
+func (e *Engine) endpoint(key string) string {
+	if e.Endpoint == nil {
+		return ""
+	}
+	return e.Endpoint(key)
 }
 
 func (s *sink) Answered() error {
@@ -545,6 +574,9 @@ func (s *sink) Accepted(jobID string) error {
 }
 
 func (s *sink) Delivered(i int, from provider.Delivery, price provider.Money) error {
+	if s.known[i] {
+		return nil
+	}
 	if !s.sent {
 		if err := s.Sent(); err != nil {
 			return err

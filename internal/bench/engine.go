@@ -242,7 +242,7 @@ func applyAll(dir string, images []spec.Image, maker provider.Maker) (err error)
 	if done := result.Count(apply.Done); done != len(images) {
 		return fmt.Errorf("%d of %d images done: %s", done, len(images), firstFailure(result))
 	}
-	return errors.Join(e.Settle(), root.SaveIndex())
+	return errors.Join(e.Settle(true), root.SaveIndex())
 }
 
 // planAll plans images of which nothing is known yet.

@@ -187,7 +187,7 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 	rand.Read(id[:])
 	e := &apply.Engine{
 		Out: s.out, Sources: s.root, Store: s.store, Journal: j, Lock: s.lock, Offer: s.offer,
-		SaveLock: s.saveLock, Maker: s.makers(), Parallelism: f.parallelism, FailFast: f.failFast,
+		SaveLock: s.saveLock, Maker: s.makers(), Endpoint: func(key string) string { c, _ := s.provider(key); return c.Endpoint }, Parallelism: f.parallelism, FailFast: f.failFast,
 		Process: s.env.Now().UTC().Format("20060102T150405") + "-" + hex.EncodeToString(id[:]), Now: s.env.Now,
 	}
 	f.written = state.Written
@@ -202,7 +202,11 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 		e.Run = e.Process
 	}
 	if n := apply.Jobs(state.Attempts); n > 0 && !f.offline {
-		fmt.Fprintf(s.env.Stderr, "An earlier run left %d %s with the provider: asking for the result.\n", n, noun(n, "request", "requests"))
+		text := fmt.Sprintf("An earlier run left %d %s with the provider: asking for the result.", n, noun(n, "request", "requests"))
+		fmt.Fprintln(s.env.Stderr, text)
+		if s.stream != nil {
+			s.stream.Write(report.Line{Type: "recovering", Message: text})
+		}
 	}
 	rec, err := e.Recover(ctx, state)
 	if err != nil {
@@ -403,7 +407,7 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 	err = errors.Join(err, s.promoteAll(e))
 	if err == nil {
 		// The lock is durable: from here on the journal needs only what is in doubt.
-		err = e.Settle()
+		err = e.Settle(!f.offline)
 	}
 	_ = s.out.SaveIndex() // advisory
 	if !f.json && (p.Changes() || p.Summary.Standing > 0) {

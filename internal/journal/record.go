@@ -57,8 +57,9 @@ type Intent struct {
 	Provider string           `json:"provider"` // key: "xai" or "xai.eu"
 	N        int              `json:"n"`        // images asked for
 	First    int              `json:"first,omitempty"`
-	Estimate provider.Money   `json:"estimate,omitzero"` // of the call
-	Run      string           `json:"run,omitempty"`     // whose budget it is
+	Estimate provider.Money   `json:"estimate,omitzero"`  // of the call
+	Run      string           `json:"run,omitempty"`      // whose budget it is
+	Endpoint string           `json:"endpoint,omitempty"` // where it is sent; "" for the provider's own
 	Started  time.Time        `json:"started,omitzero"`
 }
 
