@@ -21,6 +21,7 @@ type unbase64 struct {
 	past bool // past the place where a data URL may begin
 	done bool // padding was seen
 	size int64
+	mime string // that a data URL claims
 	bad  string // why the picture can't be used
 	err  error  // of the writer
 }
@@ -51,6 +52,8 @@ func (u *unbase64) put(c byte) {
 		if !bytes.HasSuffix(u.in[:u.n], []byte(";base64,")) {
 			u.bad = "a data URL that is not base64"
 		}
+		mime, _, _ := bytes.Cut(u.in[len("data:"):u.n], []byte(";"))
+		u.mime = string(mime)
 		u.n, u.past = 0, true
 	}
 }

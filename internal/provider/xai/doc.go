@@ -18,7 +18,8 @@
 // twice the weight) over the same kind of connection, with the messages of
 // package xaipb. It has one wire, that of today, without 21:9, 5:2, 1.5k and
 // jobs, and its base64 is a data URL. Replies and refusals of both are brought
-// into one form before anything is decided.
+// into one form before anything is decided. Inline pictures of both are decoded
+// and spooled as they arrive: a reply takes no more memory than its captions.
 //
 // # Jobs
 //

@@ -1,16 +1,15 @@
 package xai
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -78,7 +77,7 @@ func (m *maker) makeGRPC(ctx context.Context, r *provider.Request, o *provider.O
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	limit := maxReply + int64(r.N)*m.maxImage/3*4
-	once := &onceClient{maker: m, conn: conn, cancel: cancel}
+	once := &onceClient{maker: m, conn: conn, cancel: cancel, limit: limit, sink: s}
 	client := connect.NewClient[xaipb.GenerateImageRequest, xaipb.ImageResponse](
 		once, m.endpoint.Scheme+"://"+m.endpoint.Host+xaipb.GenerateImage,
 		connect.WithGRPC(),
@@ -92,6 +91,9 @@ func (m *maker) makeGRPC(ctx context.Context, r *provider.Request, o *provider.O
 		}
 	}
 	resp, err := client.CallUnary(ctx, req)
+	if once.reply != nil && once.reply.sinkErr != nil {
+		return provider.Reply{}, fmt.Errorf("xai: %w", once.reply.sinkErr)
+	}
 	if err != nil {
 		if once.refused != nil {
 			return provider.Reply{}, once.refused
@@ -101,10 +103,7 @@ func (m *maker) makeGRPC(ctx context.Context, r *provider.Request, o *provider.O
 		}
 		return provider.Reply{}, m.status(err)
 	}
-	a, err := m.unpack(resp.Msg, s)
-	if err != nil {
-		return provider.Reply{}, fmt.Errorf("xai: %w", err)
-	}
+	a := unpack(resp.Msg, once.reply.images)
 	a.requestID = m.clip(resp.Header().Get("X-Request-Id"))
 	return m.deliver(a, r, o, s)
 }
@@ -114,6 +113,9 @@ type onceClient struct {
 	maker   *maker
 	conn    net.Conn
 	cancel  context.CancelCauseFunc
+	limit   int64 // bytes of a reply
+	sink    provider.Sink
+	reply   *slim
 	refused *provider.Error // by something that does not speak gRPC
 }
 
@@ -131,12 +133,14 @@ func (c *onceClient) Do(req *http.Request) (*http.Response, error) {
 		c.refused = c.maker.refusal(resp)
 		return nil, c.refused
 	}
+	c.reply = &slim{Closer: resp.Body, in: bufio.NewReader(resp.Body), limit: c.limit, maxImage: c.maker.maxImage, sink: c.sink}
+	resp.Body = c.reply
 	return resp, nil
 }
 
-// unpack brings a reply into the form that REST's are read into. The error is
-// of the sink.
-func (m *maker) unpack(msg *xaipb.ImageResponse, s provider.Sink) (*answer, error) {
+// unpack brings a reply into the form that REST's are read into. inline is what
+// was taken out of its images before.
+func unpack(msg *xaipb.ImageResponse, inline []inlineImage) *answer {
 	a := &answer{status: http.StatusOK, model: msg.GetModel(), none: len(msg.GetImages()) == 0}
 	if u := msg.GetUsage(); u != nil && u.CostInUsdTicks != nil {
 		a.usage = &wireUsage{Ticks: json.Number(strconv.FormatInt(u.GetCostInUsdTicks(), 10))}
@@ -144,24 +148,15 @@ func (m *maker) unpack(msg *xaipb.ImageResponse, s provider.Sink) (*answer, erro
 	for i, image := range msg.GetImages() {
 		respected := image.GetRespectModeration()
 		im := gotImage{wireImage: wireImage{URL: image.GetUrl(), RespectModeration: &respected}}
-		if text := image.GetBase64(); text != "" {
-			d := unbase64{max: m.maxImage, open: func() (io.WriteCloser, error) { return s.Spool(i) }}
-			d.write([]byte(text))
-			d.flush()
-			if err := d.close(); err != nil {
-				return nil, err
-			}
-			im.spooled, im.bad = d.size > 0, d.bad
-			if mime, ok := strings.CutPrefix(text[:min(len(text), 100)], "data:"); ok {
-				im.MIME, _, _ = strings.Cut(mime, ";")
-			}
+		if i < len(inline) {
+			im.spooled, im.MIME, im.bad = inline[i].spooled, inline[i].mime, inline[i].bad
 		}
 		if im.bad == "" && !im.spooled && im.URL == "" {
 			im.bad = "neither a URL nor bytes"
 		}
 		a.images = append(a.images, im)
 	}
-	return a, nil
+	return a
 }
 
 // grpcStatus is the status of HTTP that stands for a code of gRPC, so that one
