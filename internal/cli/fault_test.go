@@ -47,6 +47,7 @@ const (
 	picture1 = "picture 1"
 	refused  = "refused"
 	doubted  = "in doubt"
+	due      = "paid, to be fetched"
 )
 
 var faults = []fault{
@@ -79,7 +80,7 @@ var faults = []fault{
 	{name: "cut short", do: `"truncate": 20`, ways: anyWay, see: "in doubt", codes: "444", posts: 1, paid: 1, have: doubted},
 
 	// Moderation charges, in each of its forms, once.
-	{name: "moderated by status", do: `"moderated": "400"`, ways: anyWay, see: `moderated.*\(\$0\.02 was charged\)(.|\n)*Hint: it is not bought again`, codes: "444", posts: 1, paid: 1, have: refused},
+	{name: "moderated by status", do: `"moderated": "400"`, ways: anyWay, see: `moderated.*\(.*\$0\.02 .*charged\)(.|\n)*Hint: it is not bought again`, codes: "444", posts: 1, paid: 1, have: refused},
 	{name: "moderated by flag", do: `"moderated": "flag"`, ways: anyWay, see: `moderated.*\(\$0\.02 was charged\)`, codes: "444", posts: 1, paid: 1, have: refused},
 	{name: "moderated by placeholder", do: `"moderated": "placeholder"`, ways: anyWay, see: `moderated.*\(\$0\.02 was charged\)`, codes: "444", posts: 1, paid: 1, have: refused},
 	{name: "moderated away", do: `"moderated": "empty"`, ways: anyWay, see: `moderated.*\(\$0\.02 was charged\)`, codes: "444", posts: 1, paid: 1, have: refused},
@@ -89,8 +90,8 @@ var faults = []fault{
 	{name: "a page for a picture", do: `"html": true`, ways: fetches, see: "it is no picture", codes: "444", posts: 1, paid: 1, have: refused},
 	{name: "expired", do: `"expired": true`, ways: fetches, see: "it can't be fetched: the picture is gone", codes: "444", posts: 1, paid: 1, have: refused},
 
-	{name: "redirected", do: `"redirect": "http://127.0.0.1:1/elsewhere"`, ways: fetches, see: "it can't be fetched: the URL of the picture redirects to http://127.0.0.1:1/elsewhere", codes: "444", posts: 1, paid: 1, have: refused},
-	{name: "wrong size", do: `"wrong_size": true`, attrs: `size = "1024x1024"`, ways: anyWay, see: "the picture is 512x512, too small for 1024x1024(.|\n)*Hint: write enlarge = true", codes: "444", posts: 1, paid: 1, have: "picture 1 without its file"},
+	{name: "redirected", do: `"redirect": "http://127.0.0.1:1/elsewhere"`, ways: fetches, see: "paid for and not fetched yet.*redirects to http://127.0.0.1:1/elsewhere", codes: "444", posts: 1, paid: 1, have: due},
+	{name: "wrong size", do: `"wrong_size": true`, attrs: `size = "1024x1024"`, ways: anyWay, see: "it is 512x512, asked was 1k", codes: "444", posts: 1, paid: 1, have: refused},
 
 	// Slow is not wrong.
 	{name: "late", do: `"delay": "300ms"`, ways: anyWay, see: "Apply: 1 done", codes: "000", posts: 1, paid: 1, have: picture1},
@@ -131,24 +132,26 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func (f fault) run(t *testing.T, way string) {
+// rehearse makes a project for f whose provider is an emulator with the fault,
+// so many times, and returns how to run imgbuild in it.
+func (f fault) rehearse(t *testing.T, way string, times int) (service *emulator.Server, dir string, imgbuild func(...string) (int, string)) {
 	match := f.match
 	if match == "" {
 		match = `"method": "POST"`
 	}
-	script, err := emulator.ParseFaults(fmt.Appendf(nil, `[{"match": {%s}, "times": 1, "do": {%s}}]`, match, f.do))
+	script, err := emulator.ParseFaults(fmt.Appendf(nil, `[{"match": {%s}, "times": %d, "do": {%s}}]`, match, times, f.do))
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := emulator.New(emulator.Config{Profile: "current", Faults: script})
+	service = emulator.New(emulator.Config{Profile: "current", Faults: script})
 	server := service.HTTP()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	go server.Serve(l)
-	defer server.Close()
-	dir := t.TempDir()
+	t.Cleanup(func() { server.Close() })
+	dir = t.TempDir()
 	site := fmt.Sprintf(`provider "xai" {
   endpoint = "http://%s/v1"
   %s
@@ -163,12 +166,15 @@ image "a" {
 	if err := os.WriteFile(filepath.Join(dir, "site.img.hcl"), []byte(site), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	imgbuild := func(args ...string) (int, string) {
+	return service, dir, func(args ...string) (int, string) {
 		var out bytes.Buffer
 		code := cli.Main(&cli.Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Now: time.Now, Dir: dir, Getenv: func(string) string { return "" }, Args: args})
 		return code, out.String()
 	}
+}
 
+func (f fault) run(t *testing.T, way string) {
+	service, dir, imgbuild := f.rehearse(t, way, 1)
 	codes, first := "", ""
 	for i := range 3 {
 		code, out := imgbuild("apply", "-auto-approve")
@@ -186,16 +192,50 @@ image "a" {
 	if got := f.recorded(t, dir); got != f.have {
 		t.Errorf("recorded: %s, want %s", got, f.have)
 	}
-	if _, plan := imgbuild("plan"); strings.Contains(plan, "in doubt") != (f.have == doubted) {
-		t.Errorf("the plan: %s", plan)
+	_, plan := imgbuild("plan")
+	for have, says := range map[string]string{doubted: `in doubt: .*\(\$0\.02\)`, due: "paid for and not fetched yet"} {
+		if regexp.MustCompile(says).MatchString(plan) != (f.have == have) {
+			t.Errorf("the plan: %s", plan)
+		}
+	}
+}
+
+// TestFaultsOfASavedPlan: a plan that was made before anything was sent does not
+// buy again what is open, however often it is applied.
+func TestFaultsOfASavedPlan(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]fault{
+		"job that can't be asked for": {match: `"method": "GET", "path": "/v1/images/*"`, do: `"status": 401`, ways: "j", codes: "4", see: "the result is not in yet"},
+		"download that fails":         {match: `"path": "/images/*"`, do: `"status": 500`, ways: "jug", codes: "4", see: "the result is not in yet"},
+		"no answer":                   {do: `"drop": "after-request"`, ways: anyWay, codes: "4", see: "sent before and not answered"},
+		"moderated":                   {do: `"moderated": "400"`, ways: anyWay, codes: "6", see: "stale"},
+	} {
+		for i := range len(f.ways) {
+			t.Run(fmt.Sprintf("%s/%c", name, f.ways[i]), func(t *testing.T) {
+				t.Parallel()
+				service, _, imgbuild := f.rehearse(t, ways[f.ways[i]], 0)
+				if code, out := imgbuild("plan", "-out=p.json"); code != 0 {
+					t.Fatal(out)
+				}
+				imgbuild("apply", "p.json")
+				for range 2 {
+					if code, out := imgbuild("apply", "p.json"); fmt.Sprint(code) != f.codes || !strings.Contains(out, f.see) {
+						t.Errorf("exit code %d, not saying %q: %s", code, f.see, out)
+					}
+				}
+				if n := service.Stats().Requests; n != 1 {
+					t.Errorf("%d requests", n)
+				}
+			})
+		}
 	}
 }
 
 // recorded is what the lock knows of the image, and in its absence the plan.
 func (f fault) recorded(t *testing.T, dir string) string {
 	b, err := os.ReadFile(filepath.Join(dir, "imgbuild.lock.json"))
-	if err != nil {
-		return doubted
+	if err != nil && (f.have == doubted || f.have == due) {
+		return f.have // the plan tells
 	}
 	var lock struct {
 		Images map[string]struct {
@@ -217,8 +257,6 @@ func (f fault) recorded(t *testing.T, dir string) string {
 		return refused
 	case len(a.Refused) == 0 && len(a.Candidates) > 0 && err == nil:
 		return fmt.Sprintf("picture %d", len(a.Candidates))
-	case len(a.Refused) == 0 && len(a.Candidates) > 0:
-		return fmt.Sprintf("picture %d without its file", len(a.Candidates))
 	}
 	return string(b)
 }

@@ -109,7 +109,8 @@ func (m *maker) get(ctx context.Context, rawURL string) (*http.Response, error) 
 	resp, err := m.fetches.RoundTrip(req)
 	if err == nil && resp.StatusCode/100 == 3 {
 		resp.Body.Close()
-		return nil, refusedURL("the URL of the picture redirects to " + resp.Header.Get("Location"))
+		// Only the way to it failed: it is paid for, so it stays to be fetched.
+		return nil, fmt.Errorf("the URL of the picture redirects to %s, which is not followed", resp.Header.Get("Location"))
 	}
 	return resp, err
 }

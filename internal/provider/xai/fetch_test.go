@@ -159,10 +159,10 @@ func TestFetch(t *testing.T) {
 			w.Write(aPNG[:50])
 		}, provider.NotSent, 0},
 		"dropped":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, provider.NotSent, 0},
-		"loop":             {to(302, "Location", "/"), provider.Rejected, 0},
-		"nowhere":          {to(302), provider.Rejected, 0},
-		"redirect inwards": {to(302, "Location", "https://169.254.169.254/latest/meta-data"), provider.Rejected, 0},
-		"redirect to file": {to(307, "Location", "file:///etc/passwd"), provider.Rejected, 0},
+		"loop":             {to(302, "Location", "/"), provider.NotSent, 0},
+		"nowhere":          {to(302), provider.NotSent, 0},
+		"redirect inwards": {to(302, "Location", "https://169.254.169.254/latest/meta-data"), provider.NotSent, 0},
+		"redirect to file": {to(307, "Location", "file:///etc/passwd"), provider.NotSent, 0},
 		"too long": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Write(make([]byte, 1<<20))
 		}, provider.Unusable, 0},
@@ -192,7 +192,7 @@ func TestFetch(t *testing.T) {
 			w.WriteHeader(301)
 		})
 		err := m.Fetch(t.Context(), s.URL+"/a", io.Discard)
-		if e := asError(t, err); e.Kind != provider.Rejected || len(asked) != 1 {
+		if e := asError(t, err); e.Kind != provider.NotSent || len(asked) != 1 {
 			t.Errorf("%+v after asking for %q", e, asked)
 		}
 	})

@@ -361,9 +361,9 @@ func TestGRPCStalls(t *testing.T) {
 		}, idleTime},
 		"a drip": {func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "application/grpc")
-			w.Write([]byte{0, 0, 0, 0xff, 0xff})
+			w.Write([]byte{0, 0, 0, 0xff, 0xff, 0x0a, 0xf0, 0xff, 0x03, 0x0a, 0xe0, 0xff, 0x03}) // an image with a long base64
 			for range 100 {
-				w.Write([]byte{0x0a})
+				w.Write([]byte{'A'})
 				w.(http.Flusher).Flush()
 				time.Sleep(idleTime / 2)
 			}
