@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -118,7 +119,16 @@ func current() []provider.Offer {
 // Offers lists the models of cfg, the default one first.
 func Offers(cfg provider.Config) []provider.Offer {
 	out := offers(cfg)
+	rehearsal := false
+	if u, err := url.Parse(cfg.Endpoint); err == nil && isLoopback(u.Hostname()) {
+		rehearsal = true
+	}
 	for i := range out {
+		if rehearsal {
+			// What an emulator drew must never pass for what xAI was paid for:
+			// its requests have names of their own.
+			out[i].Provider = "xai (loopback)"
+		}
 		out[i].Elsewhere = elsewhere(cfg, out[i].Model)
 	}
 	return out

@@ -2,7 +2,7 @@
 # TestLocks. New formats get a folder of their own, this one stays as it is.
 
 variable "endpoint" {
-  default = "http://127.0.0.1:1/v1"
+  default = "https://api.x.ai/v1"
 }
 
 imgbuild {
