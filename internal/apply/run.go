@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -43,7 +44,8 @@ type Engine struct {
 	Run         string // whose budget it is: Process, or the run that did not end normally
 	Parallelism int    // paid steps at once, at least 1
 	MaxCost     *provider.Money
-	Before      provider.Money // spent by this run before a crash
+	Before      provider.Money    // spent by this run before a crash
+	NotReady    map[string]string // provider key -> why it can't be asked at all
 	FailFast    bool
 	Saved       bool        // the plan was made earlier: the store may have got more since
 	Event       func(Event) // called from one goroutine at a time
@@ -127,9 +129,12 @@ func (e *Engine) Apply(ctx context.Context, stop <-chan struct{}, p *plan.Plan) 
 	e.pixels = make(chan struct{}, runtime.GOMAXPROCS(0))
 	e.events = make(chan Event, 64)
 	e.findCopies()
+	if e.NotReady == nil {
+		e.NotReady = map[string]string{}
+	}
 	halt := make(chan struct{})
 	e.stop = halt
-	r := &runner{Engine: e, ctx: ctx, plan: p, results: make(chan result), spent: e.Before, refused: map[string]string{}, running: map[spec.Address]*job{}, saved: e.Now()}
+	r := &runner{Engine: e, ctx: ctx, plan: p, results: make(chan result), spent: e.Before, refused: maps.Clone(e.NotReady), running: map[spec.Address]*job{}, saved: e.Now()}
 	r.order()
 	var failure error
 	for {

@@ -64,6 +64,8 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 		}
 		if bought.err != nil {
 			res.kind = kindOf(bought.err)
+		} else if extra := len(bought.images) - j.need; j.need > 0 && extra > 0 {
+			res.err = fmt.Errorf("done, and %d more came and was charged than the %d that were asked for", extra, j.need)
 		}
 	}
 	res.entry = &entry
@@ -139,7 +141,7 @@ func (e *Engine) buy(ctx context.Context, j *job) (p purchase) {
 		}
 	}
 	if p.err == nil && len(p.images) < j.need {
-		p.err = fmt.Errorf("%d of %d images came", len(p.images), j.need)
+		p.err = &hinted{fmt.Errorf("%d of %d images came", len(p.images), j.need), "the next imgbuild apply asks for the missing ones"}
 	}
 	return p
 }
@@ -376,7 +378,7 @@ func (e *Engine) takeIn(ctx context.Context, maker provider.Maker, s *sink, repl
 				reason = "moderated"
 			}
 			p.refuse_(reason, why, d.price, s.digest)
-			p.err = errors.Join(p.err, &hinted{errors.New(why), "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"})
+			p.err = errors.Join(p.err, &hinted{fmt.Errorf("%s (%s was charged)", why, d.price), "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"})
 		default:
 			p.images = append(p.images, im)
 			s.came(d.price, b)

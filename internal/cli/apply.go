@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path"
@@ -157,8 +158,8 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 	}
 	e.Saved = saved != nil
 	s.budget(f, e, e.Saved)
-	if p.Changes() && saved == nil && !f.yes {
-		if err := approve(env, p); err != nil {
+	if ask := s.checkKeys(e, p); ask && saved == nil && !f.yes {
+		if err := approve(env, p, e.NotReady); err != nil {
 			return err
 		}
 	}
@@ -328,9 +329,57 @@ func (s *session) budget(f *applyFlags, e *apply.Engine, saved bool) {
 	}
 }
 
-func approve(env *Env, p *plan.Plan) error {
+// checkKeys tells before anything is asked or done which providers can't be
+// asked: their images wait, the others go on. It reports whether anything is
+// left to do.
+func (s *session) checkKeys(e *apply.Engine, p *plan.Plan) (left bool) {
+	ready := map[string]error{}
+	waiting := map[string]int{}
+	for i := range p.Steps {
+		step := &p.Steps[i]
+		if step.Need == 0 || !step.Verb.Paid() {
+			left = left || !step.Verb.Standing()
+			continue
+		}
+		why, known := ready[step.Provider]
+		if c, ok := s.provider(step.Provider); ok && !known {
+			why = all.Ready(c, all.Env{Getenv: s.env.Getenv, ReadFile: os.ReadFile, Now: s.env.Now})
+			ready[step.Provider] = why
+		}
+		if why != nil {
+			waiting[step.Provider]++
+		} else {
+			left = true
+		}
+	}
+	e.NotReady = map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(waiting)) {
+		e.NotReady[key] = key + " can't be asked: " + strings.TrimPrefix(ready[key].Error(), "credentials: ")
+		fmt.Fprintf(s.env.Stderr, "%s %s; %d %s for it\n", palette(s.env, s.env.Stderr).Yellow("Warning:"), diag.Clean(e.NotReady[key]),
+			waiting[key], noun(waiting[key], "image waits", "images wait"))
+		var pe *provider.Error
+		if errors.As(ready[key], &pe) && pe.Hint != "" {
+			fmt.Fprintf(s.env.Stderr, "  Hint: %s\n", diag.Clean(pe.Hint))
+		}
+	}
+	return left
+}
+
+// approve asks, with the price of what will be sent: not of images whose
+// provider is not ready.
+func approve(env *Env, p *plan.Plan, notReady map[string]string) error {
 	what := "Do this"
-	switch s := p.Summary; {
+	sum := p.Summary
+	for i := range p.Steps {
+		if step := &p.Steps[i]; notReady[step.Provider] != "" && step.Verb.Paid() {
+			if step.Priced {
+				sum.Price -= step.Price
+			} else {
+				sum.Unpriced--
+			}
+		}
+	}
+	switch s := sum; {
 	case s.Unpriced > 0 && s.Price > 0:
 		what = fmt.Sprintf("Spend %s and an unknown amount on %d more", s.Price, s.Unpriced)
 	case s.Unpriced > 0:

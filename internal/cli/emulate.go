@@ -115,11 +115,15 @@ func serve(ctx context.Context, env *Env, address string, anywhere bool, e *emul
 		return fail("listen on 127.0.0.1, or add -anywhere", "%s is not a loopback address; everybody in the network could use the server", address)
 	}
 	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fail("leave out -listen for a free port, or end what listens there", "-listen: %s is in use", address)
+	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Stdout, "listening on http://%s\n", strings.Replace(l.Addr().String(), "[::]", "127.0.0.1", 1))
-	fmt.Fprintf(env.Stderr, "endpoint = \"http://%s/v1\"\n", l.Addr())
+	here := strings.Replace(l.Addr().String(), "[::]", "127.0.0.1", 1)
+	fmt.Fprintf(env.Stdout, "listening on http://%s\n", here)
+	fmt.Fprintf(env.Stderr, "endpoint = \"http://%s/v1\"\n", here)
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	server := e.HTTP()

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	urfave "github.com/urfave/cli/v3"
 
@@ -87,7 +88,8 @@ func runPlan(ctx context.Context, env *Env, f *planFlags) error {
 	}
 	// Only what hashing found out is worth keeping; it makes the next plan faster.
 	_ = s.out.SaveIndex()
-	if f.detailed && p.Changes() {
+	// What is paid for and only to be fetched changes files too.
+	if f.detailed && (p.Changes() || slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Verb == plan.Resume })) {
 		return exit(exitChanges)
 	}
 	return nil

@@ -266,7 +266,7 @@ a.img.hcl:7:12-7:18 IB0208 imgbuild: store: keep can't be "some" | one of picked
 a.img.hcl:9:3-9:11 IB0203 imgbuild: manifest is not supported by this version | remove it for now
 a.img.hcl:12:10-12:15 IB0301 provider.xia: there is no provider type "xia" | did you mean "xai"?
 a.img.hcl:14:10-14:14 IB0208 provider.xai: rate can't be "60" | write a number and a unit: "60/m", "1/s" or "500/h"
-a.img.hcl:15:14-15:26 IB0208 provider.xai: endpoint "eu.example" is not a URL | begin with "https://"
+a.img.hcl:15:14-15:26 IB0208 provider.xai: endpoint "eu.example" is not a URL | write "https://eu.example"
 a.img.hcl:16:15-16:26 IB0208 provider.xai: transport can't be "websocket" | one of rest, grpc
 a.img.hcl:17:17-17:18 IB0403 provider.xai: parallelism must be from 1 to 1024, and is 0
 a.img.hcl:22:14-22:18 IB0208 provider.xai.b: deferred jobs need transport = "rest", wire = "current" and response = "url" | delete the line, or what excludes it

@@ -17,7 +17,7 @@ func Format(file string, src []byte) ([]byte, diag.List) {
 		return src, diag.List{*f}
 	}
 	_, diags := hclsyntax.ParseConfig(src, file, hcl.InitialPos)
-	if l, torn := syntaxFindings(diags); torn {
+	if l, torn := syntaxFindings(src, diags); torn {
 		return src, l
 	}
 	out := bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))

@@ -483,7 +483,11 @@ func (ev *evaluator) checkSources(where *locator) {
 				}
 			}
 			if of := outputs[spec.PathKey(s.File)]; s.File != "" && of != "" {
-				ev.add(where.image(codeOwnOutput, i, "edit.image", "write "+string(of)+", without quotes and without .path", "the file %s is what %s makes", quoteKey(s.File), of))
+				hint := "write " + string(of) + ", without quotes and without .path"
+				if of == im.Address {
+					hint = "give the image another path: what it edits would be overwritten"
+				}
+				ev.add(where.image(codeOwnOutput, i, "edit.image", hint, "the file %s is what %s makes", quoteKey(s.File), of))
 			}
 		}
 	}

@@ -326,7 +326,11 @@ func (ev *evaluator) settings() {
 			ev.add(problem(codeChoice, thing, a.Expr.Range(), "delete the line to use the provider's own endpoint", "endpoint is empty"))
 		}
 		if m.Endpoint != "" && !strings.HasPrefix(m.Endpoint, "https://") && !strings.HasPrefix(m.Endpoint, "http://") {
-			ev.add(problem(codeChoice, thing, at("endpoint"), `begin with "https://"`, "endpoint %s is not a URL", quoteKey(m.Endpoint)))
+			scheme := "https://"
+			if strings.HasPrefix(m.Endpoint, "127.") || strings.HasPrefix(m.Endpoint, "localhost") {
+				scheme = "http://"
+			}
+			ev.add(problem(codeChoice, thing, at("endpoint"), "write "+quoteKey(scheme+m.Endpoint), "endpoint %s is not a URL", quoteKey(m.Endpoint)))
 		}
 		if m.Transport != "rest" || m.Wire != "current" || m.Response != "url" {
 			if a := b.Body.Attributes["deferred"]; a != nil && m.Deferred {

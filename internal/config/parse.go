@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -171,7 +173,7 @@ func (out *parsed) parse(name string, src []byte) (*hclsyntax.Body, bool) {
 		return nil, false
 	}
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
-	l, torn := syntaxFindings(diags)
+	l, torn := syntaxFindings(src, diags)
 	out.findings = append(out.findings, l...)
 	out.torn = out.torn || torn
 	if file == nil {
@@ -182,7 +184,7 @@ func (out *parsed) parse(name string, src []byte) (*hclsyntax.Body, bool) {
 
 // syntaxFindings tells of names given twice, and of the first error of syntax:
 // those that follow are mostly its echo. An unclosed string alone makes six.
-func syntaxFindings(diags hcl.Diagnostics) (l diag.List, torn bool) {
+func syntaxFindings(src []byte, diags hcl.Diagnostics) (l diag.List, torn bool) {
 	var first *hcl.Diagnostic
 	for _, d := range diags {
 		switch {
@@ -194,7 +196,14 @@ func syntaxFindings(diags hcl.Diagnostics) (l diag.List, torn bool) {
 		}
 	}
 	if first != nil {
-		l = append(l, problem(codeSyntax, lowerFirst(first.Summary), *first.Subject, "", "%s", lowerFirst(sentence(first.Detail))))
+		hint := ""
+		from := bytes.LastIndexByte(src[:min(first.Subject.Start.Byte, len(src))], '\n') + 1
+		line, _, _ := bytes.Cut(src[from:], []byte("\n"))
+		// What people write first: a ratio without quotes.
+		if m := regexp.MustCompile(`=\s*(\d+(?:\.\d+)?:\d+(?:\.\d+)?)`).FindSubmatch(line); m != nil {
+			hint = "write it with quotes: " + quoteKey(string(m[1]))
+		}
+		l = append(l, problem(codeSyntax, lowerFirst(first.Summary), *first.Subject, hint, "%s", lowerFirst(sentence(first.Detail))))
 	}
 	return l, first != nil
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -271,6 +272,19 @@ func (s *schema[T]) names() []string {
 }
 
 // strangers tells of attributes that have no row.
+// elsewhere says where people find what they look for under another name.
+var elsewhere = map[string]string{
+	"ratio":           "write aspect_ratio",
+	"width":           `write size = "1024x768", or a rendition with a width`,
+	"height":          `write size = "1024x768", or a rendition with a height`,
+	"response_format": `write response = "b64_json" in the provider block`,
+	"api_key":         "the key comes from XAI_API_KEY or the file that XAI_API_KEY_FILE names, never from the configuration",
+	"key":             "the key comes from XAI_API_KEY or the file that XAI_API_KEY_FILE names, never from the configuration",
+	"output":          "write path",
+	"file_name":       "write path",
+	"filename":        "write path",
+}
+
 func (s *schema[T]) strangers(b *hclsyntax.Body, thing string, add func(diag.Finding)) {
 	names := s.names()
 	for _, name := range sortedKeys(b.Attributes) {
@@ -295,7 +309,11 @@ func (s *schema[T]) stranger(what, name string, known []string, thing string, at
 	case what == "block" && slices.Contains(s.names(), name):
 		add(problem(codeUnknownBlock, thing, at, fmt.Sprintf("write %s = …", name), "%s is an attribute, not a block", name))
 	default:
-		add(problem(code, thing, at, nearest(name, known), "there is no %s %q here", what, name))
+		hint := nearest(name, known)
+		if h, ok := elsewhere[name]; ok && what == "attribute" && !strings.HasPrefix(hint, "did") {
+			hint = h
+		}
+		add(problem(code, thing, at, hint, "there is no %s %q here", what, name))
 	}
 }
 

@@ -144,7 +144,14 @@ func step(w io.Writer, s *plan.Step, column int, o Options) {
 	const prices = 15 // columns: two blanks and "price unknown"
 	room := o.width() - 4 - max(column, utf8.RuneCountInString(name)) - 2 - prices
 	if o.Width > 0 && utf8.RuneCountInString(what) > room {
-		what = string([]rune(what)[:max(room-1, 8)]) + "…"
+		if first, rest, ok := strings.Cut(what, "; "); s.Verb.Standing() && ok {
+			// What to do about it must not be cut off.
+			what = first
+			more = append(more, plainLine(rest))
+		}
+		if utf8.RuneCountInString(what) > room {
+			what = string([]rune(what)[:max(room-1, 8)]) + "…"
+		}
 	}
 	fill := strings.Repeat(" ", max(1, room-utf8.RuneCountInString(what)+2))
 	line := fmt.Sprintf("  %s %s%s%s%s%s", paint[symbol](symbol), c.Bold(name), pad, what, fill, price(s))
@@ -189,6 +196,9 @@ func sentence(s *plan.Step) (string, []line) {
 		}
 	}
 	again := Symbol(s) == "~"
+	if len(s.Again) > 0 {
+		more = append(more, plainLine("sent before, and perhaps paid: this sends it again"))
+	}
 	switch s.Verb {
 	case plan.Generate, plan.Edit:
 		text := string(s.Verb)

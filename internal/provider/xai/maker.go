@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -321,7 +322,28 @@ func (w *watched) Close() error {
 
 // failed is a call that broke off.
 func (m *maker) failed(k provider.Kind, err error) *provider.Error {
-	return &provider.Error{Kind: k, Message: m.clip(err.Error())}
+	e := &provider.Error{Kind: k, Message: m.clip(plainly(err))}
+	if errors.Is(err, syscall.ECONNREFUSED) && m.loopback {
+		e.Hint = "is imgbuild emulate running there?"
+	}
+	return e
+}
+
+// plainly says in words what the network's errors say in addresses.
+func plainly(err error) string {
+	var op *net.OpError
+	var name *net.DNSError
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) && errors.As(err, &op) && op.Addr != nil:
+		return "nobody listens at " + op.Addr.String()
+	case errors.As(err, &name):
+		return "there is no host " + name.Name + " (" + name.Err + ")"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
+		return "the connection broke"
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "the connection was closed before the end"
+	}
+	return err.Error()
 }
 
 // clip bounds foreign text and takes the key out of it.
