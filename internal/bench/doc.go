@@ -5,7 +5,7 @@
 //
 //   - Ratios, not seconds: each figure stands beside a peer that does the least
 //     that could be done (the bare HCL parser, ninja's null build, a Go hello,
-//     SHA-256) or the same job elsewhere (terraform), so that a row means the
+//     SHA-256, net/http with the same bytes) or the same job elsewhere (terraform), so that a row means the
 //     same on any machine.
 //   - CPU time (user and system, of the process and the children it waited
 //     for), because wall time on a shared machine is not evidence. Ours and the

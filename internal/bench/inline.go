@@ -27,8 +27,8 @@ import (
 // inline is the rows of the memory that it takes to apply images whose bytes
 // are in the replies, 10 MB each, eight in flight: whether it grows with the
 // replies that came before. All of apply is in it: the reply, its base64, the
-// bytes on their way to disk and the decoding that checks them. The replies
-// come from another process.
+// bytes on their way to disk and the decoding that checks them, of which there
+// are as many at once as there are CPUs. The replies come from another process.
 func inline(l *lab) []row {
 	const few, many = 2 * parallel, 100
 	return []row{
