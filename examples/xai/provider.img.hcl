@@ -4,7 +4,8 @@
 #   imgbuild emulate -listen 127.0.0.1:8080
 #   imgbuild -C examples/xai apply -var endpoint=http://127.0.0.1:8080/v1
 #
-# With a key in XAI_API_KEY and without -var, the real service is asked, and paid.
+# With a key in XAI_API_KEY and without -var, the real service is asked, and paid:
+# what was rehearsed is planned anew.
 
 imgbuild {
   output_dir       = "img"

@@ -18,6 +18,16 @@ import (
 // before anybody says yes to it. Sources that are not made yet can't be known.
 func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan) (problems []plan.Problem) {
 	e := Engine{Sources: sources}
+	type sized struct {
+		size provider.Size
+		err  error
+	}
+	sizes := map[spec.Source]sized{} // each file is read once, however many edit it
+	type masked struct {
+		mask *imaging.Mask
+		err  error
+	}
+	masks := map[[2]string]masked{}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if !s.Verb.Paid() {
@@ -29,7 +39,12 @@ func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan) (problems []pl
 		var first provider.Size // of the source that a mask is for
 		for k, src := range s.Sources {
 			want := s.Request.Inputs[k].Content
-			size, err := e.sizeOf(src, want, l)
+			known, ok := sizes[src]
+			if !ok || src.Image != "" {
+				known.size, known.err = e.sizeOf(src, want, l)
+				sizes[src] = known
+			}
+			size, err := known.size, known.err
 			if err != nil {
 				add("edit.image", "PNG, JPEG and WebP can be edited", "%s can't be edited: %s", src, plainly(err))
 			}
@@ -40,7 +55,13 @@ func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan) (problems []pl
 		if s.MaskFile == "" {
 			continue
 		}
-		mask, err := e.maskOf(s)
+		edit := maskEdit(s)
+		of, ok := masks[[2]string{s.MaskFile, edit}]
+		if !ok {
+			of.mask, of.err = e.maskOf(s.MaskFile, edit)
+			masks[[2]string{s.MaskFile, edit}] = of
+		}
+		mask, err := of.mask, of.err
 		switch {
 		case err != nil:
 			add("edit.mask.file", "a mask is a PNG with the pixels of the picture", "%v", err)
@@ -80,20 +101,23 @@ func plainly(err error) string {
 	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "mask: "), "imaging: ")
 }
 
-func (e *Engine) maskOf(s *plan.Step) (*imaging.Mask, error) {
-	edit := ""
+// maskEdit says which pixels of the mask of a step may change.
+func maskEdit(s *plan.Step) string {
 	if s.Request.Mask != nil {
-		edit = s.Request.Mask.Edit
-	} else if r, err := spec.ParseRecipe(s.Outputs[0].Recipe); err == nil {
-		edit = r.RestoreEdit
+		return s.Request.Mask.Edit
 	}
-	b, err := e.Sources.Read(s.MaskFile, imaging.DefaultLimits.Bytes)
+	r, _ := spec.ParseRecipe(s.Outputs[0].Recipe)
+	return r.RestoreEdit
+}
+
+func (e *Engine) maskOf(file, edit string) (*imaging.Mask, error) {
+	b, err := e.Sources.Read(file, imaging.DefaultLimits.Bytes)
 	if err != nil {
 		return nil, err
 	}
 	mask, err := imaging.ReadMask(b, edit, imaging.DefaultLimits)
 	if err != nil {
-		return nil, fmt.Errorf("mask %s: %s", s.MaskFile, plainly(err))
+		return nil, fmt.Errorf("mask %s: %s", file, plainly(err))
 	}
 	return mask, nil
 }

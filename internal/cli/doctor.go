@@ -502,7 +502,7 @@ func (m *meter) Make(ctx context.Context, r *provider.Request, s provider.Sink) 
 	switch {
 	case err == nil:
 		m.spent += reply.Price
-	case errors.As(err, &failed) && failed.Kind == provider.InDoubt:
+	case errors.As(err, &failed) && (failed.Kind == provider.InDoubt || failed.Kind == provider.Unfinished):
 		m.spent += told.delivered
 		m.doubt += max(0, estimate-told.delivered)
 	case errors.As(err, &failed):

@@ -16,6 +16,7 @@ import (
 
 	urfave "github.com/urfave/cli/v3"
 
+	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/emulator"
 )
 
@@ -35,11 +36,12 @@ at it:
 
   provider "xai" {
     endpoint = "http://127.0.0.1:8080/v1"
-    wire     = "documented"
   }
 
-The profile documented does what the page of the API says, current is as strict
-as the service is today, and openai is OpenAI's Images API, for its own clients.
+What it draws never passes for what the service was paid for: with another
+endpoint the images are planned anew. The profile documented takes all that the
+page of the API promises; current refuses what the service refuses today (size,
+style, mask, multipart); openai is OpenAI's Images API, for its own clients.
 
 A file of faults is a JSON list, such as
 
@@ -59,11 +61,13 @@ times times (0: always), and does one or more of:
   html, corrupt, wrong_size (true)     what comes as the picture
   expired (true), redirect (URL)       what its URL answers
   pending (polls), ready_after ("5s")  how long a deferred request takes
-  job                                  how it ends: failed, a code of failure, or expired
+  job                                  how it ends: expired, failed, or a code of failure: invalid_argument,
+                                       permission_denied, failed_precondition, service_unavailable, internal_error
   billed (true or false)               whether it costs
 
-Over gRPC they mean the same; path is then /xai_api.Image/GenerateImage, and
-status becomes the one of gRPC. Prompts match POSTs, and with method GET the
+Over gRPC, which has no jobs, they mean the same; path is then
+/xai_api.Image/GenerateImage, and status becomes the one of gRPC. The schema for
+grpcurl and the like is internal/xaipb/image.proto of the source. Prompts match POSTs, and with method GET the
 polls and downloads that belong to them. GET /_emulator/stats tells what was
 asked for and billed. Ctrl-C ends it.
 `,
@@ -90,7 +94,11 @@ asked for and billed. Ctrl-C ends it.
 					return err
 				}
 				if cfg.Faults, err = emulator.ParseFaults(b); err != nil {
-					return fmt.Errorf("%s: %w", faults, err)
+					for line := range strings.Lines(err.Error()) {
+						fmt.Fprintf(env.Stderr, "%s %s: %s\n", palette(env, env.Stderr).Red("Error:"), diag.Clean(faults), diag.Clean(strings.TrimPrefix(strings.TrimSpace(line), "faults: ")))
+					}
+					fmt.Fprintln(env.Stderr, "  Hint: imgbuild help emulate lists what an entry may say")
+					return exit(exitError)
 				}
 			}
 			if log != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"path"
 	"runtime"
 	"slices"
@@ -338,6 +339,9 @@ func (ev *evaluator) settings() {
 					`deferred jobs need transport = "rest", wire = "current" and response = "url"`))
 			}
 			m.Deferred = false
+		}
+		if u, err := url.Parse(m.Endpoint); err == nil && m.Transport == "grpc" && strings.TrimSuffix(u.Path, "/") != "" && strings.TrimSuffix(u.Path, "/") != "/v1" {
+			ev.add(problem(codeChoice, thing, at("endpoint"), "write the endpoint without a path, or leave transport away", "gRPC has no paths, so %s can't be asked over it", quoteKey(m.Endpoint)))
 		}
 		if m.rate != "" {
 			rate, ok := perMinute(m.rate)

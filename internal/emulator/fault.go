@@ -2,7 +2,9 @@ package emulator
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -60,20 +62,52 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	return err
 }
 
-// ParseFaults reads a faults file.
+// ParseFaults reads a faults file. The error names each entry that is wrong,
+// with its line.
 func ParseFaults(b []byte) ([]Fault, error) {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
 	var out []Fault
-	if err := d.Decode(&out); err != nil {
-		return nil, fmt.Errorf("faults: %w", err)
+	var wrong []error
+	at := func(offset int64) int { return 1 + bytes.Count(b[:min(int(offset), len(b))], []byte("\n")) }
+	d := json.NewDecoder(bytes.NewReader(b))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil, errors.New(`faults: a list of entries is needed: [{"match": {…}, "do": {…}}]`)
 	}
-	for i := range out {
-		if err := out[i].check(); err != nil {
-			return nil, fmt.Errorf("faults: entry %d: %w", i+1, err)
+	for d.More() {
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return nil, errors.Join(append(wrong, fmt.Errorf("faults: line %d: %s", at(d.InputOffset()), plainly(err)))...)
 		}
+		f, err := parseFault(raw)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("faults: line %d, entry %d: %w", at(d.InputOffset()-int64(len(raw))), len(out)+1, err))
+		}
+		out = append(out, f)
+	}
+	if _, err := d.Token(); err != nil {
+		wrong = append(wrong, fmt.Errorf("faults: line %d: the list has no end", at(d.InputOffset())))
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
 	}
 	return out, nil
+}
+
+func parseFault(raw json.RawMessage) (f Fault, err error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return f, errors.New(plainly(err))
+	}
+	return f, f.check()
+}
+
+// plainly is an error of encoding/json without the names of Go's types.
+func plainly(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return fmt.Sprintf("%s can't be a %s", cmp.Or(wrong.Field, "an entry"), wrong.Value)
+	}
+	return strings.Replace(strings.TrimPrefix(err.Error(), "json: "), "unknown field", "there is no", 1)
 }
 
 func (f *Fault) check() error {

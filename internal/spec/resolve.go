@@ -19,7 +19,7 @@ func Resolve(im *Image, offer *provider.Offer, pins Pins) (Resolved, []Problem) 
 	res := Resolved{Enlarge: w.Enlarge}
 	r := &res.Request
 	r.Provider, r.Model, r.Prompt, r.Reroll, r.N = offer.Provider, offer.Model, w.Prompt, w.Reroll, im.N
-	f := fitter{offer: offer, pinned: pins.Set}
+	f := fitter{offer: offer, pinned: pins.Set, pins: pins}
 
 	r.Resolution = f.choose("resolution", w.Resolution, pins.Resolution, offer.DefaultResolution, offer.Resolutions)
 	r.Quality = f.choose("quality", w.Quality, pins.Quality, offer.DefaultQuality, offer.Qualities)
@@ -58,6 +58,7 @@ func Resolve(im *Image, offer *provider.Offer, pins Pins) (Resolved, []Problem) 
 type fitter struct {
 	offer    *provider.Offer
 	pinned   bool
+	pins     Pins
 	problems []Problem
 }
 
@@ -202,6 +203,13 @@ func (f *fitter) cover(res *Resolved, w *Wanted, size provider.Size) {
 		resolutions = []string{r.Resolution}
 	}
 	r.AspectRatio, r.Resolution = ratios[0], resolutions[len(resolutions)-1] // if nothing covers it
+	if p := f.pins; p.Set && p.Size == size && slices.Contains(ratios, p.AspectRatio) && slices.Contains(resolutions, p.Resolution) {
+		// What was cheapest when it was bought may not be any more: the frame
+		// stays as long as the size does.
+		r.AspectRatio, r.Resolution = p.AspectRatio, p.Resolution
+		res.Notes = append(res.Notes, fmt.Sprintf("size %s by a crop of %s at %s", size, p.AspectRatio, p.Resolution))
+		return
+	}
 	best, found := provider.Money(math.MaxInt64), false
 	for _, resolution := range resolutions {
 		for _, aspect := range ratios {

@@ -141,6 +141,7 @@ type Problem struct {
 type Pins struct {
 	Set                              bool
 	AspectRatio, Resolution, Quality string
+	Size                             provider.Size // that these were chosen to cover, if one was
 }
 
 // Resolved is a wish fitted to an offer.

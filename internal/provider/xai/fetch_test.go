@@ -109,7 +109,7 @@ func TestFetchRefuses(t *testing.T) {
 	} {
 		err := m.Fetch(t.Context(), strings.ReplaceAll(url, "PORT", port), io.Discard)
 		// A spelling that this machine's resolver does not know is an unknown name.
-		if e := asError(t, err); e.Kind != provider.Rejected && !strings.Contains(e.Message, "lookup") {
+		if e := asError(t, err); e.Kind != provider.Rejected && !strings.Contains(e.Message, "there is no host") {
 			t.Errorf("%s: %v", url, e)
 		}
 	}
