@@ -29,6 +29,7 @@ import (
 	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/provider/all"
 	"github.com/imgbuild/imgbuild/internal/report"
+	"github.com/imgbuild/imgbuild/internal/spec"
 	"github.com/imgbuild/imgbuild/internal/workspace"
 )
 
@@ -429,10 +430,16 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 			v := report.NewLive(s.env.Stderr, p, s.env.Now, report.Options{Palette: palette(s.env, s.env.Stderr), Width: width})
 			sinks, live = append(sinks, v.Event), v.Close
 		} else {
+			waits := map[spec.Address]string{} // why each waits: told once, not each time
 			sinks = append(sinks, func(ev apply.Event) {
-				if ev.Kind != apply.Started {
-					fmt.Fprintln(s.env.Stderr, report.EventText(ev))
+				if ev.Kind == apply.Started || ev.Kind == apply.Waiting && waits[ev.Address] == ev.Text {
+					return
 				}
+				waits[ev.Address] = ""
+				if ev.Kind == apply.Waiting {
+					waits[ev.Address] = ev.Text
+				}
+				fmt.Fprintln(s.env.Stderr, report.EventText(ev))
 			})
 		}
 	}

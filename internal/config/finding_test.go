@@ -867,7 +867,6 @@ a.img.hcl:3:7-3:9 IB0403 preset.p: n must be from 1 to 10, and is 20
 a.img.hcl:4:3-4:9 IB0203 preset.p: preset is not supported by this version | remove it for now
 a.img.hcl:5:3-5:12 IB0203 preset.p: rendition is not supported by this version | remove it for now
 a.img.hcl:6:3-6:8 IB0202 preset.p: there is no attribute "befor" here | did you mean "before"?
-a.img.hcl:7:10-7:11 IB0403 image.a: pick is 4, and n is 1 | pick from 1 to 1, or raise n
 `},
 }
 

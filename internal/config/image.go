@@ -334,7 +334,7 @@ func (ev *evaluator) finish(im *draft, where *locator) {
 	if im.Wanted.Prompt == "" && (im.said&rowPrompt == im.set&rowPrompt) { // else its expression failed
 		ev.add(where.problem(codeRequired, im, "prompt", "add prompt = …", "prompt is required"))
 	}
-	if im.Pick > im.N {
+	if im.Pick > im.N && im.said&rowN == im.set&rowN { // else n is wrong, and that was told
 		ev.add(where.problem(codeRange, im, "pick", fmt.Sprintf("pick from 1 to %d, or raise n", im.N), "pick is %d, and n is %d", im.Pick, im.N))
 	}
 	if im.Wanted.Size != "" && im.Wanted.AspectRatio != "" {

@@ -103,7 +103,7 @@ func rowOf(name string) uint32 {
 }
 
 var (
-	rowPath, rowSize, rowRatio, rowPrompt = rowOf("path"), rowOf("size"), rowOf("aspect_ratio"), rowOf("prompt")
+	rowPath, rowSize, rowRatio, rowPrompt, rowN = rowOf("path"), rowOf("size"), rowOf("aspect_ratio"), rowOf("prompt"), rowOf("n")
 )
 
 var renditionSchema = schema[rendition]{rows: []row[rendition]{

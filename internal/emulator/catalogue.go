@@ -30,9 +30,7 @@ func catalogue(m model) catalogued {
 		ID: m.name, Aliases: []string{}, Object: "model", Created: m.created, OwnedBy: "xai",
 		InputModalities: []string{"text", "image"}, OutputModalities: []string{"image"}, MaxPromptLength: m.maxPromptLength,
 	}
-	if m.alias != "" {
-		c.Aliases = append(c.Aliases, m.alias)
-	}
+	c.Aliases = append(c.Aliases, m.aliases...)
 	for key, ticks := range m.prices {
 		resolution, quality, _ := strings.Cut(key, " ")
 		c.Pricing = append(c.Pricing, pricing{quality, resolution, ticks})

@@ -13,7 +13,9 @@ const cent = 1e8
 // model is what the emulator knows of a model. The prices are those published
 // for the real one; where none is, the next higher.
 type model struct {
-	name, alias     string
+	name            string
+	aliases         []string
+	servedBy        string           // another model, since it was retired
 	input           int64            // ticks for each picture to edit
 	prices          map[string]int64 // by "resolution quality"; "" for all; nil if tokens are billed
 	qualities       bool             // more of them than others
@@ -26,12 +28,13 @@ var models = []model{
 	{name: "grok-imagine-image-2.0", input: cent, qualities: true, created: 1785542400, maxPromptLength: 8000, prices: map[string]int64{
 		"1k low": 4 * cent, "1k medium": 6 * cent, "1.5k low": 6 * cent, "1.5k medium": 8 * cent, "2k low": 6 * cent, "2k medium": 8 * cent,
 	}},
-	{name: "grok-imagine-image-quality", alias: "grok-imagine-image-pro", input: cent, created: 1772323200, maxPromptLength: 8000,
+	{name: "grok-imagine-image-quality", aliases: []string{"grok-imagine-image-quality-latest", "grok-imagine-image-quality-20260403", "grok-imagine-image-pro"},
+		servedBy: "grok-imagine-image-2.0", input: cent, created: 1772323200, maxPromptLength: 8000,
 		prices: map[string]int64{"1k ": 4 * cent, "1.5k ": 6 * cent, "2k ": 6 * cent}},
 }
 
 func modelNamed(models []model, name string) (model, bool) {
-	i := slices.IndexFunc(models, func(m model) bool { return m.name == name || m.alias == name })
+	i := slices.IndexFunc(models, func(m model) bool { return m.name == name || slices.Contains(m.aliases, name) })
 	if i < 0 {
 		return model{}, false
 	}

@@ -15,9 +15,9 @@ import (
 
 // The models of the profile openai. Those that end this year are left out.
 var openaiModels = []model{
-	{name: "gpt-image-2", alias: "gpt-image-2-2026-04-21", created: 1776729600},
-	{name: "gpt-image-2.5-sunburst", alias: "gpt-image-2.5-sunburst-2026-09-08", created: 1788825600, qualities: true},
-	{name: "gpt-image-2.5-flare", alias: "gpt-image-2.5-flare-2026-09-08", created: 1788825600, qualities: true},
+	{name: "gpt-image-2", aliases: []string{"gpt-image-2-2026-04-21"}, created: 1776729600},
+	{name: "gpt-image-2.5-sunburst", aliases: []string{"gpt-image-2.5-sunburst-2026-09-08"}, created: 1788825600, qualities: true},
+	{name: "gpt-image-2.5-flare", aliases: []string{"gpt-image-2.5-flare-2026-09-08"}, created: 1788825600, qualities: true},
 	{name: "gpt-image-2.6-sunburst", created: 1792713600, qualities: true},
 	{name: "gpt-image-2.6-flare", created: 1792713600, qualities: true},
 }

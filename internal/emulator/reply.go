@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -48,7 +49,7 @@ type drawn struct {
 
 // carryOut makes n images of o.
 func (s *Server) carryOut(c *call, w *wire, o *order, n int) (*made, error) {
-	m := &made{created: s.cfg.Now().Unix(), model: o.model.name, billed: n, ticks: c.Ticks}
+	m := &made{created: s.cfg.Now().Unix(), model: cmp.Or(o.model.servedBy, o.model.name), billed: n, ticks: c.Ticks}
 	key, roll := s.roll(c.Path, w)
 	if o.deferred {
 		m.id, m.failure = jobID(key, roll), c.do.failure()

@@ -358,7 +358,8 @@ var errFull = errors.New("disk full")
 
 // unsent: a sink that refuses Sent keeps the request at home.
 func unsent(ctx context.Context, rig Rig) []error {
-	return refused(ctx, rig, "sent")
+	f, _ := refused(ctx, rig, "sent")
+	return f
 }
 
 // failures are the events after which something is paid for and can't be kept.
@@ -370,12 +371,18 @@ func failures(rig Rig) []string {
 }
 
 // diskFull: a sink that can't keep what it is told ends the call, and its error
-// comes back.
+// comes back. A job that was accepted by then is paid for, and a later run gets
+// its pictures.
 func diskFull(ctx context.Context, rig Rig) []error {
 	var f findings
 	for _, event := range failures(rig) {
-		more := refused(ctx, rig, event)
+		more, s := refused(ctx, rig, event)
 		f = append(f, more...)
+		for _, e := range s.Events {
+			if job, ok := strings.CutPrefix(e, "accepted "); ok {
+				f = append(f, resumed(ctx, rig, job)...)
+			}
+		}
 		if slices.ContainsFunc(more, func(err error) bool { return over(ctx, err) }) {
 			break
 		}
@@ -384,7 +391,7 @@ func diskFull(ctx context.Context, rig Rig) []error {
 }
 
 // refused makes the first request with a sink that refuses one event.
-func refused(ctx context.Context, rig Rig, event string) []error {
+func refused(ctx context.Context, rig Rig, event string) ([]error, *Recorder) {
 	var f findings
 	s := &Recorder{Fail: map[string]error{event: errFull}}
 	_, err := rig.Maker.Make(ctx, rig.Requests[0], s)
@@ -399,6 +406,19 @@ func refused(ctx context.Context, rig Rig, event string) []error {
 	}
 	if l := s.leaks(); l != nil {
 		f.add("%q could not be kept, and spools %v stay open", event, l)
+	}
+	return f, s
+}
+
+// resumed: a job brings its pictures to a run that did not send it.
+func resumed(ctx context.Context, rig Rig, job string) []error {
+	var f findings
+	var s Recorder
+	r := rig.Requests[0]
+	if _, err := rig.Maker.Resume(ctx, job, r, &s); err != nil {
+		f.add("the job is not resumed: %w", err)
+	} else if s.Count("sent") > 0 || len(s.Images) != r.N {
+		f.add("a resumed job brings %d pictures of %d: %q", len(s.Images), r.N, s.Events)
 	}
 	return f
 }

@@ -39,7 +39,7 @@ func (m *maker) Catalogue(ctx context.Context) ([]provider.Listed, error) {
 		return nil, err
 	}
 	if m.key.IsZero() && !m.loopback {
-		return nil, refuse("no key", "export XAI_API_KEY=…")
+		return nil, refuse("no key", giveKey)
 	}
 	outer := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, catalogueTime, fmt.Errorf("no answer within %s", catalogueTime))

@@ -51,8 +51,9 @@
 //
 // A result URL is foreign: only https, only public addresses (checked as
 // dialled, so neither a spelling nor a name that changes gets around it), no
-// redirect, no credentials, 64 MiB. The endpoint's own origin is exempt, and with a loopback endpoint all of loopback. Errors of Fetch are
-// *provider.Error: NotSent may be repeated (network, 5xx, cut body), RateLimited
+// redirect, no credentials, 64 MiB. The endpoint's own origin is exempt, and
+// with a loopback endpoint all of loopback. Errors of Fetch are *provider.Error:
+// NotSent may be repeated (network, 5xx, cut body, a redirect), RateLimited
 // after a wait, Unusable means that the picture is gone (403, 404, 410) or too
 // large, Rejected that the URL is refused.
 //

@@ -223,7 +223,8 @@ func flat(image, input provider.Money) func(*provider.Request) (provider.Money, 
 }
 
 // table prices by "resolution quality", as sent when the request has none. Each
-// input picture is billed too.
+// input picture is billed too; whether once a call or for each image is not
+// published, so it is counted for each: the most that it can be.
 func table(images map[string]provider.Money, quality string, input provider.Money) func(*provider.Request) (provider.Money, bool) {
 	return func(r *provider.Request) (provider.Money, bool) {
 		m, ok := images[cmp.Or(r.Resolution, "1k")+" "+cmp.Or(r.Quality, quality)]
