@@ -54,6 +54,7 @@ const (
 	codeForEach      = "IB0410"
 	codeAlt          = "IB0411"
 	codeOwnOutput    = "IB0412"
+	codeMoved        = "IB0413"
 )
 
 // Codes tells in one line what each code of this package means.
@@ -110,4 +111,5 @@ var Codes = map[string]string{
 	codeForEach:      "for_each takes a map, an object or a set of strings",
 	codeAlt:          "alt and decorative exclude each other",
 	codeOwnOutput:    "an edit names the output of an image as a file",
+	codeMoved:        "a moved or removed block does not fit the images",
 }

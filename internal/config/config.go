@@ -48,6 +48,8 @@ type Project struct {
 	Images    []spec.Image      // sorted by address (byte order)
 	Providers []provider.Config // sorted by Key
 	Settings  Settings
+	Moved     []Moved   // in order
+	Removed   []Removed // in order
 
 	files      []string // that places point into
 	origins    []origin // of Images
@@ -55,6 +57,15 @@ type Project struct {
 	inputs     []Input
 	hasOutputs bool
 	eval       *evaluator // nil in a decoded project
+}
+
+// Moved says that an image has another address than before.
+type Moved struct{ From, To spec.Address }
+
+// Removed says that an image is gone on purpose.
+type Removed struct {
+	From      spec.Address
+	KeepFiles bool
 }
 
 // Settings is the imgbuild block.

@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 2\n"
+const encodingVersion = "imgbuild config 3\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -49,6 +49,16 @@ func (p *Project) Encode() []byte {
 		w.flag(c.Deferred)
 		w.number(c.Parallelism)
 		w.b = binary.LittleEndian.AppendUint64(w.b, math.Float64bits(c.PerMinute))
+	}
+	w.number(len(p.Moved))
+	for _, m := range p.Moved {
+		w.again(string(m.From))
+		w.again(string(m.To))
+	}
+	w.number(len(p.Removed))
+	for _, r := range p.Removed {
+		w.again(string(r.From))
+		w.flag(r.KeepFiles)
 	}
 	w.number(len(p.files))
 	for _, f := range p.files {
@@ -112,6 +122,14 @@ func Decode(b []byte) (*Project, error) {
 		if bits := r.bytes(8); len(bits) == 8 {
 			c.PerMinute = math.Float64frombits(binary.LittleEndian.Uint64([]byte(bits)))
 		}
+	}
+	p.Moved = list[Moved](&r)
+	for i := range p.Moved {
+		p.Moved[i] = Moved{spec.Address(r.again()), spec.Address(r.again())}
+	}
+	p.Removed = list[Removed](&r)
+	for i := range p.Removed {
+		p.Removed[i] = Removed{spec.Address(r.again()), r.flag()}
 	}
 	p.files = list[string](&r)
 	for i := range p.files {

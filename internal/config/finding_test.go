@@ -851,6 +851,20 @@ a.img.hcl:6:17-6:24 IB0204 var.v: validation: condition must be true or false, a
 a.img.hcl:9:3-9:13 IB0205 var.v: validation: condition is required | add condition = …
 a.img.hcl:12:14-12:15 IB0204 var.v: nullable must be true or false
 `},
+	{name: "moved", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+}
+moved {
+  from = image.a
+  to   = image.b
+}
+removed {
+  from = local.x
+}
+`}, want: `
+a.img.hcl:6:10-6:17 IB0413 moved: image.a is still there | remove the image block, or this one
+a.img.hcl:10:10-10:17 IB0413 removed: from must be the address of an image | write image.NAME or image.NAME["KEY"], without quotes around it
+`},
 	{name: "preset", files: files{"a.img.hcl": sketch + `preset "p" {
   n = 20
   preset = preset.p

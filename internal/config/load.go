@@ -47,6 +47,7 @@ func Load(src Source, opt Options) (*Project, diag.List) {
 	ev.prepareAll()
 	ev.settings()
 	ev.images()
+	ev.lives()
 	ev.checkOutputs()
 	p.inputs = ev.inputs.sorted()
 	if p.hasOutputs {
@@ -212,6 +213,8 @@ func (ev *evaluator) declare(b *block) {
 		}
 		d.presets[name] = &presetDecl{block: b, index: int32(len(ev.p.presets))}
 		ev.p.presets = append(ev.p.presets, placeOf(b.file, b.Block))
+	case "moved", "removed":
+		d.lives = append(d.lives, b)
 	case "output":
 		name := b.Labels[0]
 		for _, o := range d.outputs {

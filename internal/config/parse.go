@@ -25,7 +25,8 @@ type decls struct {
 	locals  map[string]*localDecl
 	makers  map[string]*block // provider blocks by key
 	outputs []*outputDecl
-	project *block // imgbuild
+	project *block   // imgbuild
+	lives   []*block // moved and removed, in order
 }
 
 // block is a block that was kept for the evaluator.

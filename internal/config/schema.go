@@ -202,8 +202,8 @@ var outputSchema = schema[described]{
 // topBlocks are the blocks of a file, with how many labels they have, and
 // laterBlocks those of the language that this version does not know.
 var (
-	topBlocks   = map[string]int{"imgbuild": 0, "provider": 1, "variable": 1, "locals": 0, "preset": 1, "image": 1, "output": 1}
-	laterBlocks = []string{"module", "moved", "removed", "import", "function", "check"}
+	topBlocks   = map[string]int{"imgbuild": 0, "provider": 1, "variable": 1, "locals": 0, "preset": 1, "image": 1, "output": 1, "moved": 0, "removed": 0}
+	laterBlocks = []string{"module", "import", "function", "check"}
 )
 
 // A valuer gives the value of an expression, or false if it has none yet and

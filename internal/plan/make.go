@@ -45,6 +45,7 @@ type state struct {
 	works   bool           // has a step that changes its lock entry
 	content digest.Content // of the picked candidate; none if it will change
 	entry   *lock.Entry    // nil if the lock does not know it
+	moved   bool           // entry is of another address, by a moved block
 }
 
 // sharer is an image whose candidates others may take, and how many it will
@@ -158,6 +159,21 @@ func (m *maker) findOrphans() {
 		}
 	}
 	m.taken = make([]bool, len(m.orphan))
+	if len(m.in.Moved) == 0 {
+		return
+	}
+	for i := range m.in.Images {
+		st := &m.state[i]
+		from, ok := m.in.Moved[m.in.Images[i].Address]
+		if !ok || st.entry != nil {
+			continue
+		}
+		k := slices.IndexFunc(m.orphan, func(j int) bool { return m.in.Lock.Entries[j].Address == from })
+		if k >= 0 && !m.taken[k] {
+			m.taken[k], st.moved = true, true
+			st.entry = &m.in.Lock.Entries[m.orphan[k]]
+		}
+	}
 }
 
 func (m *maker) visit(i int) {
@@ -235,7 +251,7 @@ func (m *maker) image(i int, im *spec.Image) {
 		return
 	}
 
-	if known && entry != nil && entry.Request == dig && len(entry.Candidates) >= im.N && !st.replace {
+	if known && entry != nil && entry.Request == dig && len(entry.Candidates) >= im.N && !st.replace && !st.moved {
 		if m.upToDate(im, st, entry, &res, mask) {
 			m.plan.Unchanged++
 			return
@@ -380,7 +396,9 @@ func (m *maker) orphans() {
 			out, why := m.drop(o)
 			s.Outputs = append(s.Outputs, out)
 			s.Why = append(s.Why, why...)
-			if out.Action == DeleteFile {
+			if out.Action == DeleteFile && m.in.Kept[e.Address] && !m.in.Destroy {
+				s.Outputs[i].Action, s.Outputs[i].Expect = ForgetFile, digest.Content{}
+			} else if out.Action == DeleteFile {
 				s.Verb = Delete
 			}
 		}

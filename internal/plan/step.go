@@ -33,6 +33,10 @@ func (s *stepper) run() {
 		Address: im.Address, Provider: im.Wanted.Provider, Digest: s.digest, Request: s.res.Request,
 		Sources: im.Wanted.Sources, N: im.N, Priced: true, RetryRefused: s.m.in.RetryRefused, Notes: s.res.Notes, Precondition: s.entry.Digest(),
 	}
+	if s.st.moved {
+		s.step.From = s.entry.Address
+		s.why(Reason{Cause: CauseRenamed, Old: string(s.entry.Address)})
+	}
 	if im.Wanted.Mask != nil {
 		s.step.MaskFile = im.Wanted.Mask.File
 	}
