@@ -72,7 +72,7 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		initVerb(), fmtVerb(), validateVerb(), planVerb(), applyVerb(), verifyVerb(), restoreVerb(),
-		showVerb(), outputVerb(), whyVerb(), graphVerb(), gcVerb(), providersVerb(), modelsVerb(),
+		showVerb(), outputVerb(), evalVerb(), consoleVerb(), whyVerb(), graphVerb(), gcVerb(), providersVerb(), modelsVerb(),
 		doctorVerb(), emulateVerb(), versionVerb(), completionVerb(), helpVerb(),
 	}
 }

@@ -42,6 +42,10 @@ func (v varFlag) Set(s string) error {
 	return nil
 }
 
+// varFlags are flags of a verb that never takes the configuration from the
+// cache.
+func (f *projectFlags) varFlags() []urfave.Flag { return f.flags()[:2] }
+
 func (f *projectFlags) flags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.GenericFlag{Name: "var", Usage: "set a variable, `name=value`; may be repeated", Value: varFlag{&f.vars, false}},

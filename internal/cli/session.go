@@ -58,6 +58,8 @@ type session struct {
 	files   map[string]digest.Content // of sources and masks
 	offers  map[[2]string]*provider.Offer
 	vars    []config.Var
+
+	expressions bool // they are evaluated later
 }
 
 // openSession opens the folder of env. Nothing is written.
@@ -118,7 +120,7 @@ func (s *session) tell(l diag.List) error {
 }
 
 func (s *session) options() config.Options {
-	return config.Options{Vars: s.vars, Env: s.env.Getenv, Types: all.Types(), Version: Version}
+	return config.Options{Expressions: s.expressions, Vars: s.vars, Env: s.env.Getenv, Types: all.Types(), Version: Version}
 }
 
 // load evaluates the configuration, from the cache if it is fresh and holds

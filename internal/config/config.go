@@ -33,6 +33,9 @@ type Options struct {
 	// check.
 	Version string
 
+	// Expressions keeps what Eval needs, which takes memory.
+	Expressions bool
+
 	// Limits for tests; 0 for maxSteps and maxTotal.
 	steps int
 	total int64

@@ -50,7 +50,7 @@ func Load(src Source, opt Options) (*Project, diag.List) {
 	ev.lives()
 	ev.checkOutputs()
 	p.inputs = ev.inputs.sorted()
-	if p.hasOutputs {
+	if p.hasOutputs || opt.Expressions {
 		p.eval = ev
 	}
 	return p, withoutEchoes(out.Sorted(), ev.tornFiles)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
@@ -37,7 +38,22 @@ func (p *Project) Finish(facts map[spec.Address]Facts) ([]OutputValue, diag.List
 		return nil, nil
 	}
 	ev, out := p.eval, diag.List{}
-	ev.out, ev.meter = &out, meter{total: maxTotalSteps}
+	ev.begin(&out, facts)
+	values := make([]OutputValue, 0, len(ev.decls.outputs))
+	for _, o := range ev.decls.outputs {
+		v := OutputValue{Name: o.name, Description: o.description}
+		if a := o.body.Attributes["value"]; a != nil {
+			ev.into(&v, a.Expr, "output."+o.name)
+		}
+		values = append(values, v)
+	}
+	return values, out.Sorted()
+}
+
+// begin readies the evaluator for another round, with what is known of the
+// images.
+func (ev *evaluator) begin(out *diag.List, facts map[spec.Address]Facts) {
+	ev.out, ev.meter = out, meter{total: maxTotalSteps}
 	ev.facts, ev.made = facts, map[string]cty.Value{}
 	if facts == nil {
 		ev.facts = map[spec.Address]Facts{}
@@ -45,20 +61,34 @@ func (p *Project) Finish(facts map[spec.Address]Facts) ([]OutputValue, diag.List
 	for _, l := range ev.decls.locals {
 		l.done = false // it may use a result
 	}
-	values := make([]OutputValue, 0, len(ev.decls.outputs))
-	for _, o := range ev.decls.outputs {
-		v := OutputValue{Name: o.name, Description: o.description}
-		if a := o.body.Attributes["value"]; a != nil {
-			got, _ := ev.value(a.Expr, nil, "output."+o.name).UnmarkDeep()
-			got = plainly(got)
-			v.Text = show(got, 0)
-			if got.IsWhollyKnown() {
-				v.JSON = asJSON(got)
-			}
-		}
-		values = append(values, v)
+}
+
+func (ev *evaluator) into(v *OutputValue, e hclsyntax.Expression, thing string) {
+	got, _ := ev.value(e, nil, thing).UnmarkDeep()
+	got = plainly(got)
+	v.Text = show(got, 0)
+	if got.IsWhollyKnown() {
+		v.JSON = asJSON(got)
 	}
-	return values, out.Sorted()
+}
+
+// Expression is the file that findings of Eval are about.
+const Expression = "<expression>"
+
+// Eval evaluates an expression in the project, which was loaded with
+// Options.Expressions, as an output would be.
+func (p *Project) Eval(src string, facts map[spec.Address]Facts) (v OutputValue, l diag.List) {
+	if f := guard(Expression, []byte(src), false); f != nil {
+		return v, diag.List{*f}
+	}
+	e, diags := hclsyntax.ParseExpression([]byte(src), Expression, hcl.InitialPos)
+	if l, torn := syntaxFindings([]byte(src), diags); torn {
+		return v, l
+	}
+	ev, out := p.eval, diag.List{}
+	ev.begin(&out, facts)
+	ev.into(&v, ev.prepare(e, uses{thing: "expression", refs: true}), "expression")
+	return v, out.Sorted()
 }
 
 // plainly makes texts and objects of what carries an address.
