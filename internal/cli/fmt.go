@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/rogpeppe/go-internal/diff"
 	urfave "github.com/urfave/cli/v3"
 
 	"github.com/imgbuild/imgbuild/internal/config"
@@ -15,12 +16,13 @@ import (
 )
 
 func fmtVerb() verb {
-	var check, recursive, noWrite bool
+	var check, recursive, noWrite, asDiff bool
 	return verb{
 		name: "fmt", short: "bring *.img.hcl and *.imgvars into the canonical layout", args: "[FILE... | -]",
 		help: `
   imgbuild fmt
   imgbuild fmt -check -recursive
+  imgbuild fmt -diff -list-only
   imgbuild fmt - < site.img.hcl
 
 Prints the names of the files that it changed (with -check: would change).
@@ -29,6 +31,7 @@ Prints the names of the files that it changed (with -check: would change).
 		bad:   func(int) bool { return false },
 		flags: []urfave.Flag{
 			&urfave.BoolFlag{Name: "check", Usage: "change nothing; exit with 3 if a file is not formatted", Destination: &check},
+			&urfave.BoolFlag{Name: "diff", Usage: "print what changes, line by line", Destination: &asDiff},
 			&urfave.BoolFlag{Name: "recursive", Usage: "also in folders below", Destination: &recursive},
 			&urfave.BoolFlag{Name: "list-only", Usage: "change nothing, only print the names", Destination: &noWrite},
 		},
@@ -43,7 +46,14 @@ Prints the names of the files that it changed (with -check: would change).
 					l.Text(env.Stderr, func(string) []byte { return src }, palette(env, env.Stderr))
 					return exit(exitError)
 				}
-				_, err = env.Stdout.Write(out)
+				if asDiff {
+					printDiff(env.Stdout, "<stdin>", src, out)
+				} else if !check {
+					_, err = env.Stdout.Write(out)
+				}
+				if err == nil && check && !bytes.Equal(src, out) {
+					return exit(exitCheck)
+				}
 				return err
 			}
 			s, err := openSession(env)
@@ -61,12 +71,19 @@ Prints the names of the files that it changed (with -check: would change).
 					return err
 				}
 			}
-			return s.format(files, check, noWrite)
+			return s.format(files, check, noWrite, asDiff)
 		},
 	}
 }
 
-func (s *session) format(files []string, check, noWrite bool) error {
+// printDiff prints what changes in a file. Its lines are foreign text.
+func printDiff(w io.Writer, name string, before, after []byte) {
+	for line := range strings.Lines(string(diff.Diff(name, before, name, after))) {
+		fmt.Fprintln(w, diag.Clean(strings.TrimSuffix(line, "\n")))
+	}
+}
+
+func (s *session) format(files []string, check, noWrite, asDiff bool) error {
 	var findings diag.List
 	unformatted := false
 	for _, name := range files {
@@ -81,7 +98,11 @@ func (s *session) format(files []string, check, noWrite bool) error {
 			continue
 		}
 		unformatted = true
-		fmt.Fprintln(s.env.Stdout, diag.Clean(name))
+		if asDiff {
+			printDiff(s.env.Stdout, name, src, out)
+		} else {
+			fmt.Fprintln(s.env.Stdout, diag.Clean(name))
+		}
 		if check || noWrite {
 			continue
 		}
