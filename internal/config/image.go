@@ -40,6 +40,17 @@ func (ev *evaluator) images() {
 	for _, im := range all {
 		ev.finish(im, where)
 	}
+	var disabled map[spec.Address]bool
+	all = slices.DeleteFunc(all, func(im *draft) bool {
+		off := im.set&rowEnabled != 0 && !im.enabled
+		if off && disabled == nil {
+			disabled = map[spec.Address]bool{}
+		}
+		if off {
+			disabled[im.Address] = true
+		}
+		return off
+	})
 	byAddress := func(a, b *draft) int { return cmp.Compare(a.Address, b.Address) }
 	if !slices.IsSortedFunc(all, byAddress) {
 		slices.SortFunc(all, byAddress)
@@ -58,7 +69,7 @@ func (ev *evaluator) images() {
 		ev.p.Images[i], ev.p.origins[i] = im.Image, im.origin
 		all[i] = nil
 	}
-	ev.checkSources(where)
+	ev.checkSources(where, disabled)
 	ev.checkPaths(where)
 	ev.checkEdges(where)
 }
@@ -457,7 +468,7 @@ func (ev *evaluator) checkOutput(im *draft, name, file string, enc spec.Encoding
 }
 
 // checkSources finds sources that are not what they seem.
-func (ev *evaluator) checkSources(where *locator) {
+func (ev *evaluator) checkSources(where *locator, disabled map[spec.Address]bool) {
 	var outputs map[string]spec.Address // by path key, made for the first file
 	for i := range ev.p.Images {
 		im := &ev.p.Images[i]
@@ -468,6 +479,8 @@ func (ev *evaluator) checkSources(where *locator) {
 				switch {
 				case d == nil:
 					ev.unknownName(where.image(codeUnknownName, i, "edit.image", nearest(name, ev.decls.imageNames()), "there is no image %q", name))
+				case disabled[s.Image]:
+					ev.add(where.image(codeEdit, i, "edit.image", "enable it, or disable this one too", "it edits %s, which is not enabled", s.Image))
 				case d.keyed() && !strings.Contains(string(s.Image), "["):
 					ev.add(where.image(codeNeedsKey, i, "edit.image", fmt.Sprintf("write image.%s[\"KEY\"]", name), "image.%s has for_each, so it needs a key", name))
 				}

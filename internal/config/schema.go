@@ -43,6 +43,7 @@ type draft struct {
 	words         *words // of a preset
 	origin        origin
 	named         bool // the path is final
+	enabled       bool // only where it is set
 }
 
 // words are put round the prompt.
@@ -73,6 +74,7 @@ var imageSchema = schema[draft]{
 		{name: "alt", to: func(d *draft) any { return &d.Alt }},
 		{name: "decorative", to: func(d *draft) any { return &d.Decorative }},
 		{name: "enlarge", to: func(d *draft) any { return &d.Wanted.Enlarge }},
+		{name: "enabled", to: func(d *draft) any { return &d.enabled }},
 		{name: "for_each", image: true},
 	},
 	blocks: []string{"edit", "rendition", "file"},
@@ -103,7 +105,7 @@ func rowOf(name string) uint32 {
 }
 
 var (
-	rowPath, rowSize, rowRatio, rowPrompt, rowN = rowOf("path"), rowOf("size"), rowOf("aspect_ratio"), rowOf("prompt"), rowOf("n")
+	rowPath, rowSize, rowRatio, rowPrompt, rowN, rowEnabled = rowOf("path"), rowOf("size"), rowOf("aspect_ratio"), rowOf("prompt"), rowOf("n"), rowOf("enabled")
 )
 
 var renditionSchema = schema[rendition]{rows: []row[rendition]{
