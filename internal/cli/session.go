@@ -512,6 +512,9 @@ func (s *session) prepare(ctx context.Context, f *projectFlags) error {
 		return s.tell(l)
 	}
 	if l.HasErrors() {
+		for _, p := range plan.Unmet(s.project.Images, s.offer) {
+			l = append(l, s.finding("IB0501", p))
+		}
 		return s.tell(append(l, s.hashSources(ctx)...))
 	}
 	if f.draft {

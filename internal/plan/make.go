@@ -324,6 +324,22 @@ func (m *maker) resolve(im *spec.Image, entry *lock.Entry, pinned bool) (spec.Re
 	return spec.Resolve(im, offer, pins)
 }
 
+// Unmet lists what the models of images do not take: what a plan would find,
+// where there can be no plan because of something else.
+func Unmet(images []spec.Image, offer func(providerKey, model string) (*provider.Offer, bool)) (out []Problem) {
+	m := maker{in: Input{Offer: offer}}
+	for i := range images {
+		if images[i].Wanted.Provider == "" {
+			continue // and that was told
+		}
+		_, problems := m.resolve(&images[i], nil, false)
+		for _, p := range problems {
+			out = append(out, Problem{Address: images[i].Address, Problem: p})
+		}
+	}
+	return out
+}
+
 // upToDate is the path of an image with nothing to do.
 func (m *maker) upToDate(im *spec.Image, st *state, entry *lock.Entry, res *spec.Resolved, mask digest.Content) bool {
 	picked := entry.Picked(Pick(im, entry))
