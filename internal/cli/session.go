@@ -504,6 +504,14 @@ func (s *session) answer(ctx context.Context, in *plan.Input, asks plan.Asks) er
 	return nil
 }
 
+// unmet finds what models do not take, where there will be no plan to find it.
+func (s *session) unmet() (l diag.List) {
+	for _, p := range plan.Unmet(s.project.Images, s.offer) {
+		l = append(l, s.finding("IB0501", p))
+	}
+	return l
+}
+
 // prepare loads all that a plan needs: configuration, sources, lock, store and
 // what the journal says. Findings that are errors are told and end it.
 func (s *session) prepare(ctx context.Context, f *projectFlags) error {
@@ -512,10 +520,7 @@ func (s *session) prepare(ctx context.Context, f *projectFlags) error {
 		return s.tell(l)
 	}
 	if l.HasErrors() {
-		for _, p := range plan.Unmet(s.project.Images, s.offer) {
-			l = append(l, s.finding("IB0501", p))
-		}
-		return s.tell(append(l, s.hashSources(ctx)...))
+		return s.tell(append(append(l, s.unmet()...), s.hashSources(ctx)...))
 	}
 	if f.draft {
 		if err := s.toDraft(); err != nil {

@@ -3,24 +3,30 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 
 	urfave "github.com/urfave/cli/v3"
 
+	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
 )
 
 func validateVerb() verb {
 	var f projectFlags
-	var asJSON bool
+	var asJSON, asSARIF bool
 	return verb{
 		name: "validate", short: "check the configuration and the lock",
 		help: `
   imgbuild validate
   imgbuild validate -json
+  imgbuild validate -sarif > imgbuild.sarif
 
 Needs no key, no network and no init.
 `,
-		flags: append([]urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "findings as JSON", Destination: &asJSON}}, f.flags()...),
+		flags: append([]urfave.Flag{
+			&urfave.BoolFlag{Name: "json", Usage: "findings as JSON", Destination: &asJSON},
+			&urfave.BoolFlag{Name: "sarif", Usage: "findings as SARIF 2.1.0, for code scanning", Destination: &asSARIF},
+		}, f.flags()...),
 		run: func(ctx context.Context, env *Env, _ *urfave.Command) error {
 			s, err := openSession(env)
 			if err != nil {
@@ -31,8 +37,14 @@ Needs no key, no network and no init.
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				if err := l.JSON(env.Stdout); err != nil {
+			if asJSON || asSARIF {
+				write := l.JSON
+				if asSARIF {
+					write = func(w io.Writer) error {
+						return l.SARIF(w, Version, func(code string) string { return config.Codes[code] })
+					}
+				}
+				if err := write(env.Stdout); err != nil {
 					return err
 				}
 				if l.HasErrors() {
@@ -61,7 +73,7 @@ func (s *session) check(ctx context.Context, f *projectFlags) (diag.List, error)
 		return nil, err
 	}
 	if l = append(l, more...); l.HasErrors() {
-		return l, nil
+		return append(l, s.unmet()...), nil
 	}
 	s.openStore()
 	_, more, err = s.plan(ctx, planOptions{})
