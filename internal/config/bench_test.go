@@ -123,7 +123,11 @@ func BenchmarkEvaluate(b *testing.B) {
 	blocks := file.Body.(*hclsyntax.Body).Blocks
 	body := blocks[len(blocks)-1].Body
 	delete(body.Attributes, "for_each")
-	root := &hcl.EvalContext{Functions: pure()}
+	ev := newEvaluator(files{}, Options{})
+	if !ev.function("upper") {
+		b.Fatal("there is no function")
+	}
+	root := ev.root
 	b.ReportAllocs()
 	for b.Loop() {
 		ctx := root.NewChild()

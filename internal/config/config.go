@@ -36,6 +36,10 @@ type Options struct {
 	// Expressions keeps what Eval needs, which takes memory.
 	Expressions bool
 
+	// Measure reads the header of a picture, for imagesize; nil if that can't be
+	// done. It is handed in because this package knows nothing of pictures.
+	Measure func(b []byte) (Picture, error)
+
 	// Limits for tests; 0 for maxSteps and maxTotal.
 	steps int
 	total int64
@@ -45,6 +49,12 @@ type Options struct {
 // literally by variables of a primitive type and is an HCL expression for
 // others.
 type Var struct{ Name, Value, File string }
+
+// Picture is what a header tells. Width and Height are pixels as shown.
+type Picture struct {
+	Width, Height int
+	Format        string // "png", "jpeg", "webp" or "gif"
+}
 
 // Project is an evaluated configuration. Only Finish changes it.
 type Project struct {

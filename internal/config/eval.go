@@ -22,9 +22,10 @@ type evaluator struct {
 	p            *Project
 	opt          Options
 	decls        *decls
-	defaultMaker string // key
-	makerUnclear bool   // and it was told
-	funcs        map[string]function.Function
+	defaultMaker string                       // key
+	makerUnclear bool                         // and it was told
+	funcs        map[string]function.Function // those that were named so far
+	templates    map[string]hclsyntax.Expression
 	root         *hcl.EvalContext
 	meter        meter
 	facts        map[spec.Address]Facts // not nil once the images are finished
@@ -125,18 +126,6 @@ func (ev *evaluator) prepareBody(b *hclsyntax.Body, u uses) {
 // unknown takes the place of what could not be resolved.
 func unknown(r hcl.Range) hclsyntax.Expression {
 	return &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: r}
-}
-
-func (ev *evaluator) checkCall(c *hclsyntax.FunctionCallExpr, thing string) hclsyntax.Expression {
-	if _, ok := ev.funcs[c.Name]; ok {
-		return c
-	}
-	if why, ok := refusedFuncs[c.Name]; ok {
-		ev.add(problem(codeImpure, thing, c.NameRange, why.hint, "there is no %s(): %s", c.Name, why.text))
-	} else {
-		ev.add(problem(codeUnknownFunc, thing, c.NameRange, nearest(c.Name, sortedKeys(ev.funcs)), "there is no function %s", c.Name))
-	}
-	return unknown(c.Range())
 }
 
 // ref evaluates its target when asked. The embedded literal only carries the
@@ -393,6 +382,9 @@ func (ev *evaluator) refuseResult(of string, r hcl.Range, thing string) {
 	ev.add(problem(codeResult, thing, r, "path and files are known before; results can be used in output blocks", "%s is known only after apply", of))
 }
 
+// wentWrong is what is told of a function that panicked.
+const wentWrong = "it can't deal with these values"
+
 // explain makes findings of the diagnostics of an evaluation.
 func (ev *evaluator) explain(diags hcl.Diagnostics, thing string) {
 	for i, d := range diags {
@@ -405,6 +397,11 @@ func (ev *evaluator) explain(diags hcl.Diagnostics, thing string) {
 		var at hcl.Range
 		if d.Subject != nil {
 			at = *d.Subject
+		}
+		// cty makes an error of a panic in a function, with a stack; it is our
+		// mistake, and the fuzzing of functions looks for these words.
+		if text, _, panicked := strings.Cut(d.Detail, "panic in function implementation"); panicked {
+			d.Detail = text + wentWrong
 		}
 		f := problem(codeExpression, thing, at, "", "%s", lowerFirst(sentence(d.Detail)))
 		switch d.Summary {

@@ -313,7 +313,7 @@ a.img.hcl:24:14-24:32 IB0301 image.c: there is no provider.sketch.eu | did you m
 }
 `}, want: `
 a.img.hcl:3:15-3:24 IB0303 image.a: there is no timestamp(): its result changes on each run, which would buy every image again | write the time as text, or give it as a variable
-a.img.hcl:3:30-3:34 IB0303 image.a: there is no uuid(): its result changes on each run, which would buy every image again | write an identifier as text; reroll asks for a new roll
+a.img.hcl:3:30-3:34 IB0303 image.a: there is no uuid(): its result changes on each run, which would buy every image again | write an identifier as text, or use uuidv5(); reroll asks for a new roll
 `},
 	{name: "function error", files: files{"a.img.hcl": sketch + `locals {
   x = 5

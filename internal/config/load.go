@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/digest"
@@ -28,17 +29,12 @@ import (
 // Load reads and evaluates the configuration of the root. It returns what
 // could be evaluated even with errors, and all findings, sorted.
 func Load(src Source, opt Options) (*Project, diag.List) {
-	var out diag.List
-	p := &Project{Settings: Settings{OutputDir: "."}}
-	ev := &evaluator{src: src, p: p, opt: opt, out: &out, meter: meter{total: maxTotalSteps}, inputs: &inputs{}, tornFiles: map[string]bool{}}
-	ev.inputs.add(Input{Kind: InputOptions, Content: opt.digest()})
-	ev.funcs = ev.functions()
-	ev.root = &hcl.EvalContext{Functions: ev.funcs, Variables: map[string]cty.Value{}}
-
+	ev := newEvaluator(src, opt)
+	p := ev.p
 	names, err := src.ReadDir("")
 	if err != nil {
 		ev.add(diag.Finding{Severity: diag.Error, Code: codeRead, Text: "the root of the project: " + err.Error(), Range: &diag.Range{}})
-		return p, out
+		return p, *ev.out
 	}
 	names = configFiles(names)
 	ev.inputs.add(Input{Kind: InputFolder, Content: ofList(names)})
@@ -53,7 +49,18 @@ func Load(src Source, opt Options) (*Project, diag.List) {
 	if p.hasOutputs || opt.Expressions {
 		p.eval = ev
 	}
-	return p, withoutEchoes(out.Sorted(), ev.tornFiles)
+	return p, withoutEchoes(ev.out.Sorted(), ev.tornFiles)
+}
+
+func newEvaluator(src Source, opt Options) *evaluator {
+	ev := &evaluator{
+		src: src, opt: opt, p: &Project{Settings: Settings{OutputDir: "."}}, out: &diag.List{},
+		meter: meter{total: maxTotalSteps}, inputs: &inputs{}, tornFiles: map[string]bool{},
+	}
+	ev.inputs.add(Input{Kind: InputOptions, Content: opt.digest()})
+	ev.funcs = map[string]function.Function{}
+	ev.root = &hcl.EvalContext{Functions: ev.funcs, Variables: map[string]cty.Value{}}
+	return ev
 }
 
 // withoutEchoes drops what else was found in a file whose syntax is wrong: the
@@ -407,6 +414,7 @@ func (ev *evaluator) readText(file string, limit int64) (string, error) {
 	if file = trimDot(file); path.IsAbs(file) || file == ".." || strings.HasPrefix(path.Clean(file), "../") {
 		return "", fmt.Errorf("%s leaves the root of the project", quoteKey(file))
 	}
+	file = path.Clean(file)
 	b, err := ev.src.Read(file, limit+1)
 	in := Input{Kind: InputFile, Path: file}
 	if err == nil {
