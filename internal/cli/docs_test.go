@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/imgbuild/imgbuild/internal/cli"
 	"github.com/imgbuild/imgbuild/internal/config"
 )
@@ -86,6 +88,53 @@ func TestDocsCodes(t *testing.T) {
 			t.Errorf("missing: %s", cells)
 		}
 	}
+}
+
+// TestDocsFunctions: the tables of functions in the reference are those of the
+// program. -update writes them.
+func TestDocsFunctions(t *testing.T) {
+	doc, err := os.ReadFile(languageDoc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin, end = "<!-- begin: functions -->\n", "<!-- end: functions -->\n"
+	before, rest, ok := strings.Cut(string(doc), begin)
+	got, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatalf("%s has no tables of functions", languageDoc)
+	}
+	want := functionTables()
+	if *update {
+		if err := os.WriteFile(languageDoc, []byte(before+begin+want+end+after), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	} else if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("go test ./internal/cli -run TestDocsFunctions -update writes %s anew (-want +got):\n%s", languageDoc, d)
+	}
+}
+
+func functionTables() string {
+	var b, differences strings.Builder
+	list := config.Functions()
+	for _, group := range config.Groups {
+		fmt.Fprintf(&b, "| %s | |\n|---|---|\n", group)
+		for _, f := range list {
+			if f.Group != group {
+				continue
+			}
+			fmt.Fprintf(&b, "| `%s` | %s |\n", f.Signature(), f.Text)
+			if f.Differs != "" {
+				fmt.Fprintf(&differences, "| `%s` | %s |\n", f.Name, f.Differs)
+			}
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("| other than in Terraform | |\n|---|---|\n" + differences.String())
+	b.WriteString("\n| absent on purpose | why | instead |\n|---|---|---|\n")
+	for _, a := range config.AbsentFunctions {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", a.Name, a.Why, a.Instead)
+	}
+	return b.String()
 }
 
 // tinyPNG is a photo and a mask alike: the upper half is white, the rest black.

@@ -19,6 +19,7 @@ import (
 	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/journal"
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
@@ -120,7 +121,16 @@ func (s *session) tell(l diag.List) error {
 }
 
 func (s *session) options() config.Options {
-	return config.Options{Expressions: s.expressions, Vars: s.vars, Env: s.env.Getenv, Types: all.Types(), Version: Version}
+	return config.Options{Expressions: s.expressions, Vars: s.vars, Env: s.env.Getenv, Types: all.Types(), Version: Version, Measure: measure}
+}
+
+// measure reads the header of a picture for imagesize.
+func measure(b []byte) (config.Picture, error) {
+	info, err := imaging.Measure(b, imaging.DefaultLimits)
+	if err != nil {
+		return config.Picture{}, errors.New(strings.TrimPrefix(err.Error(), "imaging: "))
+	}
+	return config.Picture{Width: info.Width, Height: info.Height, Format: info.Format}, nil
 }
 
 // load evaluates the configuration, from the cache if it is fresh and holds
