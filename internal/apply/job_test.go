@@ -8,6 +8,7 @@ import (
 	"github.com/imgbuild/imgbuild/internal/journal"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
 	"github.com/imgbuild/imgbuild/internal/workspace"
 )
 
@@ -128,4 +129,69 @@ func TestJobGivenUp(t *testing.T) {
 			t.Errorf("open: %+v", e.Open)
 		}
 	})
+}
+
+// Of a job with three images a run died after one receipt: the two others are
+// still the job's, whatever the image is called now, and are not bought.
+func TestJobPartlyTold(t *testing.T) {
+	t.Parallel()
+	hero := img("a")
+	hero.N = 3
+	s := newSite(t, hero)
+	s.lenient = true
+	s.open(func(e *Engine, root *workspace.Root) {
+		step := &s.plan(e, root).Steps[0]
+		step.Request.N = 3
+		sink := &sink{engine: e, address: step.Address, provider: step.Provider, digest: step.Digest, fields: step.Request.Fields(), id: "dead-1", request: &step.Request, each: provider.Dollar / 100}
+		s.maker.urls["u"] = pixel("one")
+		for _, err := range []error{sink.Sent(), sink.Accepted("job-1"), sink.Delivered(0, provider.Delivery{URL: "u"}, provider.Dollar/100)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	s.maker.resume = func(string, *provider.Request, provider.Sink) (provider.Reply, error) {
+		return provider.Reply{}, &provider.Error{Kind: provider.Unfinished, Cause: provider.NotSent, Message: "nobody is there"}
+	}
+	for _, name := range []string{"a", "renamed"} {
+		renamed := hero
+		renamed.Address = spec.Address("image." + name)
+		s.images = []spec.Image{renamed}
+		s.open(func(e *Engine, root *workspace.Root) {
+			if len(e.Open) != 1 || Missing(e.Open[0]) != 2 {
+				t.Fatalf("open: %+v", e.Open)
+			}
+			p := s.plan(e, root, func(in *plan.Input) { in.Pending = nil }) // a plan that knows nothing of it
+			res, err := e.Apply(t.Context(), s.stop, p)
+			if err == nil {
+				err = e.Settle(false)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, name, kinds(res), "skipped image."+name)
+		})
+	}
+	if s.maker.paid["a"] != 0 {
+		t.Errorf("bought %d", s.maker.paid["a"])
+	}
+	s.maker.resume = func(_ string, r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+		return provider.Reply{}, s.maker.deliver(r, sink, 3)
+	}
+	same(t, "the rest came", s.steps(), "restore image.renamed")
+}
+
+// A doubt is forgotten only when what was sent instead may cost itself.
+func TestRefusedRepeatKeepsTheDoubt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, img("a"))
+	s.maker.do = func(*provider.Request, provider.Sink) (provider.Reply, error) {
+		return provider.Reply{}, &provider.Error{Kind: provider.InDoubt}
+	}
+	s.run()
+	s.maker.do = func(*provider.Request, provider.Sink) (provider.Reply, error) {
+		return provider.Reply{}, &provider.Error{Kind: provider.Rejected, Status: 400}
+	}
+	same(t, "asked", kinds(s.run(func(in *plan.Input) { in.Pending[0].Again = true })), "failed image.a")
+	same(t, "after", s.steps(), "hold image.a")
 }

@@ -81,9 +81,18 @@ func isJob(a *journal.Attempt) bool {
 	return false
 }
 
+// Missing is how many images of a job an earlier run has not seen; 0 if there
+// is no job that may bring them.
+func Missing(a journal.Attempt) int {
+	if a.Phase == journal.InDoubt || !isJob(&a) {
+		return 0
+	}
+	return max(1, a.N-len(a.Deliveries))
+}
+
 // recoverTime is how long a run waits for the jobs of an earlier one. What is
 // not ready then stands in the plan, and the rest goes on.
-const recoverTime = 30 * time.Second
+const recoverTime = time.Minute
 
 // resumption is what became of a job of an earlier run.
 type resumption struct {
@@ -95,6 +104,8 @@ type resumption struct {
 // resumeAll polls the jobs side by side.
 func (e *Engine) resumeAll(ctx context.Context, attempts []journal.Attempt) map[string]*resumption {
 	out := map[string]*resumption{}
+	ctx, cancel := context.WithTimeout(ctx, recoverTime)
+	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(max(1, e.Parallelism))
 	for i := range attempts {
@@ -143,15 +154,21 @@ func (e *Engine) resume(ctx context.Context, a *journal.Attempt, out *resumption
 		out.purchase.err = unfinished("and can't be asked for: %v", err)
 		return
 	}
-	limited, cancel := context.WithTimeout(ctx, recoverTime)
-	defer cancel()
-	reply, err := maker.Resume(limited, a.JobID, request, s)
+	reply, err := maker.Resume(ctx, a.JobID, request, s)
 	var pe *provider.Error
 	if errors.As(err, &pe) && pe.Kind == provider.InDoubt && a.Phase == journal.InDoubt {
 		out.purchase.err = err // as before
 		return
 	}
 	e.conclude(ctx, maker, s, reply, err, &out.purchase)
+	if a.Phase == journal.InDoubt && err != nil && !verdict(pe) && (pe == nil || pe.Cause == 0) {
+		// It was given up for lost, and goes on: no doubt that may be sent again.
+		if err := e.Journal.Append(journal.Record{Type: journal.TypeJob, Attempt: a.ID, JobID: a.JobID}); err != nil {
+			out.purchase.err = errors.Join(out.purchase.err, err)
+			return
+		}
+		a.Phase, a.Doubt = journal.Accepted, 0
+	}
 }
 
 func where(endpoint string) string { return cmp.Or(endpoint, "the provider's own endpoint") }
@@ -257,6 +274,9 @@ func (e *Engine) fetch(ctx context.Context, a *journal.Attempt, d *journal.Deliv
 	var maker provider.Maker
 	var err error
 	if d.URL != "" {
+		if here := e.endpoint(a.Provider); here != a.Endpoint {
+			return fmt.Errorf("%s: paid for at %s and not fetched yet, and %s asks %s now", a.Address, where(a.Endpoint), a.Provider, where(here))
+		}
 		if maker, err = e.Maker(a.Provider); err != nil {
 			return fmt.Errorf("%s: %w", a.Address, err)
 		}
@@ -321,7 +341,7 @@ func (e *Engine) Settle(ended bool) error {
 	}
 	runs := map[string]bool{}
 	err := e.Journal.Compact(func(a journal.Attempt) bool {
-		keep := a.Phase == journal.InDoubt || a.Phase == journal.Accepted || a.Phase == journal.Sent || Unsettled(a) || isJob(&a)
+		keep := a.Phase == journal.InDoubt || a.Phase == journal.Accepted || a.Phase == journal.Sent || Unsettled(a) || isJob(&a) || !ended && a.Run != ""
 		if keep && a.Run != "" && ended {
 			runs[a.Run] = true
 		}

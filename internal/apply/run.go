@@ -453,10 +453,13 @@ func (r *runner) open(j *job) error {
 		if a.Request != j.digest || slices.Contains(j.step.Again, a.ID) {
 			continue
 		}
-		address := spec.Address(a.Address)
-		// The doubt of an image that is not there any more may be that of this one, renamed.
-		if _, planned := r.at[address]; address != j.step.Address && (planned || r.Lock.Get(address) != nil) {
-			continue
+		// What belongs to an image that the configuration still has is not ours;
+		// that of one that is gone may be of this one, renamed.
+		if address := spec.Address(a.Address); address != j.step.Address && address != j.step.From {
+			k, planned := r.at[address]
+			if planned && !r.plan.Steps[k].Drop || !planned && r.Lock.Get(address) != nil {
+				continue
+			}
 		}
 		if a.Phase == journal.InDoubt {
 			return &hinted{fmt.Errorf("it was sent before and not answered (%s); it may have been paid", a.ID),

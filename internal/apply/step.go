@@ -327,7 +327,7 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 	case pe != nil && pe.Kind == provider.InDoubt:
 		p.doubt += rest
 		p.err = errors.Join(&hinted{pe, "it is not sent again unless you ask: imgbuild apply -retry-in-doubt"},
-			e.Journal.Append(journal.Record{Type: journal.TypeInDoubt, Attempt: id, Reason: pe.Error(), Price: rest}), took)
+			e.Journal.Append(append([]journal.Record{{Type: journal.TypeInDoubt, Attempt: id, Reason: pe.Error(), Price: rest}}, s.replaced()...)...), took)
 	case pe != nil && (pe.Kind == provider.Moderated || pe.Kind == provider.Unusable):
 		price, charged := pe.Price, "%s was charged"
 		if pe.Priced {
@@ -339,7 +339,7 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 		p.refuse_(pe.Kind.String(), pe.Message, price, s.digest)
 		pe.Message += fmt.Sprintf(" ("+charged+")", price)
 		p.err = errors.Join(&hinted{pe, "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"},
-			e.Journal.Append(journal.Record{Type: journal.TypeUnusable, Attempt: id, Reason: pe.Kind.String(), Price: price}),
+			e.Journal.Append(append([]journal.Record{{Type: journal.TypeUnusable, Attempt: id, Reason: pe.Kind.String(), Price: price}}, s.replaced()...)...),
 			e.Store.Record(s.digest, s.fields, store.Roll{ID: id, Refused: pe.Kind.String(), Image: provider.Image{Price: price}}), took)
 	case pe != nil:
 		p.err, p.refuse = errors.Join(pe, took), pe.StopsRun()
@@ -396,7 +396,7 @@ func (e *Engine) takeOne(ctx context.Context, maker provider.Maker, attempt stri
 	if errors.As(err, &large) || d.URL == "" && errors.Is(err, store.ErrMissing) {
 		pe = &provider.Error{Kind: provider.Unusable, Message: err.Error()}
 	}
-	if pe != nil || errors.As(err, &pe) && (pe.Kind == provider.Unusable || pe.Kind == provider.Rejected) {
+	if pe != nil || errors.As(err, &pe) && (pe.Kind == provider.Unusable || pe.Kind == provider.Rejected && pe.Status != 0) {
 		// It was paid for and can't be had any more: it is remembered as
 		// refused, so that it is not bought again without being asked.
 		im = provider.Image{Price: d.price}
@@ -536,16 +536,8 @@ func (s *sink) Sent() error {
 			N: s.request.N, First: s.request.First, Estimate: s.each * provider.Money(s.request.N), Started: s.engine.Now()}},
 		{Type: journal.TypeSent, Attempt: s.id},
 	}
-	// What it replaces is settled by its leaving: before, a failure to connect
-	// would have forgotten a doubt and its price.
-	for _, id := range s.again {
-		records = append(records, journal.Record{Type: journal.TypeResolved, Attempt: id, Reason: "sent again"})
-	}
 	err := s.engine.Journal.Append(records...)
 	s.sent = err == nil
-	if s.sent {
-		s.again = nil
-	}
 	return err
 }
 
@@ -565,10 +557,21 @@ func (s *sink) Answered() error {
 	return s.engine.Journal.Append(journal.Record{Type: journal.TypeFailed, Attempt: s.id, Reason: provider.RateLimited.String()})
 }
 
+// replaced settles what the call was sent instead of, once it is clear that
+// the call itself may cost: a refusal must not make a doubt and its price be
+// forgotten.
+func (s *sink) replaced() (records []journal.Record) {
+	for _, id := range s.again {
+		records = append(records, journal.Record{Type: journal.TypeResolved, Attempt: id, Reason: "sent again"})
+	}
+	s.again = nil
+	return records
+}
+
 func (s *sink) Stopping() <-chan struct{} { return s.engine.stop }
 
 func (s *sink) Accepted(jobID string) error {
-	err := s.engine.Journal.Append(journal.Record{Type: journal.TypeJob, Attempt: s.id, JobID: jobID})
+	err := s.engine.Journal.Append(append([]journal.Record{{Type: journal.TypeJob, Attempt: s.id, JobID: jobID}}, s.replaced()...)...)
 	if err == nil {
 		s.jobID = jobID
 	}
@@ -590,9 +593,9 @@ func (s *sink) Delivered(i int, from provider.Delivery, price provider.Money) er
 		d.content, d.data, size = p.content, slices.Concat(p.pieces...), p.size
 		delete(s.puts, i)
 	}
-	err := s.engine.Journal.Append(journal.Record{Type: journal.TypeReceipt, Attempt: s.id, Delivery: &journal.Delivery{
+	err := s.engine.Journal.Append(append([]journal.Record{{Type: journal.TypeReceipt, Attempt: s.id, Delivery: &journal.Delivery{
 		Index: i, URL: from.URL, Content: d.content, Bytes: size, MIME: from.MIME, Model: from.Model, RevisedPrompt: from.RevisedPrompt,
-		Moderated: from.Moderated, Price: price}})
+		Moderated: from.Moderated, Price: price}}}, s.replaced()...)...)
 	if err == nil {
 		s.deliveries = append(s.deliveries, d)
 	}

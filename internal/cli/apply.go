@@ -212,8 +212,10 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 	}
 	rec, err := e.Recover(ctx, state)
 	if err != nil {
-		fmt.Fprintf(s.env.Stderr, "%s what an earlier run paid for could not be fetched yet: %s\n  Hint: the next apply tries again; nothing is bought a second time\n",
-			palette(s.env, s.env.Stderr).Yellow("Warning:"), diag.Clean(err.Error()))
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(s.env.Stderr, "%s what an earlier run paid for could not be fetched yet: %s\n", palette(s.env, s.env.Stderr).Yellow("Warning:"), diag.Clean(strings.TrimSpace(line)))
+		}
+		fmt.Fprintln(s.env.Stderr, "  Hint: the next apply tries again; nothing is bought a second time")
 	}
 	if len(state.Attempts)+len(state.Written) > 0 {
 		// What died may have left temporary files beside the outputs.

@@ -425,13 +425,15 @@ func (s *session) pending(o planOptions) (out []plan.Pending) {
 			if a.Phase == journal.InDoubt {
 				p.Price = a.Doubt
 			}
-		case journal.Accepted:
-			p.Job, p.Again = true, o.retryDoubt
 		default:
-			if !apply.Unsettled(a) {
+			if missing := apply.Missing(a); missing > 0 {
+				p.Job, p.Again = true, o.retryDoubt
+				p.Images, p.Price = missing, a.Estimate/provider.Money(max(a.N, 1))*provider.Money(missing)
+			} else if apply.Unsettled(a) {
+				p.Resume = true
+			} else {
 				continue
 			}
-			p.Resume = true
 		}
 		out = append(out, p)
 	}

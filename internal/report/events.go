@@ -202,7 +202,7 @@ func Summary(r apply.Result) string {
 	}
 	if r.Doubt > 0 {
 		open := "what is in doubt"
-		if r.Count(apply.Doubtful) == 0 {
+		if r.Count(apply.Accepted) > 0 && r.Count(apply.Doubtful) == 0 {
 			open = "what was accepted"
 		}
 		s += fmt.Sprintf(" Up to %s more may have been spent on %s.", r.Doubt, open)

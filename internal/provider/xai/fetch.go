@@ -1,6 +1,7 @@
 package xai
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func (m *maker) get(ctx context.Context, rawURL string) (*http.Response, error) 
 	if err == nil && resp.StatusCode/100 == 3 {
 		resp.Body.Close()
 		// Only the way to it failed: it is paid for, so it stays to be fetched.
-		return nil, fmt.Errorf("the URL of the picture redirects to %s, which is not followed", resp.Header.Get("Location"))
+		return nil, fmt.Errorf("the URL of the picture redirects to %s, which is not followed", cmp.Or(resp.Header.Get("Location"), "nowhere"))
 	}
 	return resp, err
 }

@@ -19,6 +19,7 @@ const (
 	firstPoll = 100 * time.Millisecond
 	pollEvery = 3 * time.Second
 	pollTime  = 30 * time.Second // of one poll, its answer included
+	pollAgain = time.Minute      // at most, whatever a limit asks for: polls are free and rare
 	jobTime   = 15 * time.Minute // until a job is left to the next run
 )
 
@@ -91,7 +92,7 @@ func (m *maker) poll(outer context.Context, jobID string, wait time.Duration, mo
 			if unheard++; unheard == most.unheard {
 				return provider.Reply{}, m.unfinished(jobID, refused)
 			}
-			wait = max(wait, refused.RetryAfter)
+			wait = max(wait, min(refused.RetryAfter, pollAgain))
 			s.Waiting(wait, "its job can't be asked for: "+refused.Message)
 		}
 	}

@@ -133,7 +133,7 @@ func TestJob(t *testing.T) {
 		"garbage":                  {polls: []string{"200 <html>"}, kind: provider.Unfinished, asked: whileSent.unheard, within: 3 * time.Minute},
 		"unavailable":              {polls: []string{"500"}, kind: provider.Unfinished, asked: whileSent.unheard, within: 3 * time.Minute},
 		"never":                    {polls: []string{"202"}, kind: provider.Unfinished, asked: 301, within: jobTime + time.Second},
-		"limited for an hour":      {polls: []string{"429h"}, kind: provider.Unfinished, asked: 1, within: jobTime + time.Second},
+		"limited for an hour":      {polls: []string{"429h"}, kind: provider.Unfinished, asked: 15, within: jobTime + time.Second},
 		"drips":                    {polls: []string{"drip", jobDone}, asked: 2, within: time.Minute},
 		"another word for pending": {polls: []string{`200 {"status":"RUNNING","data":[]}`, `200 {"status":"Pending","data":[]}`, jobDone}, asked: 3, within: 10 * time.Second},
 		"expired":                  {polls: []string{`200 {"status":"expired"}`}, kind: provider.InDoubt, asked: whileSent.unknown, within: time.Minute},
