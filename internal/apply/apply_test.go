@@ -122,15 +122,16 @@ func (f *fake) Fetch(_ context.Context, url string, w io.Writer) error {
 
 // site is a project on a real disk.
 type site struct {
-	t       testing.TB
-	dir     string
-	maker   *fake
-	images  []spec.Image
-	events  []Event
-	mu      sync.Mutex
-	change  func(*Engine)
-	lenient bool // recovery may fail
-	stop    chan struct{}
+	t        testing.TB
+	dir      string
+	maker    *fake
+	images   []spec.Image
+	events   []Event
+	mu       sync.Mutex
+	change   func(*Engine)
+	lenient  bool // recovery may fail
+	endpoint string
+	stop     chan struct{}
 }
 
 func newSite(t testing.TB, images ...spec.Image) *site {
@@ -175,6 +176,7 @@ func (s *site) open(f func(e *Engine, root *workspace.Root)) {
 	e := &Engine{
 		Out: root, Sources: root, Store: &store.Tiers{Local: store.Open(root.FS(".imgbuild/store"))}, Journal: j, Lock: l, Offer: offer,
 		Maker:       func(string) (provider.Maker, error) { return s.maker, nil },
+		Endpoint:    func(string) string { return s.endpoint },
 		Parallelism: 4, Process: fmt.Sprintf("p%d", time.Now().UnixNano()), Now: time.Now,
 		Event: func(ev Event) { s.mu.Lock(); s.events = append(s.events, ev); s.mu.Unlock() },
 		SaveLock: func(l *lock.Lock) error {

@@ -195,3 +195,31 @@ func TestRefusedRepeatKeepsTheDoubt(t *testing.T) {
 	same(t, "asked", kinds(s.run(func(in *plan.Input) { in.Pending[0].Again = true })), "failed image.a")
 	same(t, "after", s.steps(), "hold image.a")
 }
+
+// A job is asked for, and a picture fetched, only where they are: another server
+// would not know them.
+func TestJobAtAnotherEndpoint(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, img("a"))
+	s.lenient, s.endpoint = true, "http://here"
+	s.maker.do = func(_ *provider.Request, sink provider.Sink) (provider.Reply, error) {
+		return provider.Reply{}, errors.Join(sink.Accepted("job-1"), context.Canceled)
+	}
+	s.run()
+	asked := 0
+	s.maker.resume = func(_ string, r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+		asked++
+		return provider.Reply{}, s.maker.deliver(r, sink, 1)
+	}
+	s.endpoint = "http://there"
+	s.open(func(e *Engine, _ *workspace.Root) {
+		if asked != 0 || len(e.Open) != 1 || e.Open[0].Phase != journal.Accepted {
+			t.Errorf("asked %d times; open: %+v", asked, e.Open)
+		}
+	})
+	s.endpoint = "http://here"
+	same(t, "back again", s.steps(), "restore image.a")
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+}

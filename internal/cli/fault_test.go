@@ -68,6 +68,8 @@ var faults = []fault{
 	{name: "no credits", do: `"status": 402, "body": {"error": "add credits"}`, ways: "jub", see: "quota.*add credits", codes: "400", posts: 2, paid: 1, have: picture1},
 	{name: "no credits by 403", do: `"status": 403, "body": {"error": "your team ran out of credits"}`, ways: anyWay, see: "quota.*credits", codes: "400", posts: 2, paid: 1, have: picture1},
 
+	{name: "billed in unknown words", do: `"status": 422, "billed": true, "body": {"error": "blocked by our safety filters", "usage": {"cost_in_usd_ticks": 200000000}}`, ways: "jub", see: `unusable.*\(\$0\.02 was charged\)`, codes: "444", posts: 1, paid: 1, have: refused},
+
 	// What may have been made is held, whether it was charged or not.
 	{name: "500", do: `"status": 500`, ways: anyWay, see: "in doubt", codes: "444", posts: 1, paid: 0, have: doubted},
 	{name: "500 that was charged", do: `"status": 500, "billed": true`, ways: anyWay, see: "in doubt", codes: "444", posts: 1, paid: 1, have: doubted},
