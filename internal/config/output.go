@@ -68,7 +68,11 @@ func (ev *evaluator) into(v *OutputValue, e hclsyntax.Expression, thing string) 
 	got = plainly(got)
 	v.Text = show(got, 0)
 	if got.IsWhollyKnown() {
-		v.JSON = asJSON(got)
+		b, err := ctyjson.Marshal(got, got.Type())
+		if err != nil { // infinity
+			ev.add(problem(codeExpression, thing, e.Range(), "keep the numbers finite", "%s", err))
+		}
+		v.JSON = b
 	}
 }
 
@@ -110,14 +114,6 @@ func plainly(v cty.Value) cty.Value {
 		panic(err) // the function above gives none
 	}
 	return out
-}
-
-func asJSON(v cty.Value) []byte {
-	b, err := ctyjson.Marshal(v, v.Type())
-	if err != nil {
-		panic("config: JSON of a known plain value: " + err.Error())
-	}
-	return b
 }
 
 // finished is the value of a reference to an image, with its facts.
