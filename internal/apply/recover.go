@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/journal"
 	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/spec"
@@ -81,14 +80,9 @@ func isJob(a *journal.Attempt) bool {
 	return false
 }
 
-// Missing is how many images of a job an earlier run has not seen; 0 if there
-// is no job that may bring them.
-func Missing(a journal.Attempt) int {
-	if a.Phase == journal.InDoubt || !isJob(&a) {
-		return 0
-	}
-	return max(1, a.N-len(a.Deliveries))
-}
+// Awaited reports whether a job of an earlier run is still to bring images:
+// until then they are neither bought nor in doubt.
+func Awaited(a *journal.Attempt) bool { return a.Phase != journal.InDoubt && isJob(a) }
 
 // recoverTime is how long a run waits for the jobs of an earlier one. What is
 // not ready then stands in the plan, and the rest goes on.
@@ -123,7 +117,7 @@ func (e *Engine) resumeAll(ctx context.Context, attempts []journal.Attempt) map[
 }
 
 func (e *Engine) resume(ctx context.Context, a *journal.Attempt, out *resumption) {
-	request := requestOf(a)
+	request := provider.RequestOf(a.Fields, a.N, a.First)
 	s := &sink{engine: e, address: spec.Address(a.Address), provider: a.Provider, digest: a.Request, fields: a.Fields, request: request, id: a.ID,
 		resumed: true, known: map[int]bool{}, sent: true, jobID: a.JobID, tell: func(Event) {}, came: func(provider.Money, []byte) {}}
 	if a.N > 0 {
@@ -134,11 +128,9 @@ func (e *Engine) resume(ctx context.Context, a *journal.Attempt, out *resumption
 	for k := range a.Deliveries {
 		d := &a.Deliveries[k]
 		s.known[d.Index] = true
-		if d.Refused == "" && d.Width == 0 {
-			if err := e.fetch(ctx, a, d, &out.rec); err != nil {
-				out.purchase.err = err
-				return
-			}
+		if err := e.takeAgain(ctx, a, d, &out.rec); err != nil {
+			out.purchase.err = err
+			return
 		}
 	}
 	unfinished := func(format string, args ...any) *provider.Error {
@@ -202,35 +194,6 @@ func (r *resumption) tell(a *journal.Attempt, rec *Recovery) (open bool, err err
 	return true, fmt.Errorf("%s: %w", a.Address, p.err)
 }
 
-// requestOf is the request of an attempt, without the bytes of its inputs.
-func requestOf(a *journal.Attempt) *provider.Request {
-	r := &provider.Request{N: a.N, First: a.First}
-	for _, f := range a.Fields {
-		switch f.Name {
-		case "provider":
-			r.Provider = f.Value
-		case "model":
-			r.Model = f.Value
-		case "prompt":
-			r.Prompt = f.Value
-		case "aspect_ratio":
-			r.AspectRatio = f.Value
-		case "size":
-			r.Size, _ = provider.ParseSize(f.Value)
-		case "resolution":
-			r.Resolution = f.Value
-		case "quality":
-			r.Quality = f.Value
-		case "style":
-			r.Style = f.Value
-		case "input":
-			content, _ := digest.ParseContent(f.Value)
-			r.Inputs = append(r.Inputs, provider.Input{Content: content})
-		}
-	}
-	return r
-}
-
 // recoverOne reports whether the attempt stays open.
 func (e *Engine) recoverOne(ctx context.Context, a *journal.Attempt, rec *Recovery) (open bool, err error) {
 	var failure error
@@ -238,12 +201,7 @@ func (e *Engine) recoverOne(ctx context.Context, a *journal.Attempt, rec *Recove
 	for k := range a.Deliveries {
 		d := &a.Deliveries[k]
 		rest -= d.Price
-		if d.Refused != "" || d.Width > 0 {
-			// Settled; but a power cut may have taken what the index noted.
-			failure = errors.Join(failure, e.Store.Record(a.Request, a.Fields, rollOf(a, d)))
-			continue
-		}
-		failure = errors.Join(failure, e.fetch(ctx, a, d, rec))
+		failure = errors.Join(failure, e.takeAgain(ctx, a, d, rec))
 	}
 	if a.Phase == journal.Unusable {
 		failure = errors.Join(failure, e.Store.Record(a.Request, a.Fields, store.Roll{ID: a.ID, Refused: a.Reason, Image: provider.Image{Price: rest}}))
@@ -256,10 +214,7 @@ func (e *Engine) recoverOne(ctx context.Context, a *journal.Attempt, rec *Recove
 	case a.Phase.Settled():
 		return false, nil
 	case a.Phase == journal.Sent, len(a.Deliveries) < a.N:
-		price := a.Estimate
-		if a.N > 0 {
-			price = a.Estimate / provider.Money(a.N) * provider.Money(a.N-len(a.Deliveries))
-		}
+		_, price := a.Rest()
 		rec.Doubts++
 		rec.Price += price
 		a.Phase, a.Doubt = journal.InDoubt, price
@@ -268,9 +223,19 @@ func (e *Engine) recoverOne(ctx context.Context, a *journal.Attempt, rec *Recove
 	return false, e.Journal.Append(journal.Record{Type: journal.TypeDone, Attempt: a.ID})
 }
 
+// takeAgain makes sure that the store has a delivery of an earlier run and knows
+// whose it is.
+func (e *Engine) takeAgain(ctx context.Context, a *journal.Attempt, d *journal.Delivery, rec *Recovery) error {
+	if d.Refused != "" || d.Width > 0 {
+		// Settled; but a power cut may have taken what the index noted.
+		return e.Store.Record(a.Request, a.Fields, rollOf(a, d))
+	}
+	return e.fetch(ctx, a, d, rec)
+}
+
 // fetch brings one delivery of an earlier run into the store.
 func (e *Engine) fetch(ctx context.Context, a *journal.Attempt, d *journal.Delivery, rec *Recovery) error {
-	r := requestOf(a)
+	r := provider.RequestOf(a.Fields, a.N, a.First)
 	var maker provider.Maker
 	var err error
 	if d.URL != "" {
@@ -322,9 +287,8 @@ func Unfinished(attempts []journal.Attempt) (run string, spent provider.Money) {
 		case journal.Sent, journal.Accepted:
 			spent += a.Estimate
 		case journal.Delivered, journal.Stored:
-			if a.N > len(a.Deliveries) {
-				spent += a.Estimate / provider.Money(a.N) * provider.Money(a.N-len(a.Deliveries))
-			}
+			_, price := a.Rest()
+			spent += price
 		case journal.InDoubt:
 			spent += a.Doubt
 		}

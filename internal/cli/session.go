@@ -426,9 +426,9 @@ func (s *session) pending(o planOptions) (out []plan.Pending) {
 				p.Price = a.Doubt
 			}
 		default:
-			if missing := apply.Missing(a); missing > 0 {
+			if apply.Awaited(&a) {
 				p.Job, p.Again = true, o.retryDoubt
-				p.Images, p.Price = missing, a.Estimate/provider.Money(max(a.N, 1))*provider.Money(missing)
+				p.Images, p.Price = a.Rest()
 			} else if apply.Unsettled(a) {
 				p.Resume = true
 			} else {

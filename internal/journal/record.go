@@ -123,6 +123,16 @@ type Attempt struct {
 	billed provider.Money // beyond what the deliveries cost
 }
 
+// Rest is how many images the attempt has not told of, and what they may cost
+// by its estimate.
+func (a *Attempt) Rest() (images int, price provider.Money) {
+	images = max(0, a.N-len(a.Deliveries))
+	if a.N > 0 {
+		price = a.Estimate / provider.Money(a.N) * provider.Money(images)
+	}
+	return images, price
+}
+
 // State is what a journal tells.
 type State struct {
 	Attempts []Attempt                 // in the order of their intents

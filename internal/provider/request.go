@@ -48,7 +48,7 @@ func ParseSize(s string) (Size, error) {
 //
 // N, First and the bytes of the inputs are not part of its digest.
 type Request struct {
-	Provider    string  `json:"provider"` // type of the maker, such as "xai"; never an alias
+	Provider    string  `json:"provider"` // as the offer names it: "xai", or "xai (loopback)" of a rehearsal; never an alias
 	Model       string  `json:"model"`
 	Prompt      string  `json:"prompt"` // as sent, with any words that stand in for a style
 	AspectRatio string  `json:"aspect_ratio,omitempty"`
@@ -118,6 +118,44 @@ func (r *Request) Fields() []Field {
 	f := make([]Field, 0, 10+len(r.Inputs))
 	r.each(func(name, value string) { f = append(f, Field{name, value}) })
 	return f
+}
+
+// RequestOf is the request that has these fields, without the bytes of its
+// inputs. Names that it does not know are left out.
+func RequestOf(fields []Field, n, first int) *Request {
+	r := &Request{N: n, First: first}
+	for _, f := range fields {
+		switch f.Name {
+		case "provider":
+			r.Provider = f.Value
+		case "model":
+			r.Model = f.Value
+		case "prompt":
+			r.Prompt = f.Value
+		case "aspect_ratio":
+			r.AspectRatio = f.Value
+		case "size":
+			r.Size, _ = ParseSize(f.Value)
+		case "resolution":
+			r.Resolution = f.Value
+		case "quality":
+			r.Quality = f.Value
+		case "style":
+			r.Style = f.Value
+		case "user":
+			r.User = f.Value
+		case "reroll":
+			r.Reroll = f.Value
+		case "input":
+			content, _ := digest.ParseContent(f.Value)
+			r.Inputs = append(r.Inputs, Input{Content: content})
+		case "mask":
+			edit, content, _ := strings.Cut(f.Value, " ")
+			r.Mask = &Input{Edit: edit}
+			r.Mask.Content, _ = digest.ParseContent(content)
+		}
+	}
+	return r
 }
 
 const version = "request v1\n"

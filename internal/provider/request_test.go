@@ -33,6 +33,9 @@ func TestCanonicalGolden(t *testing.T) {
 			if got := string(tt.r.Canonical()); got != tt.text {
 				t.Errorf("canonical text\n%s\nwant\n%s", got, tt.text)
 			}
+			if back := RequestOf(tt.r.Fields(), tt.r.N, tt.r.First); string(back.Canonical()) != tt.text || back.N != tt.r.N || back.First != tt.r.First {
+				t.Errorf("of its fields: %+v", back)
+			}
 			if got := tt.r.Digest().String(); got != tt.digest {
 				t.Errorf("digest %s, want %s", got, tt.digest)
 			}
