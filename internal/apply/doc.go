@@ -8,6 +8,8 @@
 // a crash between any two is mended by Recover at the start of the next run:
 //
 //	intent, sent   journaled just before the first byte leaves
+//	job            the id, where the provider takes the request as a job: from
+//	               here on it is asked for and never sent again
 //	receipt        the URL, or the content of the bytes, which are in the store
 //	               already, and the price
 //	blob           the bytes are in the store, and what was measured of them
@@ -24,6 +26,8 @@
 // A call that was sent and not answered stays in the journal as in doubt. It
 // is told with its price, counts as spent until its run has ended, follows its
 // image to another name, and is repeated only when asked.
+// A job goes on without us: the next run asks the server that took it, for a
+// minute in all, and what is not ready then waits for the run after that.
 // Zero loss is impossible for a plain call that is killed in flight; zero
 // double payment is not, and is what this package promises.
 //

@@ -4,7 +4,8 @@
 //	cd testdata/conformance && go run ./protogen ../../internal/xaipb image.proto
 //
 // The client (provider/xai) and the emulator use it, who must not know each
-// other; both are also held to recorded bytes (testdata/wire/grpc). It promises
+// other. The emulator is also held to requests written by hand from the field
+// numbers (testdata/wire/grpc), the client to replies built from them. It promises
 // the names and numbers of the published descriptors and refuses to know what
 // they mean.
 package xaipb

@@ -1,9 +1,6 @@
 package all
 
 import (
-	"net/netip"
-	"net/url"
-
 	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/provider/xai"
 )
@@ -30,19 +27,12 @@ func Ready(cfg provider.Config, env Env) error {
 	if Local(cfg) {
 		return nil
 	}
-	return &provider.Error{Kind: provider.Credentials, Message: "no key", Hint: "export XAI_API_KEY=…"}
+	return xai.NoKey()
 }
 
 // Local reports whether a provider is on this machine: it draws here, or its
 // endpoint is loopback.
-func Local(cfg provider.Config) bool {
-	u, err := url.Parse(cfg.Endpoint)
-	if cfg.Type == "sketch" || err != nil {
-		return cfg.Type == "sketch"
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
-}
+func Local(cfg provider.Config) bool { return cfg.Type == "sketch" || xai.Local(cfg) }
 
 // Inline reports whether a provider delivers bytes and no URLs.
 func Inline(cfg provider.Config) bool { return cfg.Type == "sketch" || cfg.Response == "b64_json" }

@@ -35,11 +35,8 @@ type wireModel struct {
 // paid call goes, and no redirect is followed. Nothing is billed, so what would
 // leave a paid call in doubt is NotSent here.
 func (m *maker) Catalogue(ctx context.Context) ([]provider.Listed, error) {
-	if err := ctx.Err(); err != nil {
+	if err := m.ready(ctx); err != nil {
 		return nil, err
-	}
-	if m.key.IsZero() && !m.loopback {
-		return nil, refuse("no key", giveKey)
 	}
 	outer := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, catalogueTime, fmt.Errorf("no answer within %s", catalogueTime))
@@ -70,19 +67,8 @@ func (m *maker) askCatalogue(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	header := http.Header{"Accept": {"application/json"}, "User-Agent": {userAgent}}
-	if !m.key.IsZero() {
-		header.Set("Authorization", "Bearer "+*m.key.secret)
-	}
-	t := &http.Transport{
-		DialContext:            m.dial,
-		TLSClientConfig:        m.tls,
-		DisableKeepAlives:      true,
-		MaxResponseHeaderBytes: 64 << 10,
-	}
-	// RoundTrip, not a Client: no redirects, no cookies and no proxy, which the
-	// paid calls do not use either.
-	resp, err := t.RoundTrip((&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: header}).WithContext(ctx))
+	// RoundTrip, not a Client: no redirects and no cookies.
+	resp, err := m.fetches.RoundTrip((&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: m.header()}).WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func (m *maker) poll(outer context.Context, jobID string, wait time.Duration, mo
 			continue // the pause will tell
 		case err != nil:
 			return provider.Reply{}, err // of the sink, or the run was abandoned
-		case a != nil && a.failed:
+		case a != nil && a.failed():
 			return provider.Reply{}, m.jobFailed(a)
 		case a != nil:
 			return m.deliver(a, r, o, s)
@@ -160,8 +160,11 @@ func (m *maker) ask(outer context.Context, jobID string, r *provider.Request, s 
 // pending reports whether a is no end of a job: only pictures, the words done
 // and failed, or a plain answer without pictures end one.
 func (a *answer) pending() bool {
-	return len(a.images) == 0 && a.jobStatus != "done" && !a.failed && !(a.jobStatus == "" && a.none)
+	return len(a.images) == 0 && a.jobStatus != "done" && !a.failed() && !(a.jobStatus == "" && a.none)
 }
+
+// failed reports whether a is the end of a job that failed.
+func (a *answer) failed() bool { return a.jobStatus == "failed" }
 
 // isJobID reports whether id may be put into a URL: it stays one segment of the
 // path, however a server on the way reads that.

@@ -100,6 +100,12 @@ func refuse(text, hint string) *provider.Error {
 	return &provider.Error{Kind: provider.Credentials, Message: "xai: " + text, Hint: hint}
 }
 
+// Local reports whether the endpoint of cfg is this machine.
+func Local(cfg provider.Config) bool {
+	u, err := url.Parse(cfg.Endpoint)
+	return err == nil && isLoopback(u.Hostname())
+}
+
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
@@ -125,9 +131,14 @@ func (m *maker) Offer(model string) (provider.Offer, bool) { return named(m.offe
 // ready is why nothing can be asked.
 func (m *maker) ready(ctx context.Context) error {
 	if m.key.IsZero() && !m.loopback && ctx.Err() == nil {
-		return refuse("no key", giveKey)
+		return NoKey()
 	}
 	return ctx.Err()
+}
+
+// NoKey is the error of a call that would need a key.
+func NoKey() *provider.Error {
+	return &provider.Error{Kind: provider.Credentials, Message: "no key", Hint: giveKey}
 }
 
 func (m *maker) Make(ctx context.Context, r *provider.Request, s provider.Sink) (provider.Reply, error) {
@@ -165,7 +176,7 @@ func (m *maker) Make(ctx context.Context, r *provider.Request, s provider.Sink) 
 	if err != nil {
 		return provider.Reply{}, err
 	}
-	if a.err != nil || len(a.images) > 0 || a.jobID == "" || a.failed || a.jobStatus == "done" {
+	if a.err != nil || len(a.images) > 0 || a.jobID == "" || a.failed() || a.jobStatus == "done" {
 		return m.deliver(a, r, &offer, s)
 	}
 	// An id without pictures is a job, whatever else stands beside it.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -119,10 +118,7 @@ func current() []provider.Offer {
 // Offers lists the models of cfg, the default one first.
 func Offers(cfg provider.Config) []provider.Offer {
 	out := offers(cfg)
-	rehearsal := false
-	if u, err := url.Parse(cfg.Endpoint); err == nil && isLoopback(u.Hostname()) {
-		rehearsal = true
-	}
+	rehearsal := Local(cfg)
 	for i := range out {
 		if rehearsal {
 			// What an emulator drew must never pass for what xAI was paid for:

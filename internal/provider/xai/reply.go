@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -69,7 +70,6 @@ type answer struct {
 	usage     *wireUsage
 	jobID     string // instead of images
 	jobStatus string
-	failed    bool   // the job
 	body      []byte // without inline pictures
 	err       error  // the reply broke off, or is no reply
 }
@@ -106,55 +106,25 @@ func (m *maker) read(resp *http.Response, n int, s provider.Sink) (*answer, erro
 	a.none = len(h.images) == 0 && json.Unmarshal(top.Data, &data) == nil && data != nil && len(data) == 0
 	a.images, a.body = h.images, h.out.Bytes()
 	a.model, a.usage, a.jobID, a.jobStatus = top.Model, top.Usage, top.RequestID, strings.ToLower(top.Status)
-	a.failed = a.jobStatus == "failed"
 	return a, nil
 }
 
 // deliver tells the sink of the images of a.
 func (m *maker) deliver(a *answer, r *provider.Request, o *provider.Offer, s provider.Sink) (provider.Reply, error) {
-	fail := func(k provider.Kind, text string, price provider.Money, priced bool) error {
-		return &provider.Error{Kind: k, Status: a.status, Message: m.clip(text), RequestID: a.requestID, Price: price, Priced: priced}
-	}
 	each, known := o.Price(r)
 	total, priced := a.usage.money()
 	if !priced && known {
 		total = each * provider.Money(len(a.images))
-	}
-	reply := provider.Reply{Model: a.model, Price: total, Priced: priced}
-
-	if a.err == nil && len(a.images) == 0 {
-		if !a.none {
-			e := m.explain(a.status, nil, a.body)
-			e.RequestID = a.requestID
-			if e.Kind != provider.Moderated {
-				e.Kind = provider.InDoubt
-				e.Message = cmp.Or(e.Message, "a success without data")
-			}
-			return reply, e
-		}
-		if !priced && known {
+		if a.none {
 			total = each * provider.Money(r.N)
 		}
-		return reply, fail(provider.Moderated, "the reply holds no image: all were refused by moderation", total, priced)
 	}
-
-	var good, moderated int
-	firstBad := ""
-	for i := range a.images {
-		switch im := &a.images[i]; {
-		case im.moderated():
-			moderated++
-		case im.bad == "":
-			good++
-		case firstBad == "":
-			firstBad = fmt.Sprintf("image %d: %s", i+1, im.bad)
+	reply := provider.Reply{Model: a.model, Price: total, Priced: priced}
+	if e := m.useless(a); e != nil {
+		if e.Kind != provider.InDoubt {
+			e.Price, e.Priced = total, priced
 		}
-	}
-	if a.err == nil && good == 0 {
-		if moderated == len(a.images) {
-			return reply, fail(provider.Moderated, "all images were refused by moderation", total, priced)
-		}
-		return reply, fail(provider.Unusable, "no image of the reply can be used: "+firstBad, total, priced)
+		return reply, e
 	}
 
 	var lost provider.Money
@@ -178,13 +148,53 @@ func (m *maker) deliver(a *answer, r *provider.Request, o *provider.Offer, s pro
 		}
 		reply.Model = cmp.Or(reply.Model, im.Model)
 	}
-	switch {
+	switch bad := a.firstBad(); {
 	case a.err != nil:
-		return reply, fail(provider.InDoubt, "the reply broke off or is not JSON: "+a.err.Error(), 0, false)
-	case good+moderated < len(a.images):
-		return reply, fail(provider.Unusable, firstBad, lost, priced)
+		return reply, m.because(a, provider.InDoubt, "the reply broke off or is not JSON: "+a.err.Error())
+	case bad != "":
+		e := m.because(a, provider.Unusable, bad)
+		e.Price, e.Priced = lost, priced
+		return reply, e
 	}
 	return reply, nil
+}
+
+// useless is why nothing of a complete reply can be used; nil if something can,
+// or the reply is not complete.
+func (m *maker) useless(a *answer) *provider.Error {
+	if a.err != nil || slices.ContainsFunc(a.images, func(im gotImage) bool { return im.bad == "" && !im.moderated() }) {
+		return nil
+	}
+	switch bad := a.firstBad(); {
+	case bad != "":
+		return m.because(a, provider.Unusable, "no image of the reply can be used: "+bad)
+	case len(a.images) > 0:
+		return m.because(a, provider.Moderated, "all images were refused by moderation")
+	case a.none:
+		return m.because(a, provider.Moderated, "the reply holds no image: all were refused by moderation")
+	}
+	e := m.explain(a.status, nil, a.body)
+	e.RequestID = a.requestID
+	if e.Kind != provider.Moderated {
+		e.Kind = provider.InDoubt
+		e.Message = cmp.Or(e.Message, "a success without data")
+	}
+	return e
+}
+
+// firstBad says which image can't be used, and why, moderation aside; "" if all
+// can.
+func (a *answer) firstBad() string {
+	for i := range a.images {
+		if im := &a.images[i]; im.bad != "" && !im.moderated() {
+			return fmt.Sprintf("image %d: %s", i+1, im.bad)
+		}
+	}
+	return ""
+}
+
+func (m *maker) because(a *answer, k provider.Kind, text string) *provider.Error {
+	return &provider.Error{Kind: k, Status: a.status, Message: m.clip(text), RequestID: a.requestID}
 }
 
 // hollow reads a reply and keeps all of it but the inline pictures, which it
