@@ -360,13 +360,17 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 		Seen: func(path string) plan.Seen { return seen[path] }, MaxCost: s.project.Settings.MaxCost,
 		Bought: map[digest.Request][]plan.Bought{}, Held: map[digest.Content]bool{}, Hashes: map[string]digest.Content{},
 		Select: o.sel, Destroy: o.destroy, RetryRefused: o.retryRefused, Draft: s.draft,
-		Pending: s.pending(o), Written: o.written, Moved: map[spec.Address]spec.Address{}, Kept: map[spec.Address]bool{},
+		Pending: s.pending(o), Written: o.written, Moved: map[spec.Address][]spec.Address{}, Kept: map[spec.Address]bool{},
 	}
 	for _, m := range s.project.Moved {
-		in.Moved[m.To] = m.From
+		in.Moved[m.To] = append(in.Moved[m.To], m.From)
 	}
 	for _, r := range s.project.Removed {
-		in.Kept[r.From] = r.KeepFiles
+		for i := range s.lock.Entries {
+			if a := s.lock.Entries[i].Address; a.Within(r.From) {
+				in.Kept[a] = r.KeepFiles
+			}
+		}
 	}
 
 	for {

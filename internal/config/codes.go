@@ -55,6 +55,7 @@ const (
 	codeAlt          = "IB0411"
 	codeOwnOutput    = "IB0412"
 	codeMoved        = "IB0413"
+	codeModule       = "IB0414"
 )
 
 // Codes tells in one line what each code of this package means.
@@ -112,4 +113,5 @@ var Codes = map[string]string{
 	codeAlt:          "alt and decorative exclude each other",
 	codeOwnOutput:    "an edit names the output of an image as a file",
 	codeMoved:        "a moved or removed block does not fit the images",
+	codeModule:       "a module can't be called like this",
 }

@@ -66,7 +66,7 @@ type Project struct {
 
 	files      []string // that places point into
 	origins    []origin // of Images
-	presets    []place
+	presets    []origin
 	inputs     []Input
 	hasOutputs bool
 	eval       *evaluator // nil in a decoded project
@@ -119,8 +119,8 @@ type OutputValue struct {
 // place is where a block begins.
 type place struct{ file, line, byte int32 }
 
-// origin is the block of an image and the preset that it takes from, -1 for
-// none.
+// origin is the block of an image or a preset and the preset that it takes from,
+// -1 for none.
 type origin struct {
 	place
 	preset int32

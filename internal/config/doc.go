@@ -35,6 +35,15 @@
 // are unknown and marked, so that they can't reach anything that is paid for,
 // by whatever way.
 //
+// # How modules work
+//
+// The files of a folder are parsed and prepared once, as a tree, however often
+// the folder is called. An instance of a module is a scope: the same
+// expressions with values of their own. A node looks its target up in the scope
+// that is evaluated, which changes where a variable of a module asks its caller
+// and where an output is asked for. So two modules may use each other's outputs
+// as long as no value needs itself.
+//
 // # Refusals
 //
 // The package must never know the lock, the store or the network. It does not

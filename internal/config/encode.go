@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 3\n"
+const encodingVersion = "imgbuild config 4\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -65,8 +65,8 @@ func (p *Project) Encode() []byte {
 		w.text(f)
 	}
 	w.number(len(p.presets))
-	for _, at := range p.presets {
-		w.place(at)
+	for _, o := range p.presets {
+		w.origin(o)
 	}
 	w.number(len(p.inputs))
 	for _, in := range p.inputs {
@@ -78,8 +78,7 @@ func (p *Project) Encode() []byte {
 	w.number(len(p.Images))
 	for i := range p.Images {
 		w.image(&p.Images[i])
-		w.place(p.origins[i].place)
-		w.number(int(p.origins[i].preset) + 1)
+		w.origin(p.origins[i])
 	}
 	head := copy(w.b, encodingVersion)
 	sum := digest.OfContent(w.b[head+len(digest.Content{}):])
@@ -135,9 +134,9 @@ func Decode(b []byte) (*Project, error) {
 	for i := range p.files {
 		p.files[i] = r.text()
 	}
-	p.presets = list[place](&r)
+	p.presets = list[origin](&r)
 	for i := range p.presets {
-		p.presets[i] = r.place()
+		p.presets[i] = r.origin(p)
 	}
 	p.inputs = list[Input](&r)
 	for i := range p.inputs {
@@ -149,11 +148,7 @@ func Decode(b []byte) (*Project, error) {
 	p.origins = make([]origin, len(p.Images))
 	for i := range p.Images {
 		r.image(&p.Images[i])
-		p.origins[i].place = r.place()
-		p.origins[i].preset = int32(r.number() - 1)
-		if int(p.origins[i].preset) >= len(p.presets) || int(p.origins[i].file) >= len(p.files) {
-			r.bad = true
-		}
+		p.origins[i] = r.origin(p)
 		if r.bad {
 			return nil, errCorrupt
 		}
@@ -203,6 +198,11 @@ func (w *writer) place(p place) {
 	w.number(int(p.file))
 	w.number(int(p.line))
 	w.number(int(p.byte))
+}
+
+func (w *writer) origin(o origin) {
+	w.place(o.place)
+	w.number(int(o.preset) + 1)
 }
 
 func (w *writer) encoding(e *spec.Encoding) {
@@ -339,6 +339,14 @@ func (r *reader) place() place {
 		r.bad = true
 	}
 	return p
+}
+
+func (r *reader) origin(p *Project) origin {
+	o := origin{r.place(), int32(r.number() - 1)}
+	if int(o.preset) >= len(p.presets) || int(o.file) >= len(p.files) {
+		r.bad = true
+	}
+	return o
 }
 
 // list makes room for as many as follow; each takes a byte at least, so a wrong

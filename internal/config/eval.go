@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/agext/levenshtein"
 	"github.com/hashicorp/hcl/v2"
@@ -18,24 +19,29 @@ import (
 
 // evaluator gives values to expressions. It is used by one goroutine.
 type evaluator struct {
-	src          Source
-	p            *Project
-	opt          Options
-	decls        *decls
-	defaultMaker string                       // key
-	makerUnclear bool                         // and it was told
-	funcs        map[string]function.Function // those that were named so far
-	templates    map[string]hclsyntax.Expression
-	root         *hcl.EvalContext
-	meter        meter
-	facts        map[spec.Address]Facts // not nil once the images are finished
-	made         map[string]cty.Value   // values of images with facts
-	stack        []frame
-	out          *diag.List
-	inputs       *inputs
-	spent        bool // the work for the project is used up, and it was told
-	torn         bool // a file has a syntax error, so what is missing may stand there
-	tornFiles    map[string]bool
+	src       Source
+	p         *Project
+	opt       Options
+	top       *scope                       // the root
+	cur       *scope                       // whose expressions are evaluated
+	scopes    map[string]*scope            // all, by prefix
+	trees     map[string]*tree             // all, by folder; nil for one that can't be read
+	presets   map[string]*presetDecl       // of all scopes, by address
+	instances int                          // of modules
+	left      atomic.Int64                 // bytes of configuration that may be read
+	tooBig    bool                         // and it was told
+	funcs     map[string]function.Function // those that were named so far
+	templates map[string]hclsyntax.Expression
+	root      *hcl.EvalContext
+	meter     meter
+	facts     map[spec.Address]Facts // not nil once the images are finished
+	made      map[string]cty.Value   // values of images with facts
+	stack     []frame
+	out       *diag.List
+	inputs    *inputs
+	spent     bool // the work for the project is used up, and it was told
+	torn      bool // a file has a syntax error, so what is missing may stand there
+	tornFiles map[string]bool
 }
 
 // frame is a target under evaluation.
@@ -66,7 +72,7 @@ func problem(code, thing string, r hcl.Range, hint, format string, args ...any) 
 	if r.Filename != "" {
 		f.Range = rangeOf(r)
 	}
-	if strings.HasPrefix(thing, "image.") {
+	if modules, _, _ := spec.Address(thing).Split(); strings.HasPrefix(thing[len(modules):], "image.") {
 		f.Address, _, _ = strings.Cut(thing, ": ")
 	}
 	return f
@@ -92,6 +98,9 @@ func nearest(name string, known []string) string {
 	}
 	return ""
 }
+
+// roots are the names that references begin with, but for each.
+var roots = []string{"var", "local", "image", "preset", "provider", "module"}
 
 // uses says what expressions of a place may name.
 type uses struct {
@@ -135,15 +144,22 @@ type ref struct {
 	ev   *evaluator
 	kind string
 	name string
-	key  *string // of an image
+	key  *string // of an image or a module
+	out  string  // of a module
 }
 
 func (r *ref) Value(*hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	switch r.kind {
 	case "var":
-		return r.ev.decls.vars[r.name].value, nil
+		return r.ev.variable(r.name, r.Range()), nil
 	case "local":
 		return r.ev.local(r.name, r.Range()), nil
+	case "preset":
+		return targetVal("preset", r.ev.cur.prefix+"preset."+r.name), nil
+	case "provider":
+		return targetVal("provider", r.ev.cur.maker(r.name)), nil
+	case "module":
+		return r.ev.module(r.name, r.key, r.out, r.Range()), nil
 	}
 	return r.ev.image(r.name, r.key, r.Range()), nil
 }
@@ -171,7 +187,9 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 		}
 		return s
 	}
-	roots := []string{"var", "local", "image", "preset", "provider"}
+	if root == "path" && u.refs {
+		return ev.resolvePath(s, u)
+	}
 	if !u.refs || !slices.Contains(roots, root) {
 		f := problem(codeUnknownName, u.thing, s.SrcRange, "", "there is nothing called %s here", root)
 		switch {
@@ -198,41 +216,46 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 		return unknown(s.SrcRange)
 	}
 	switch root {
+	case "module":
+		if ev.cur.modules[name] == nil {
+			return missing(sortedKeys(ev.cur.modules), "module")
+		}
 	case "var":
-		if ev.decls.vars[name] == nil {
-			return missing(sortedKeys(ev.decls.vars), "variable")
+		if ev.cur.vars[name] == nil {
+			return missing(sortedKeys(ev.cur.vars), "variable")
 		}
 	case "local":
-		if ev.decls.locals[name] == nil {
-			return missing(sortedKeys(ev.decls.locals), "local")
+		if ev.cur.locals[name] == nil {
+			return missing(sortedKeys(ev.cur.locals), "local")
 		}
 	case "preset":
-		if ev.decls.presets[name] == nil {
-			return missing(sortedKeys(ev.decls.presets), "preset")
+		if ev.cur.presets[name] == nil {
+			return missing(sortedKeys(ev.cur.presets), "preset")
 		}
 		if len(rest) > 0 {
 			ev.add(problem(codeUnknownElement, u.thing, s.SrcRange, "use preset."+name+" as a whole, or keep the value in a local", "the attributes of a preset can't be read"))
 			return unknown(s.SrcRange)
 		}
-		return &hclsyntax.LiteralValueExpr{Val: targetVal("preset", name), SrcRange: s.SrcRange}
+		return node
 	case "provider":
 		key := name
 		if alias, _, ok := nameStep(s.Traversal, 2); ok {
 			key, rest = name+"."+alias, rest[1:]
 		}
-		if f, ok := ev.checkProvider(key, u.thing, s.SrcRange); !ok {
-			ev.unknownName(f)
+		if f, ok := ev.checkProvider(key, u.thing, s.SrcRange); !ok && ev.cur.tree.dir == "" {
+			ev.unknownName(f) // what a module is passed shows when it is called
 			return unknown(s.SrcRange)
 		}
 		if len(rest) > 0 {
 			ev.add(problem(codeUnknownElement, u.thing, s.SrcRange, "use provider."+key+" as a whole", "the attributes of a provider can't be read"))
 			return unknown(s.SrcRange)
 		}
-		return &hclsyntax.LiteralValueExpr{Val: targetVal("provider", key), SrcRange: s.SrcRange}
+		node.name = key
+		return node
 	case "image":
-		d := ev.decls.image(name)
+		d := ev.cur.image(name)
 		if d == nil {
-			return missing(ev.decls.imageNames(), "image")
+			return missing(ev.cur.imageNames(), "image")
 		}
 		if len(rest) > 0 {
 			if ix, ok := rest[0].(hcl.TraverseIndex); ok {
@@ -241,10 +264,7 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 					return unknown(s.SrcRange)
 				}
 				if ix.Key.Type() == cty.String {
-					key := ix.Key.AsString()
-					node.key, rest = &key, rest[1:]
-					r = hcl.RangeBetween(r, ix.SrcRange)
-					node.Expression = &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: r}
+					rest = node.take(ix, rest)
 				}
 			}
 		}
@@ -256,10 +276,78 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 			return unknown(s.SrcRange)
 		}
 	}
+	if root == "module" {
+		var f *diag.Finding
+		if rest, f = ev.resolveModule(node, rest, u.thing, s); f != nil {
+			ev.unknownName(*f)
+			return unknown(s.SrcRange)
+		}
+	}
 	if len(rest) == 0 {
 		return node
 	}
 	return &hclsyntax.RelativeTraversalExpr{Source: node, Traversal: rest, SrcRange: s.SrcRange}
+}
+
+// take makes the key of an instance a part of the reference.
+func (r *ref) take(ix hcl.TraverseIndex, rest hcl.Traversal) hcl.Traversal {
+	key := ix.Key.AsString()
+	r.key = &key
+	r.Expression = &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: hcl.RangeBetween(r.Range(), ix.SrcRange)}
+	return rest[1:]
+}
+
+// resolveModule reads what follows module.NAME: a key, an output, and what is
+// of that.
+func (ev *evaluator) resolveModule(node *ref, rest hcl.Traversal, thing string, s *hclsyntax.ScopeTraversalExpr) (hcl.Traversal, *diag.Finding) {
+	m := ev.cur.modules[node.name]
+	if len(rest) > 0 {
+		if ix, ok := rest[0].(hcl.TraverseIndex); ok && ix.Key.Type() == cty.String {
+			if m.forEach == nil {
+				f := problem(codeNeedsKey, thing, s.SrcRange, "write module."+m.name, "module.%s has no for_each, so it takes no key", m.name)
+				return nil, &f
+			}
+			rest = node.take(ix, rest)
+		}
+	}
+	name, r, ok := nameStep(s.Traversal, len(s.Traversal)-len(rest))
+	switch {
+	case !ok:
+	case node.key == nil && m.forEach != nil:
+		f := problem(codeNeedsKey, thing, s.SrcRange, fmt.Sprintf("write module.%s[\"KEY\"].%s", m.name, name), "module.%s has for_each, so it needs a key", m.name)
+		return nil, &f
+	case m.tree == nil: // and that was told
+	case !slices.ContainsFunc(m.tree.outputs, func(o *outputDecl) bool { return o.name == name }):
+		names := make([]string, len(m.tree.outputs))
+		for i, o := range m.tree.outputs {
+			names[i] = o.name
+		}
+		hint := nearest(name, names)
+		if !strings.HasPrefix(hint, "did") {
+			hint = fmt.Sprintf("add output %q to the module: only its outputs can be read", name)
+		}
+		f := problem(codeUnknownElement, thing, r, hint, "the module has no output %q", name)
+		return nil, &f
+	default:
+		node.out = name
+		node.Expression = &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: hcl.RangeBetween(node.Range(), r)}
+		rest = rest[1:]
+	}
+	return rest, nil
+}
+
+// resolvePath gives path.module and path.root, which begin the paths of files.
+func (ev *evaluator) resolvePath(s *hclsyntax.ScopeTraversalExpr, u uses) hclsyntax.Expression {
+	if name, _, ok := nameStep(s.Traversal, 1); ok && len(s.Traversal) == 2 {
+		switch name {
+		case "module":
+			return &hclsyntax.LiteralValueExpr{Val: cty.StringVal(orDot(ev.cur.tree.dir)), SrcRange: s.SrcRange}
+		case "root":
+			return &hclsyntax.LiteralValueExpr{Val: cty.StringVal("."), SrcRange: s.SrcRange}
+		}
+	}
+	ev.add(problem(codeUnknownName, u.thing, s.SrcRange, "write path.module, the folder of this file, or path.root", "there are only path.module and path.root"))
+	return unknown(s.SrcRange)
 }
 
 // nameStep is the name that step i of a traversal takes: .name or ["name"].
@@ -328,7 +416,7 @@ func (ev *evaluator) leave() { ev.stack = ev.stack[:len(ev.stack)-1] }
 // failed, and then a finding was made or stands at the cause.
 func (ev *evaluator) value(e hclsyntax.Expression, ctx *hcl.EvalContext, thing string) cty.Value {
 	if ctx == nil {
-		ctx = ev.root
+		ctx = ev.cur.tree.ctx
 	}
 	if ev.spent {
 		return cty.DynamicVal
@@ -486,14 +574,15 @@ func traversalText(t hcl.Traversal) string {
 
 // local is the value of a local, evaluated at the first use.
 func (ev *evaluator) local(name string, at hcl.Range) cty.Value {
-	l := ev.decls.locals[name]
+	l := ev.cur.locals[name]
 	if l.done {
 		return l.value
 	}
-	if !ev.enter("local."+name, at) {
+	thing := ev.cur.prefix + "local." + name
+	if !ev.enter(thing, at) {
 		return cty.DynamicVal
 	}
-	v := ev.value(l.expr, nil, "local."+name)
+	v := ev.value(l.expr, nil, thing)
 	ev.leave()
 	l.value, l.done = v, true
 	return v

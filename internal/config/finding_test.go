@@ -57,9 +57,9 @@ a.img.json:0:0-0:0 IB0203 file a.img.json: JSON syntax is not supported by this 
 `}, want: `
 a.img.hcl:1:1-1:6 IB0201 imgae: there is no such block | did you mean "image"?
 `},
-	{name: "later block", files: files{"a.img.hcl": `module "a" {}
+	{name: "later block", files: files{"a.img.hcl": `check "a" {}
 `}, want: `
-a.img.hcl:1:1-1:7 IB0203 module: this block is not supported by this version | remove it for now
+a.img.hcl:1:1-1:6 IB0203 check: this block is not supported by this version | remove it for now
 `},
 	{name: "attribute at top", files: files{"a.img.hcl": `a = 1
 `}, want: `
@@ -299,7 +299,7 @@ image "c" {
 `}, want: `
 a.img.hcl:10:15-10:25 IB0301 image.a: there is no variable "saeson" | did you mean "season"?
 a.img.hcl:10:29-10:38 IB0301 image.a: there is no local "mod" | did you mean "mood"?
-a.img.hcl:10:42-10:49 IB0301 image.a: there is nothing called foo here | one of var, local, image, preset, provider
+a.img.hcl:10:42-10:49 IB0301 image.a: there is nothing called foo here | one of var, local, image, preset, provider, module
 a.img.hcl:11:12-11:23 IB0301 image.a: there is no preset "hous" | did you mean "house"?
 a.img.hcl:12:11-12:18 IB0301 image.a: there is nothing called natural here | write "natural", with quotes, if it is text
 a.img.hcl:13:14-13:26 IB0301 image.a: there is no provider.xai | add provider "xai" {}
@@ -863,7 +863,7 @@ removed {
 }
 `}, want: `
 a.img.hcl:6:10-6:17 IB0413 moved: image.a is still there | remove the image block, or this one
-a.img.hcl:10:10-10:17 IB0413 removed: from must be the address of an image | write image.NAME or image.NAME["KEY"], without quotes around it
+a.img.hcl:10:10-10:17 IB0413 removed: from must be the address of an image or a module | write image.NAME, image.NAME["KEY"] or module.NAME, without quotes around it
 `},
 	{name: "preset", files: files{"a.img.hcl": sketch + `preset "p" {
   n = 20
@@ -878,9 +878,142 @@ image "a" {
 }
 `}, want: `
 a.img.hcl:3:7-3:9 IB0403 preset.p: n must be from 1 to 10, and is 20
-a.img.hcl:4:3-4:9 IB0203 preset.p: preset is not supported by this version | remove it for now
+a.img.hcl:4:12-4:20 IB0307 preset.p: refers to itself | break the circle: one of these must be a plain value <a.img.hcl:4:12 preset.p uses preset.p>
 a.img.hcl:5:3-5:12 IB0203 preset.p: rendition is not supported by this version | remove it for now
 a.img.hcl:6:3-6:8 IB0202 preset.p: there is no attribute "befor" here | did you mean "before"?
+`},
+	{name: "modules", files: files{"a.img.hcl": sketch + `module "a" {
+  source = "modules/a"
+}
+module "b" {
+  source = "https://example.com/icons.zip"
+}
+module "c" {
+  source = "../c"
+}
+module "d" {
+  source = "./none"
+}
+module "e" {
+  source = "./m"
+  colour = "red"
+  count  = 2
+  extra {}
+}
+module "f" {
+  source    = "./m"
+  for_each  = toset(["x"])
+  color     = 1
+  providers = { sketch = "sketch", xai = provider.sketch }
+}
+module "g" {
+  source = "./${"m"}"
+}
+module "e" {
+  source = "./m"
+}
+image "i" {
+  prompt = module.h.text
+  path   = module.f.text
+  style  = module.f["y"].text
+  model  = module.e.texd
+  user   = module.f["x"].image.x
+  alt    = "${path.cwd} ${module}"
+}
+`, "m/m.img.hcl": `imgbuild {}
+provider "sketch" {}
+variable "color" {
+  type = list(string)
+}
+variable "word" {
+  default = "w"
+}
+module "again" {
+  source = "../"
+}
+module "deep" {
+  source = "./deep"
+}
+image "x" {
+  prompt   = var.word
+  provider = provider.xai.eu
+  preset   = preset.none
+}
+output "text" {
+  value = "t"
+}
+`, "m/deep/d.img.hcl": `module "up" {
+  source = "../../m"
+}
+`}, want: `
+a.img.hcl:3:12-3:23 IB0414 module.a: source "modules/a" is no folder of the project: it must begin with ./ or ../ | write "./modules/a"
+a.img.hcl:6:12-6:43 IB0414 module.b: source "https://example.com/icons.zip" is no folder of the project: it must begin with ./ or ../ | copy the module into the project, and begin the path with ./
+a.img.hcl:9:12-9:18 IB0414 module.c: source "../c" leaves the root of the project | copy the module into the project
+a.img.hcl:12:12-12:20 IB0414 module.d: there is no *.img.hcl in the folder "none"
+a.img.hcl:14:1-14:11 IB0312 module.e: the variable color of the module has no value | add color = … <m/m.img.hcl:3:1 var.color>
+a.img.hcl:16:3-16:9 IB0202 module.e: the module has no variable "colour" | did you mean "color"?
+a.img.hcl:17:3-17:8 IB0210 module.e: there is no count, because a shifted index would buy images again | use for_each with a map or a set: its keys name the images
+a.img.hcl:18:3-18:8 IB0201 module.e: there are no blocks in a module block | write NAME = value for each variable of the module
+a.img.hcl:23:15-23:16 IB0314 module.f["x"].var.color: the value does not fit its type: list of string required, but have number {var.color is 1}
+a.img.hcl:24:15-24:59 IB0204 module.f: providers: sketch must be a provider, and "sketch" is a string | write providers = { xai = provider.NAME }
+a.img.hcl:27:12-27:22 IB0414 module.g: source must be a plain string, because it is read before anything is evaluated | write it such as "./modules/icons"
+a.img.hcl:29:1-29:11 IB0206 module.e: is declared twice | rename one of them <a.img.hcl:14:1 the first one>
+a.img.hcl:33:12-33:20 IB0301 image.i: there is no module "h" | did you mean "a"?
+a.img.hcl:34:12-34:25 IB0316 image.i: module.f has for_each, so it needs a key | write module.f["KEY"].text
+a.img.hcl:35:12-35:30 IB0315 module.f: there is no instance "y" | did you mean "x"?
+a.img.hcl:36:20-36:25 IB0317 image.i: the module has no output "texd" | did you mean "text"?
+a.img.hcl:37:25-37:31 IB0317 image.i: the module has no output "image" | add output "image" to the module: only its outputs can be read
+a.img.hcl:38:15-38:23 IB0301 image.i: there are only path.module and path.root | write path.module, the folder of this file, or path.root
+a.img.hcl:38:27-38:33 IB0301 image.i: module is not a value by itself | write module.NAME
+m/deep/d.img.hcl:2:12-2:21 IB0307 module.up: the folder "m" includes itself by way of m/deep | let it call another folder
+m/m.img.hcl:1:1-1:9 IB0414 imgbuild: a module has no imgbuild block | move it to the root of the project
+m/m.img.hcl:2:1-2:18 IB0414 provider: a module has no provider block | declare the provider in the root, and pass it with providers = { xai = provider.NAME }
+m/m.img.hcl:10:12-10:17 IB0307 module.again: the folder "." includes itself by way of m | let it call another folder
+m/m.img.hcl:17:14-17:29 IB0301 module.e.image.x: there is no provider.xai.eu | there is only sketch
+m/m.img.hcl:17:14-17:29 IB0301 module.f["x"].image.x: there is no provider.xai.eu | there is only sketch
+m/m.img.hcl:18:14-18:25 IB0301 image.x: there is no preset "none"
+`},
+	{name: "validation in a module", files: files{"a.img.hcl": sketch + `module "a" {
+  source   = "./m"
+  for_each = { good = "red", bad = "green" }
+  color    = each.value
+}
+`, "m/m.img.hcl": `variable "color" {
+  validation {
+    condition     = var.color != "green"
+    error_message = "no ${var.color}"
+  }
+}
+`}, want: `
+m/m.img.hcl:3:21-3:41 IB0313 module.a["bad"].var.color: no green {module.a["bad"].var.color is "green"} <a.img.hcl:5:14 the value>
+`},
+	{name: "circle through modules", files: files{"a.img.hcl": sketch + `module "a" {
+  source = "./m"
+  in     = module.b.out
+}
+module "b" {
+  source = "./m"
+  in     = module.a.out
+}
+`, "m/m.img.hcl": `variable "in" {}
+output "out" {
+  value = "${var.in}!"
+}
+`}, want: `
+m/m.img.hcl:3:14-3:20 IB0307 module.a.var.in: refers to itself by way of module.b.output.out, module.b.var.in, module.a.output.out | break the circle: one of these must be a plain value <a.img.hcl:4:12 module.a.var.in uses module.b.output.out> <m/m.img.hcl:3:14 module.b.output.out uses module.b.var.in> <a.img.hcl:8:12 module.b.var.in uses module.a.output.out> <m/m.img.hcl:3:14 module.a.output.out uses module.a.var.in>
+`},
+	{name: "presets in a circle", files: files{"a.img.hcl": sketch + `preset "a" {
+  preset = preset.b
+}
+preset "b" {
+  preset = preset.a
+}
+image "i" {
+  prompt = "x"
+  preset = preset.a
+}
+`}, want: `
+a.img.hcl:6:12-6:20 IB0307 preset.a: refers to itself by way of preset.b | break the circle: one of these must be a plain value <a.img.hcl:3:12 preset.a uses preset.b> <a.img.hcl:6:12 preset.b uses preset.a>
 `},
 }
 

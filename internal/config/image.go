@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -19,27 +20,36 @@ import (
 // images decodes what is left, applies presets and defaults and checks the
 // whole.
 func (ev *evaluator) images() {
-	d := ev.decls
-	for _, name := range sortedKeys(d.presets) {
-		p := d.presets[name]
-		thing := "preset." + name
-		p.draft.words = &words{}
-		p.draft.given, _ = decode(p.block.Body, &presetSchema, &p.draft, ev.getter(thing), thing, p.block.DefRange(), ev.add)
-		p.draft.origin.place = placeOf(p.block.file, p.block.Block)
+	all := make([]*draft, 0, len(ev.top.images))
+	ev.presets = make(map[string]*presetDecl, len(ev.top.presets))
+	for _, p := range ev.top.presets {
+		ev.presets["preset."+p.name] = p
 	}
-	all := make([]*draft, 0, len(d.images))
-	for i := range d.images {
-		if d.images[i].slow != nil {
-			ev.decodeSlow(&d.images[i])
-			all = append(all, d.images[i].slow.drafts...)
-		} else {
-			all = append(all, d.images[i].draft)
+	ev.every(func(sc *scope) {
+		for _, name := range sortedKeys(sc.presets) {
+			ev.preset(sc.presets[name], sc.presets[name].block.DefRange())
 		}
-	}
+		for _, name := range sortedKeys(sc.vars) {
+			if sc != ev.top {
+				ev.variable(name, sc.vars[name].block.DefRange())
+				ev.validate(name, sc.vars[name])
+			}
+		}
+		for i := range sc.images {
+			if d := &sc.images[i]; d.slow != nil {
+				ev.decodeSlow(d)
+				all = append(all, d.slow.drafts...)
+			} else {
+				all = append(all, d.draft)
+			}
+		}
+	})
 	where := &locator{src: ev.src, p: ev.p}
 	for _, im := range all {
+		ev.cur = cmp.Or(im.scope, ev.top)
 		ev.finish(im, where)
 	}
+	ev.cur = ev.top
 	var disabled map[spec.Address]bool
 	all = slices.DeleteFunc(all, func(im *draft) bool {
 		off := im.set&rowEnabled != 0 && !im.enabled
@@ -58,10 +68,12 @@ func (ev *evaluator) images() {
 	// From here on references are to finished images, and the drafts go as
 	// they are copied: they are the largest thing there is.
 	ev.facts, ev.made = map[spec.Address]Facts{}, map[string]cty.Value{}
-	for i := range d.images {
-		d.images[i].draft = nil
-		if s := d.images[i].slow; s != nil {
-			s.drafts, s.block = nil, nil
+	for _, sc := range ev.scopes {
+		for i := range sc.images {
+			sc.images[i].draft = nil
+			if s := sc.images[i].slow; s != nil {
+				s.drafts, s.block = nil, nil
+			}
 		}
 	}
 	ev.p.Images, ev.p.origins = make([]spec.Image, len(all)), make([]origin, len(all))
@@ -74,9 +86,8 @@ func (ev *evaluator) images() {
 	ev.checkEdges(where)
 }
 
-// instances evaluates the for_each of an image, once.
-func (ev *evaluator) instances(d *imageDecl) {
-	s, thing := d.slow, "image."+d.name
+// repeat evaluates the for_each of an image or a module, once.
+func (ev *evaluator) repeat(s *repeated, thing string) {
 	if s.counted {
 		return
 	}
@@ -136,13 +147,13 @@ func (ev *evaluator) instances(d *imageDecl) {
 
 // decodeInstances decodes which parts of each instance of an image.
 func (ev *evaluator) decodeInstances(d *imageDecl, which parts) []*draft {
-	ev.instances(d)
-	s := d.slow
+	s, base := d.slow, ev.cur.prefix+"image."+d.name
+	ev.repeat(&s.repeated, base)
 	drafts := make([]*draft, len(s.each))
 	// One context serves all instances: only its variable changes.
-	ctx := ev.root
+	ctx := ev.cur.tree.ctx
 	if s.forEach != nil {
-		ctx = ev.root.NewChild()
+		ctx = ctx.NewChild()
 		ctx.Variables = map[string]cty.Value{}
 	}
 	intern := map[string]string{}
@@ -150,8 +161,8 @@ func (ev *evaluator) decodeInstances(d *imageDecl, which parts) []*draft {
 	for i, e := range s.each {
 		im := &room[i]
 		drafts[i] = im
-		im.origin = origin{d.place, -1}
-		im.Address = spec.Address("image." + d.name)
+		im.origin, im.scope = origin{d.place, -1}, ev.cur
+		im.Address = spec.Address(base)
 		if s.forEach != nil {
 			im.Address = spec.Address(instance(string(im.Address), e.key))
 			ctx.Variables["each"] = e.value
@@ -183,19 +194,19 @@ func (ev *evaluator) image(name string, key *string, at hcl.Range) cty.Value {
 	}
 	if slices.ContainsFunc(ev.stack, func(f frame) bool { return f.name == "imgbuild" }) {
 		// output_dir is a part of every path: this closes a circle.
-		ev.enter("image."+name, at)
+		ev.enter(ev.cur.prefix+"image."+name, at)
 		ev.enter("imgbuild", at)
 		ev.leave()
 		return cty.DynamicVal
 	}
-	d := ev.decls.image(name)
+	d := ev.cur.image(name)
 	if d.slow == nil {
 		ev.finishNames(d.draft)
 		return imageVal(&d.draft.Image, Facts{})
 	}
 	s := d.slow
 	if !s.ready {
-		if !ev.enter("image."+name, at) {
+		if !ev.enter(ev.cur.prefix+"image."+name, at) {
 			return cty.DynamicVal
 		}
 		drafts := s.drafts
@@ -239,7 +250,7 @@ func (s *slowImage) pick(ev *evaluator, name string, key *string, at hcl.Range) 
 	i, ok := s.byKey[*key]
 	if !ok {
 		if s.byKey != nil { // else its for_each failed
-			ev.add(problem(codeUnknownKey, "image."+name, at, nearest(*key, sortedKeys(s.byKey)), "there is no instance %s", quoteKey(*key)))
+			ev.add(problem(codeUnknownKey, ev.cur.prefix+"image."+name, at, nearest(*key, sortedKeys(s.byKey)), "there is no instance %s", quoteKey(*key)))
 		}
 		return cty.DynamicVal
 	}
@@ -251,7 +262,38 @@ func (ev *evaluator) presetOf(im *draft) *presetDecl {
 	if im.preset == nil {
 		return nil
 	}
-	return ev.decls.presets[im.preset.name]
+	return ev.presets[im.preset.name]
+}
+
+// preset is what a preset says, together with the one that it builds on. It is
+// decoded at the first use.
+func (ev *evaluator) preset(p *presetDecl, at hcl.Range) *draft {
+	if p.done {
+		return &p.draft
+	}
+	thing := p.scope.prefix + "preset." + p.name
+	if !ev.enter(thing, at) {
+		return &p.draft
+	}
+	p.draft.words = &words{}
+	p.draft.origin = ev.p.presets[p.index]
+	ev.in(p.scope, func() {
+		p.draft.given, _ = decode(p.block.Body, &presetSchema, &p.draft, ev.getter(thing), thing, p.block.DefRange(), ev.add)
+	})
+	if base := ev.presetOf(&p.draft); base != nil {
+		b := ev.preset(base, p.block.Body.Attributes["preset"].Expr.Range())
+		ev.p.presets[p.index].preset = base.index
+		inherit(&p.draft, b)
+		p.draft.words = &words{phrase(b.words.before, p.draft.words.before), phrase(p.draft.words.after, b.words.after)}
+	}
+	ev.leave()
+	p.done = true
+	return &p.draft
+}
+
+// phrase joins what is not empty by spaces.
+func phrase(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
 }
 
 // finishNames settles the paths of an image.
@@ -262,11 +304,12 @@ func (ev *evaluator) finishNames(im *draft) {
 	im.named = true
 	own := im.given
 	if p := ev.presetOf(im); p != nil && own.said&rowPath == 0 {
-		im.Path, own = p.draft.Path, p.draft.given
+		from := ev.preset(p, p.block.DefRange())
+		im.Path, own = from.Path, from.given
 	}
 	switch {
 	case own.said&rowPath == 0:
-		im.Path = ev.under(defaultPath(string(im.Address)) + extension(im.File.Format, ".png"))
+		im.Path = ev.under(defaultPath(im.Address) + extension(im.File.Format, ".png"))
 	case own.set&rowPath == 0: // its expression failed
 	case im.Path == "":
 		im.Path = "." // to be told that it is empty
@@ -310,22 +353,34 @@ func extension(format, other string) string {
 
 // defaultPath is hero for image.hero and card/dark for image.card["dark"], with
 // the key made safe; the format says how it ends.
-func defaultPath(address string) string {
-	name, key, keyed := strings.Cut(strings.TrimPrefix(address, "image."), "[")
-	if !keyed {
-		return name
+func defaultPath(address spec.Address) string {
+	modules, name, key := address.Split()
+	out := ""
+	for _, step := range moduleSteps.FindAllStringSubmatch(modules, -1) {
+		out = path.Join(out, step[1], safeKey(step[2]))
+	}
+	return path.Join(out, name, safeKey(key))
+}
+
+// moduleSteps takes the modules of an address apart: names and quoted keys.
+var moduleSteps = regexp.MustCompile(`module\.([^.\[]+)(?:\[("(?:[^"\\]|\\.)*")\])?\.`)
+
+// safeKey is a quoted key as the name of a file; "" for none.
+func safeKey(key string) string {
+	if key == "" {
+		return ""
 	}
 	safe := strings.Map(func(r rune) rune {
 		if r == '-' || r == '_' || r == '.' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) {
 			return r
 		}
 		return '-'
-	}, key[1:len(key)-2])
+	}, key[1:len(key)-1])
 	safe = strings.TrimLeft(safe, ".")
 	if safe == "" {
 		safe = "-"
 	}
-	return name + "/" + safe
+	return safe
 }
 
 // finish applies preset and defaults and checks what one image says.
@@ -333,9 +388,14 @@ func (ev *evaluator) finish(im *draft, where *locator) {
 	if im.preset != nil {
 		if p := ev.presetOf(im); p != nil {
 			im.origin.preset = p.index
-			applyPreset(im, &p.draft)
+			from := ev.preset(p, p.block.DefRange())
+			inherit(im, from)
+			if im.Wanted.Prompt != "" {
+				im.Wanted.Prompt = phrase(from.words.before, im.Wanted.Prompt, from.words.after)
+			}
 		} else {
-			ev.unknownName(where.problem(codeUnknownName, im, "preset", nearest(im.preset.name, sortedKeys(ev.decls.presets)), "there is no preset %q", im.preset.name))
+			name := strings.TrimPrefix(im.preset.name, ev.cur.prefix+"preset.")
+			ev.unknownName(where.problem(codeUnknownName, im, "preset", nearest(name, sortedKeys(ev.cur.presets)), "there is no preset %q", name))
 		}
 	}
 	ev.finishNames(im)
@@ -361,8 +421,9 @@ func (ev *evaluator) finish(im *draft, where *locator) {
 	}
 }
 
-// applyPreset fills what the image does not say.
-func applyPreset(im, p *draft) {
+// inherit fills what an image, or a preset, does not say with what its preset
+// says.
+func inherit(im, p *draft) {
 	own := im.said
 	for i := range imageSchema.rows {
 		bit := uint32(1) << i
@@ -385,10 +446,6 @@ func applyPreset(im, p *draft) {
 			*to = *imageSchema.rows[i].to(p).(**target)
 		}
 	}
-	words := []string{p.words.before, im.Wanted.Prompt, p.words.after}
-	if im.Wanted.Prompt != "" {
-		im.Wanted.Prompt = strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
-	}
 }
 
 // finishProvider settles which provider an image uses.
@@ -401,7 +458,22 @@ func (ev *evaluator) finishProvider(im *draft, where *locator) {
 		}
 		return
 	}
-	if ev.defaultMaker == "" && !ev.makerUnclear {
+	im.Wanted.Provider = ev.defaultFor(ev.cur, im, where)
+}
+
+// defaultFor is the provider of an image that names none: in a module the only
+// one that it is passed, or what it is passed for the default of the caller.
+func (ev *evaluator) defaultFor(sc *scope, im *draft, where *locator) string {
+	if len(sc.passed) == 1 {
+		for _, key := range sc.passed {
+			return key
+		}
+	}
+	if sc.parent != nil {
+		key := ev.defaultFor(sc.parent, im, where)
+		return cmp.Or(sc.passed[key], key)
+	}
+	if sc.defaultMaker == "" && !sc.makerUnclear {
 		var plain []string
 		for _, c := range ev.p.Providers {
 			if c.Alias == "" {
@@ -410,14 +482,14 @@ func (ev *evaluator) finishProvider(im *draft, where *locator) {
 		}
 		switch {
 		case len(plain) == 1:
-			ev.defaultMaker = plain[0]
-		case len(ev.decls.makers) == 0:
-			ev.makerUnclear = true
+			sc.defaultMaker = plain[0]
+		case len(sc.makers) == 0:
+			sc.makerUnclear = true
 			f := diag.Finding{Severity: diag.Error, Code: codeNoProvider, Text: "provider: there is no provider block, so nothing can make an image",
 				Hint: `add provider "xai" {} or, to draw offline and for free, provider "sketch" {}`, Range: where.of(im, "")}
 			ev.unknownName(f)
 		default:
-			ev.makerUnclear = true
+			sc.makerUnclear = true
 			keys := make([]string, len(ev.p.Providers))
 			for i, c := range ev.p.Providers {
 				keys[i] = "provider." + c.Key()
@@ -428,7 +500,7 @@ func (ev *evaluator) finishProvider(im *draft, where *locator) {
 			}
 		}
 	}
-	im.Wanted.Provider = ev.defaultMaker
+	return sc.defaultMaker
 }
 
 // checkOutput checks the path and the format of an output; name is that of a
@@ -474,14 +546,14 @@ func (ev *evaluator) checkSources(where *locator, disabled map[spec.Address]bool
 		im := &ev.p.Images[i]
 		for _, s := range im.Wanted.Sources {
 			if s.Image != "" {
-				name, _, _ := strings.Cut(strings.TrimPrefix(string(s.Image), "image."), "[")
-				d := ev.decls.image(name)
+				sc, name := ev.scopeOf(s.Image)
+				d := sc.image(name)
 				switch {
 				case d == nil:
-					ev.unknownName(where.image(codeUnknownName, i, "edit.image", nearest(name, ev.decls.imageNames()), "there is no image %q", name))
+					ev.unknownName(where.image(codeUnknownName, i, "edit.image", nearest(name, sc.imageNames()), "there is no image %q", name))
 				case disabled[s.Image]:
 					ev.add(where.image(codeEdit, i, "edit.image", "enable it, or disable this one too", "it edits %s, which is not enabled", s.Image))
-				case d.keyed() && !strings.Contains(string(s.Image), "["):
+				case d.keyed() && s.Image == s.Image.Base():
 					ev.add(where.image(codeNeedsKey, i, "edit.image", fmt.Sprintf("write image.%s[\"KEY\"]", name), "image.%s has for_each, so it needs a key", name))
 				}
 				continue

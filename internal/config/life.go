@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -21,65 +23,130 @@ var (
 
 type removal struct{ keep bool }
 
+// life is a moved or removed block; its addresses are those of the project.
+type life struct {
+	block        *block
+	from, to     spec.Address // to is empty for removed
+	fromAt, toAt hcl.Range
+	keep         bool
+}
+
 // lives reads the moved and removed blocks.
 func (ev *evaluator) lives() {
-	from := map[spec.Address]hcl.Range{} // that a block names already
-	to := map[spec.Address]hcl.Range{}
-	once := func(seen map[spec.Address]hcl.Range, a spec.Address, thing string, at hcl.Range) bool {
-		first, ok := seen[a]
-		if ok {
-			ev.add(diag.Finding{Severity: diag.Error, Code: codeDuplicate, Text: fmt.Sprintf("%s: another block names %s", thing, a), Hint: "keep one of them",
-				Range: rangeOf(at), Related: []diag.Related{{Range: *rangeOf(first), Text: "the first one"}}})
-		}
-		seen[a] = at
-		return !ok
-	}
-	gone := func(a spec.Address, thing string, at hcl.Range) bool {
-		if ev.wants(a) {
-			ev.add(problem(codeMoved, thing, at, "remove the image block, or this one", "%s is still there", a))
+	var all []*life
+	from, to := map[spec.Address]*life{}, map[spec.Address]*life{}
+	once := func(seen map[spec.Address]*life, a spec.Address, l *life, at func(*life) hcl.Range) bool {
+		first := seen[a]
+		if first != nil {
+			ev.add(diag.Finding{Severity: diag.Error, Code: codeDuplicate, Text: fmt.Sprintf("%s: another block names %s", l.block.Type, a), Hint: "keep one of them",
+				Range: rangeOf(at(l)), Related: []diag.Related{{Range: *rangeOf(at(first)), Text: "the first one"}}})
 			return false
 		}
+		seen[a] = l
 		return true
 	}
-	for _, b := range ev.decls.lives {
-		var r removal
-		if b.Type == "removed" {
-			decode(b.Body, &removedSchema, &r, ev.getter(b.Type), b.Type, b.DefRange(), ev.add)
-		} else {
-			decode(b.Body, &movedSchema, &described{}, ev.getter(b.Type), b.Type, b.DefRange(), ev.add)
+	ev.every(func(sc *scope) {
+		for _, b := range sc.lives {
+			l := &life{block: b}
+			var r removal
+			if b.Type == "removed" {
+				decode(b.Body, &removedSchema, &r, ev.getter(b.Type), b.Type, b.DefRange(), ev.add)
+				l.keep = r.keep
+			} else {
+				decode(b.Body, &movedSchema, &described{}, ev.getter(b.Type), b.Type, b.DefRange(), ev.add)
+			}
+			var ok bool
+			if l.from, l.fromAt, ok = ev.addressIn(b, "from"); !ok || !once(from, l.from, l, func(l *life) hcl.Range { return l.fromAt }) {
+				continue
+			}
+			if b.Type == "moved" {
+				if l.to, l.toAt, ok = ev.addressIn(b, "to"); !ok || !once(to, l.to, l, func(l *life) hcl.Range { return l.toAt }) {
+					continue
+				}
+				if moduleAddress(l.from) != moduleAddress(l.to) {
+					ev.add(problem(codeMoved, b.Type, l.toAt, "let both be images, or both be modules", "%s can't become %s", l.from, l.to))
+					continue
+				}
+			}
+			all = append(all, l)
 		}
-		old, oldAt, ok := ev.addressIn(b, "from")
-		if !ok || !once(from, old, b.Type, oldAt) || !gone(old, b.Type, oldAt) {
+	})
+	for _, l := range all {
+		if l.to == "" {
+			if still := ev.within(l.from); len(still) > 0 {
+				ev.stillThere(l, still[0])
+				continue
+			}
+			ev.p.Removed = append(ev.p.Removed, Removed{l.from, l.keep})
 			continue
 		}
-		if b.Type == "removed" {
-			ev.p.Removed = append(ev.p.Removed, Removed{old, r.keep})
+		if ev.wants(l.from) {
+			ev.stillThere(l, l.from)
 			continue
 		}
-		now, nowAt, ok := ev.addressIn(b, "to")
-		switch {
-		case !ok || !once(to, now, b.Type, nowAt):
-		case !ev.wants(now):
-			name, _, _ := strings.Cut(strings.TrimPrefix(string(now), "image."), "[")
-			ev.add(problem(codeMoved, b.Type, nowAt, nearest(name, ev.decls.imageNames()), "there is no %s to move %s to", now, old))
-		default:
-			ev.p.Moved = append(ev.p.Moved, Moved{old, now})
+		// Blocks stay for those who come from an old state, so a chain of them is
+		// followed to its end.
+		end, now := l, ev.within(l.to)
+		for hops := 0; len(now) == 0 && hops < len(all); hops++ {
+			next := from[end.to]
+			if next == nil || next.to == "" {
+				break
+			}
+			end = next
+			now = ev.within(end.to)
+		}
+		if len(now) == 0 {
+			if next := from[end.to]; next != nil && next.to == "" {
+				continue // it was removed later
+			}
+			sc, name := ev.scopeOf(end.to)
+			hint := ""
+			if sc != nil && !moduleAddress(end.to) {
+				hint = nearest(name, sc.imageNames())
+			}
+			ev.add(problem(codeMoved, l.block.Type, l.toAt, hint, "there is no %s to move %s to", end.to, l.from))
+			continue
+		}
+		for _, im := range now {
+			old := l.from + im[len(end.to):]
+			if ev.wants(old) {
+				ev.stillThere(l, old)
+				break
+			}
+			ev.p.Moved = append(ev.p.Moved, Moved{old, im})
 		}
 	}
 }
 
-// wants reports whether the configuration has an image, or a keyed one of that
-// name.
+func (ev *evaluator) stillThere(l *life, a spec.Address) {
+	ev.add(problem(codeMoved, l.block.Type, l.fromAt, "remove the image block, or this one", "%s is still there", a))
+}
+
+// moduleAddress reports whether a names a module, and not an image.
+func moduleAddress(a spec.Address) bool {
+	_, name, _ := a.Split()
+	return name == ""
+}
+
+// within lists the images of the configuration that an address names.
+func (ev *evaluator) within(a spec.Address) []spec.Address {
+	i, _ := slices.BinarySearchFunc(ev.p.Images, a, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })
+	var out []spec.Address
+	for ; i < len(ev.p.Images) && strings.HasPrefix(string(ev.p.Images[i].Address), string(a)); i++ {
+		if ev.p.Images[i].Address.Within(a) {
+			out = append(out, ev.p.Images[i].Address)
+		}
+	}
+	return out
+}
+
+// wants reports whether the configuration has an image.
 func (ev *evaluator) wants(a spec.Address) bool {
-	for i := range ev.p.Images {
-		if ev.p.Images[i].Address == a {
-			return true
-		}
-	}
-	return false
+	_, ok := slices.BinarySearchFunc(ev.p.Images, a, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })
+	return ok
 }
 
-// addressIn reads an attribute of a block as the address of an image, which
+// addressIn reads an attribute of a block as an address in the scope, which
 // need not exist.
 func (ev *evaluator) addressIn(b *block, name string) (spec.Address, hcl.Range, bool) {
 	a := b.Body.Attributes[name]
@@ -88,29 +155,52 @@ func (ev *evaluator) addressIn(b *block, name string) (spec.Address, hcl.Range, 
 	}
 	at := a.Expr.Range()
 	if address, ok := addressOf(a.Expr); ok {
-		return address, at, true
+		return spec.Address(ev.cur.prefix) + address, at, true
 	}
-	ev.add(problem(codeMoved, b.Type, at, `write image.NAME or image.NAME["KEY"], without quotes around it`, "%s must be the address of an image", name))
+	ev.add(problem(codeMoved, b.Type, at, `write image.NAME, image.NAME["KEY"] or module.NAME, without quotes around it`, "%s must be the address of an image or a module", name))
 	return "", at, false
 }
 
-// addressOf reads image.NAME and image.NAME["KEY"].
+// addressOf reads image.NAME, image.NAME["KEY"] and these after module.NAME or
+// module.NAME["KEY"], which are addresses, too.
 func addressOf(e hclsyntax.Expression) (spec.Address, bool) {
 	t, diags := hcl.AbsTraversalForExpr(e)
-	if diags.HasErrors() || len(t) < 2 || len(t) > 3 || t.RootName() != "image" {
+	if diags.HasErrors() {
 		return "", false
 	}
-	name, ok := t[1].(hcl.TraverseAttr)
-	if !ok {
-		return "", false
-	}
-	address := "image." + name.Name
-	if len(t) == 3 {
-		key, ok := t[2].(hcl.TraverseIndex)
-		if !ok || key.Key.Type() != cty.String {
+	address := ""
+	for i := 0; i < len(t); {
+		kind := ""
+		switch step := t[i].(type) {
+		case hcl.TraverseRoot:
+			kind = step.Name
+		case hcl.TraverseAttr:
+			kind = step.Name
+		}
+		if kind != "image" && kind != "module" || i+1 == len(t) {
 			return "", false
 		}
-		address = instance(address, key.Key.AsString())
+		name, ok := t[i+1].(hcl.TraverseAttr)
+		if !ok {
+			return "", false
+		}
+		if address != "" {
+			address += "."
+		}
+		address += kind + "." + name.Name
+		i += 2
+		if i < len(t) {
+			if key, ok := t[i].(hcl.TraverseIndex); ok {
+				if key.Key.Type() != cty.String {
+					return "", false
+				}
+				address = instance(address, key.Key.AsString())
+				i++
+			}
+		}
+		if kind == "image" && i < len(t) {
+			return "", false
+		}
 	}
 	return spec.Address(address), true
 }

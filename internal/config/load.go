@@ -38,9 +38,14 @@ func Load(src Source, opt Options) (*Project, diag.List) {
 	}
 	names = configFiles(names)
 	ev.inputs.add(Input{Kind: InputFolder, Content: ofList(names)})
-	ev.parseAll(names)
-	ev.variables(names)
+	ev.top.decls = ev.parseAll("", names)
+	ev.top.tree.decls = ev.top.decls
+	for _, name := range sortedKeys(ev.top.vars) {
+		ev.declareVar(name, ev.top.vars[name])
+	}
+	ev.grow(ev.top.tree, []string{""})
 	ev.prepareAll()
+	ev.variables(names)
 	ev.settings()
 	ev.images()
 	ev.lives()
@@ -60,6 +65,10 @@ func newEvaluator(src Source, opt Options) *evaluator {
 	ev.inputs.add(Input{Kind: InputOptions, Content: opt.digest()})
 	ev.funcs = map[string]function.Function{}
 	ev.root = &hcl.EvalContext{Functions: ev.funcs, Variables: map[string]cty.Value{}}
+	ev.top = &scope{decls: &decls{}, tree: &tree{ctx: ev.root.NewChild()}}
+	ev.top.tree.ctx.Variables = map[string]cty.Value{}
+	ev.cur, ev.scopes, ev.trees = ev.top, map[string]*scope{"": ev.top}, map[string]*tree{}
+	ev.left.Store(cmp.Or(ev.opt.total, maxTotal))
 	return ev
 }
 
@@ -71,8 +80,14 @@ func withoutEchoes(l diag.List, torn map[string]bool) diag.List {
 	})
 }
 
-// parseAll parses the files beside each other and collects what they declare.
-func (ev *evaluator) parseAll(names []string) {
+// isConfig reports whether a file has blocks.
+func isConfig(name string) bool {
+	return strings.HasSuffix(name, ".img.hcl") || strings.HasSuffix(name, ".img.json")
+}
+
+// parseAll parses the files of a folder beside each other and collects what
+// they declare.
+func (ev *evaluator) parseAll(dir string, names []string) *decls {
 	for _, name := range names {
 		if strings.HasSuffix(name, ".img.json") {
 			ev.add(diag.Finding{Severity: diag.Error, Code: codeUnsupported, Range: &diag.Range{File: name},
@@ -80,10 +95,13 @@ func (ev *evaluator) parseAll(names []string) {
 		}
 	}
 	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasSuffix(name, ".img.hcl") })
-	ev.p.files = names
+	for i := range names {
+		names[i] = path.Join(dir, names[i])
+	}
+	first := len(ev.p.files)
+	ev.p.files = append(ev.p.files, names...)
 	files := make([]*parsed, len(names))
-	var next, left atomic.Int64
-	left.Store(cmp.Or(ev.opt.total, maxTotal))
+	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(names)) {
 		workers.Go(func() {
@@ -93,33 +111,40 @@ func (ev *evaluator) parseAll(names []string) {
 				if i >= len(names) {
 					return
 				}
-				files[i] = readAndParse(ev.src, names[i], int32(i), &left, intern)
+				files[i] = readAndParse(ev.src, names[i], int32(first+i), &ev.left, intern)
 			}
 		})
 	}
 	workers.Wait()
 
-	ev.decls = &decls{presets: map[string]*presetDecl{}, vars: map[string]*varDecl{}, locals: map[string]*localDecl{}, makers: map[string]*block{}}
+	d := &decls{presets: map[string]*presetDecl{}, vars: map[string]*varDecl{}, locals: map[string]*localDecl{}, makers: map[string]*block{}, modules: map[string]*moduleDecl{}}
 	n := 0
 	for _, f := range files {
 		n += len(f.images)
 	}
-	ev.decls.images = make([]imageDecl, 0, n)
+	d.images = make([]imageDecl, 0, n)
 	for i, f := range files {
 		*ev.out = append(*ev.out, f.findings...)
 		ev.tear(names[i], f.torn)
 		ev.inputs.add(Input{Kind: InputFile, Path: names[i], Content: f.content})
-		ev.decls.images = append(ev.decls.images, f.images...)
+		d.images = append(d.images, f.images...)
 		for _, b := range f.blocks {
-			ev.declare(&block{Block: b, file: int32(i)})
+			if dir != "" && rootOnly[b.Type] != "" {
+				d.foreign = append(d.foreign, &block{Block: b})
+				continue
+			}
+			ev.declare(d, &block{Block: b, file: int32(first + i)})
 		}
 		files[i] = nil
 	}
-	ev.sortImages()
-	if left.Load() < 0 {
+	ev.sortImages(d)
+	slices.SortFunc(d.outputs, func(a, b *outputDecl) int { return cmp.Compare(a.name, b.name) })
+	if ev.left.Load() < 0 && !ev.tooBig {
+		ev.tooBig = true
 		ev.add(diag.Finding{Severity: diag.Error, Code: codeTooBig, Range: &diag.Range{File: names[0]},
 			Text: fmt.Sprintf("the configuration: all files together are larger than %d MiB", maxTotal>>20), Hint: "write repeated blocks as one with for_each"})
 	}
+	return d
 }
 
 func readAndParse(src Source, name string, index int32, left *atomic.Int64, intern map[string]string) *parsed {
@@ -141,8 +166,7 @@ func (ev *evaluator) tear(file string, torn bool) {
 }
 
 // sortImages sorts the declarations by name and tells of equal ones.
-func (ev *evaluator) sortImages() {
-	d := ev.decls
+func (ev *evaluator) sortImages(d *decls) {
 	byName := func(a, b imageDecl) int {
 		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.place.file, b.place.file), cmp.Compare(a.place.byte, b.place.byte))
 	}
@@ -169,8 +193,7 @@ func (ev *evaluator) twice(thing string, second, first diag.Range) {
 }
 
 // declare files a block that is no image.
-func (ev *evaluator) declare(b *block) {
-	d := ev.decls
+func (ev *evaluator) declare(d *decls, b *block) {
 	switch b.Type {
 	case "imgbuild":
 		if d.project != nil {
@@ -218,8 +241,20 @@ func (ev *evaluator) declare(b *block) {
 			ev.twice("preset."+name, *rangeOf(b.DefRange()), *rangeOf(first.block.DefRange()))
 			return
 		}
-		d.presets[name] = &presetDecl{block: b, index: int32(len(ev.p.presets))}
-		ev.p.presets = append(ev.p.presets, placeOf(b.file, b.Block))
+		p := &presetDecl{name: name, block: b, index: int32(len(ev.p.presets)), scope: ev.top}
+		d.presets[name] = p
+		ev.p.presets = append(ev.p.presets, origin{placeOf(b.file, b.Block), -1})
+	case "module":
+		name := b.Labels[0]
+		if first := d.modules[name]; first != nil {
+			ev.twice("module."+name, *rangeOf(b.DefRange()), *rangeOf(first.block.DefRange()))
+			return
+		}
+		m := &moduleDecl{name: name, block: b}
+		if a := b.Body.Attributes["for_each"]; a != nil {
+			m.forEach = a.Expr
+		}
+		d.modules[name] = m
 	case "moved", "removed":
 		d.lives = append(d.lives, b)
 	case "output":
@@ -247,7 +282,7 @@ func (ev *evaluator) getter(thing string) valuer {
 // prepareAll resolves the names in everything that was kept, also in what is
 // never evaluated.
 func (ev *evaluator) prepareAll() {
-	d := ev.decls
+	d := ev.cur.decls
 	for _, name := range sortedKeys(d.locals) {
 		d.locals[name].expr = ev.prepare(d.locals[name].expr, uses{thing: "local." + name, refs: true})
 	}
@@ -273,12 +308,27 @@ func (ev *evaluator) prepareAll() {
 	for _, o := range d.outputs {
 		ev.prepareBody(o.body, uses{thing: "output." + o.name, refs: true})
 	}
+	for _, name := range sortedKeys(d.vars) {
+		for _, b := range d.vars[name].block.Body.Blocks {
+			ev.prepareBody(b.Body, uses{thing: "var." + name, refs: true})
+		}
+	}
+	for _, name := range sortedKeys(d.modules) {
+		m := d.modules[name]
+		body, thing := m.block.Body, "module."+name
+		if m.forEach != nil {
+			m.forEach = ev.prepare(m.forEach, uses{thing: thing, refs: true})
+			delete(body.Attributes, "for_each")
+		}
+		delete(body.Attributes, "source")
+		ev.prepareBody(body, uses{thing: thing, refs: true, each: m.forEach != nil})
+	}
 }
 
 // settings evaluates the imgbuild and provider blocks.
 func (ev *evaluator) settings() {
 	s := settings{Settings: ev.p.Settings}
-	if b := ev.decls.project; b != nil {
+	if b := ev.top.project; b != nil {
 		ev.enter("imgbuild", b.TypeRange)
 		get := ev.getter("imgbuild")
 		decode(b.Body, &settingsSchema, &s, get, "imgbuild", b.TypeRange, ev.add)
@@ -316,11 +366,11 @@ func (ev *evaluator) settings() {
 	}
 	ev.p.Settings = s.Settings
 	if s.maker != nil {
-		ev.defaultMaker = s.maker.name
+		ev.top.defaultMaker = s.maker.name
 	}
 
-	for _, key := range sortedKeys(ev.decls.makers) {
-		b := ev.decls.makers[key]
+	for _, key := range sortedKeys(ev.top.makers) {
+		b := ev.top.makers[key]
 		m := maker{Config: provider.Defaults(b.Labels[0])}
 		thing := "provider." + key
 		if f, ok := ev.checkType(m.Type, thing, b.LabelRanges[0]); !ok {
@@ -396,14 +446,14 @@ func (ev *evaluator) checkType(ty, thing string, at hcl.Range) (diag.Finding, bo
 
 // checkProvider tells what is wrong with a reference to a provider.
 func (ev *evaluator) checkProvider(key, thing string, at hcl.Range) (diag.Finding, bool) {
-	if ev.decls.makers[key] != nil {
+	if ev.top.makers[key] != nil {
 		return diag.Finding{}, true
 	}
 	ty, alias, _ := strings.Cut(key, ".")
-	hint := nearest(key, sortedKeys(ev.decls.makers))
+	hint := nearest(key, sortedKeys(ev.top.makers))
 	if alias == "" && !strings.HasPrefix(hint, "did") {
 		hint = fmt.Sprintf("add provider %q {}", ty)
-	} else if alias != "" && ev.decls.makers[ty] != nil && !strings.HasPrefix(hint, "did") {
+	} else if alias != "" && ev.top.makers[ty] != nil && !strings.HasPrefix(hint, "did") {
 		hint = fmt.Sprintf("add provider %q { alias = %q }", ty, alias)
 	}
 	return problem(codeUnknownName, thing, at, hint, "there is no provider.%s", key), false

@@ -16,18 +16,17 @@ import (
 // checkOutputs evaluates the outputs without facts, to find what is wrong with
 // them now.
 func (ev *evaluator) checkOutputs() {
-	slices.SortFunc(ev.decls.outputs, func(a, b *outputDecl) int { return bytes.Compare([]byte(a.name), []byte(b.name)) })
-	ev.p.hasOutputs = len(ev.decls.outputs) > 0
-	for _, o := range ev.decls.outputs {
-		thing := "output." + o.name
-		decode(o.body, &outputSchema, &o.described, ev.getter(thing), thing, o.at, ev.add)
-		if a := o.body.Attributes["value"]; a != nil {
-			ev.value(a.Expr, nil, thing)
+	ev.p.hasOutputs = len(ev.top.outputs) > 0
+	ev.every(func(sc *scope) {
+		for _, o := range sc.outputs {
+			thing := sc.prefix + "output." + o.name
+			decode(o.body, &outputSchema, &o.described, ev.getter(thing), thing, o.at, ev.add)
+			ev.output(sc, o.name, o.at)
 		}
-	}
-	for _, name := range sortedKeys(ev.decls.locals) {
-		ev.local(name, ev.decls.locals[name].name) // also those that nothing uses
-	}
+		for _, name := range sortedKeys(sc.locals) {
+			ev.local(name, sc.locals[name].name) // also those that nothing uses
+		}
+	})
 }
 
 // Finish evaluates the output blocks, sorted by name, with what is known of
@@ -39,8 +38,8 @@ func (p *Project) Finish(facts map[spec.Address]Facts) ([]OutputValue, diag.List
 	}
 	ev, out := p.eval, diag.List{}
 	ev.begin(&out, facts)
-	values := make([]OutputValue, 0, len(ev.decls.outputs))
-	for _, o := range ev.decls.outputs {
+	values := make([]OutputValue, 0, len(ev.top.outputs))
+	for _, o := range ev.top.outputs {
 		v := OutputValue{Name: o.name, Description: o.description}
 		if a := o.body.Attributes["value"]; a != nil {
 			ev.into(&v, a.Expr, "output."+o.name)
@@ -58,9 +57,7 @@ func (ev *evaluator) begin(out *diag.List, facts map[spec.Address]Facts) {
 	if facts == nil {
 		ev.facts = map[spec.Address]Facts{}
 	}
-	for _, l := range ev.decls.locals {
-		l.done = false // it may use a result
-	}
+	ev.forget()
 }
 
 func (ev *evaluator) into(v *OutputValue, e hclsyntax.Expression, thing string) {
@@ -118,7 +115,7 @@ func plainly(v cty.Value) cty.Value {
 
 // finished is the value of a reference to an image, with its facts.
 func (ev *evaluator) finished(name string, key *string, at hcl.Range) cty.Value {
-	d := ev.decls.image(name)
+	d, prefix := ev.cur.image(name), ev.cur.prefix+"image."+name
 	one := func(address string) cty.Value {
 		if v, ok := ev.made[address]; ok {
 			return v
@@ -133,23 +130,23 @@ func (ev *evaluator) finished(name string, key *string, at hcl.Range) cty.Value 
 		return v
 	}
 	if !d.keyed() {
-		return one("image." + name)
+		return one(prefix)
 	}
 	s := d.slow
 	if key != nil {
 		if _, ok := s.byKey[*key]; !ok {
 			return s.pick(ev, name, key, at)
 		}
-		return one(instance("image."+name, *key))
+		return one(instance(prefix, *key))
 	}
-	if v, ok := ev.made["image."+name]; ok {
+	if v, ok := ev.made[prefix]; ok {
 		return v
 	}
 	values := make([]cty.Value, len(s.each))
 	for i := range s.each {
-		values[i] = one(instance("image."+name, s.each[i].key))
+		values[i] = one(instance(prefix, s.each[i].key))
 	}
 	v := gather(s, values)
-	ev.made["image."+name] = v
+	ev.made[prefix] = v
 	return v
 }

@@ -24,9 +24,11 @@ type decls struct {
 	vars    map[string]*varDecl
 	locals  map[string]*localDecl
 	makers  map[string]*block // provider blocks by key
-	outputs []*outputDecl
+	outputs []*outputDecl     // sorted by name
+	modules map[string]*moduleDecl
 	project *block   // imgbuild
 	lives   []*block // moved and removed, in order
+	foreign []*block // of a module, that only the root may have
 }
 
 // block is a block that was kept for the evaluator.
@@ -46,29 +48,23 @@ type imageDecl struct {
 
 // slowImage is an image block that needs evaluation.
 type slowImage struct {
-	block   *hclsyntax.Block
-	forEach hclsyntax.Expression // nil for a single image
-	each    []instanceOf         // by key; one without key for a single image
-	counted bool                 // each is complete
-	drafts  []*draft             // as each; nil until the image is decoded
-	byKey   map[string]int       // index in each
-	values  []cty.Value          // as each, of references
-	all     cty.Value            // of a reference to the whole
-	ready   bool                 // values and all are set
-}
-
-// instanceOf is one round of a for_each.
-type instanceOf struct {
-	key   string
-	value cty.Value // each
+	repeated
+	block  *hclsyntax.Block
+	drafts []*draft    // as each; nil until the image is decoded
+	values []cty.Value // as each, of references
+	all    cty.Value   // of a reference to the whole
+	ready  bool        // values and all are set
 }
 
 func (d *imageDecl) keyed() bool { return d.slow != nil && d.slow.forEach != nil }
 
 type presetDecl struct {
+	name  string
 	block *block
 	index int32 // in Project.presets
+	scope *scope
 	draft draft
+	done  bool // draft is complete
 }
 
 type localDecl struct {
@@ -80,9 +76,11 @@ type localDecl struct {
 
 type outputDecl struct {
 	described
-	name string
-	body *hclsyntax.Body
-	at   hcl.Range
+	name  string
+	body  *hclsyntax.Body
+	at    hcl.Range
+	value cty.Value // of a module
+	done  bool
 }
 
 func (d *decls) image(name string) *imageDecl {
@@ -144,7 +142,7 @@ func parseFile(name string, index int32, src []byte, intern map[string]string) *
 		address := "image." + b.Labels[0]
 		d := imageDecl{name: address[len("image."):], place: at}
 		if each := b.Body.Attributes["for_each"]; each != nil {
-			d.slow = &slowImage{block: b, forEach: each.Expr}
+			d.slow = &slowImage{block: b, repeated: repeated{forEach: each.Expr}}
 		} else {
 			drafts = append(drafts, draft{})
 			d.draft = &drafts[len(drafts)-1]

@@ -50,10 +50,12 @@ func (l *locator) ofOrigin(o origin, field string) *diag.Range {
 		if r := l.inBlock(o.place, field); r != nil {
 			return r
 		}
-		if o.preset >= 0 {
-			if r := l.inBlock(l.p.presets[o.preset], field); r != nil {
+		for next, hops := o.preset, 0; next >= 0 && hops < len(l.p.presets); hops++ {
+			p := l.p.presets[next]
+			if r := l.inBlock(p.place, field); r != nil {
 				return r
 			}
+			next = p.preset
 		}
 	}
 	return l.field(o.place, "")

@@ -42,6 +42,7 @@ type draft struct {
 	preset, maker *target
 	words         *words // of a preset
 	origin        origin
+	scope         *scope
 	named         bool // the path is final
 	enabled       bool // only where it is set
 }
@@ -61,7 +62,7 @@ var imageSchema = schema[draft]{
 		{name: "model", to: func(d *draft) any { return &d.Wanted.Model }},
 		{name: "size", to: func(d *draft) any { return &d.Wanted.Size }},
 		{name: "style", to: func(d *draft) any { return &d.Wanted.Style }},
-		{name: "preset", image: true, to: func(d *draft) any { return &d.preset }, hint: "write preset = preset.NAME"},
+		{name: "preset", to: func(d *draft) any { return &d.preset }, hint: "write preset = preset.NAME"},
 		{name: "provider", to: func(d *draft) any { return &d.maker }, hint: "write provider = provider.NAME"},
 		{name: "aspect_ratio", to: func(d *draft) any { return &d.Wanted.AspectRatio }, hint: `write it with quotes, such as "16:9"`},
 		{name: "resolution", to: func(d *draft) any { return &d.Wanted.Resolution }},
@@ -86,7 +87,7 @@ var imageSchema = schema[draft]{
 // with words put round the prompt. Rows keep their places, because draft.set
 // counts them.
 var presetSchema = func() schema[draft] {
-	s := schema[draft]{rows: slices.Clone(imageSchema.rows), later: append([]string{"preset"}, imageSchema.later...)}
+	s := schema[draft]{rows: slices.Clone(imageSchema.rows), later: slices.Clone(imageSchema.later)}
 	s.later = append(s.later, imageSchema.blocks...)
 	for i := range s.rows {
 		if s.rows[i].image {
@@ -204,8 +205,8 @@ var outputSchema = schema[described]{
 // topBlocks are the blocks of a file, with how many labels they have, and
 // laterBlocks those of the language that this version does not know.
 var (
-	topBlocks   = map[string]int{"imgbuild": 0, "provider": 1, "variable": 1, "locals": 0, "preset": 1, "image": 1, "output": 1, "moved": 0, "removed": 0}
-	laterBlocks = []string{"module", "import", "function", "check"}
+	topBlocks   = map[string]int{"imgbuild": 0, "provider": 1, "variable": 1, "locals": 0, "preset": 1, "image": 1, "output": 1, "moved": 0, "removed": 0, "module": 1}
+	laterBlocks = []string{"import", "function", "check"}
 )
 
 // A valuer gives the value of an expression, or false if it has none yet and

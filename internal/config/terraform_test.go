@@ -176,7 +176,7 @@ func evaluate(f files, expr string) (result, why string) { return evaluateWith(f
 
 func evaluateWith(f files, opt Options, expr string) (result, why string) {
 	ev := newEvaluator(f, opt)
-	ev.parseAll([]string{"locals.img.hcl"}[:min(1, len(f["locals.img.hcl"]))])
+	ev.top.decls = ev.parseAll("", []string{"locals.img.hcl"}[:min(1, len(f["locals.img.hcl"]))])
 	ev.prepareAll()
 	return ev.try(expr)
 }

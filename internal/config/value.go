@@ -19,14 +19,14 @@ import (
 // carries: an address, and nothing that a user could write by hand.
 type target struct {
 	kind string // "image", "preset" or "provider"
-	name string // address of the image, name of the preset, key of the provider
+	name string // address of the image or the preset, key of the provider
 }
 
 func (t *target) String() string {
-	if t.kind == "image" {
-		return t.name
+	if t.kind == "provider" {
+		return "provider." + t.name
 	}
-	return t.kind + "." + t.name
+	return t.name
 }
 
 var targetType = cty.Capsule("address", reflect.TypeFor[target]())
@@ -162,7 +162,7 @@ func constant(e hclsyntax.Expression) (cty.Value, bool) {
 		}
 		switch root := e.Traversal.RootName(); {
 		case root == "preset" && len(words) == 1:
-			return targetVal(root, words[0]), true
+			return targetVal(root, "preset."+words[0]), true
 		case root == "provider" && (len(words) == 1 || len(words) == 2):
 			return targetVal(root, strings.Join(words, ".")), true
 		case root == "image" && len(words) == 1:

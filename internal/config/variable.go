@@ -24,15 +24,14 @@ type varDecl struct {
 	nullable bool
 	given    bool
 	value    cty.Value
+	input    hclsyntax.Expression // of the call, in a module
+	done     bool                 // value is that of input
 }
 
 // variables gives each variable its value: the strongest of default,
 // environment, files and command line.
 func (ev *evaluator) variables(names []string) {
-	for _, name := range sortedKeys(ev.decls.vars) {
-		ev.declareVar(name, ev.decls.vars[name])
-	}
-	for _, name := range sortedKeys(ev.decls.vars) {
+	for _, name := range sortedKeys(ev.cur.vars) {
 		key := envPrefix + name
 		text := ev.opt.env(key)
 		ev.inputs.add(Input{Kind: InputEnv, Path: key, Content: digest.OfContent([]byte(text))})
@@ -55,23 +54,23 @@ func (ev *evaluator) variables(names []string) {
 		switch {
 		case v.File != "":
 			ev.giveFile(v.File)
-		case ev.decls.vars[v.Name] == nil:
+		case ev.cur.vars[v.Name] == nil:
 			if !ev.torn {
 				ev.add(diag.Finding{Severity: diag.Error, Code: codeUndeclaredVar, Text: "var." + v.Name + ": -var gives it a value, and it is not declared",
-					Hint: nearest(v.Name, sortedKeys(ev.decls.vars))})
+					Hint: nearest(v.Name, sortedKeys(ev.cur.vars))})
 			}
 		default:
 			ev.giveText(v.Name, v.Value, "-var")
 		}
 	}
-	for _, name := range sortedKeys(ev.decls.vars) {
-		v := ev.decls.vars[name]
+	for _, name := range sortedKeys(ev.cur.vars) {
+		v := ev.cur.vars[name]
 		if !v.given {
 			ev.add(problem(codeMissingVar, "var."+name, v.block.DefRange(), fmt.Sprintf("-var %s=…, or a default", name), "it has no value"))
 		}
 	}
-	for _, name := range sortedKeys(ev.decls.vars) {
-		ev.validate(name, ev.decls.vars[name])
+	for _, name := range sortedKeys(ev.cur.vars) {
+		ev.validate(name, ev.cur.vars[name])
 	}
 }
 
@@ -115,7 +114,7 @@ func (ev *evaluator) bare(thing string) valuer {
 
 // giveText takes text literally for a primitive type, else as an expression.
 func (ev *evaluator) giveText(name, text, from string) {
-	v := ev.decls.vars[name]
+	v := ev.cur.vars[name]
 	at := v.block.DefRange()
 	if v.ty.IsPrimitiveType() || v.block.Body.Attributes["type"] == nil {
 		ev.give(name, cty.StringVal(text), at, from)
@@ -160,9 +159,9 @@ func (ev *evaluator) giveFile(file string) {
 	}
 	for _, name := range sortedKeys(body.Attributes) {
 		a := body.Attributes[name]
-		if ev.decls.vars[name] == nil {
+		if ev.cur.vars[name] == nil {
 			if !ev.torn {
-				f := problem(codeUndeclaredVar, "var."+name, a.NameRange, nearest(name, sortedKeys(ev.decls.vars)), "it has a value here, and is not declared")
+				f := problem(codeUndeclaredVar, "var."+name, a.NameRange, nearest(name, sortedKeys(ev.cur.vars)), "it has a value here, and is not declared")
 				f.Severity = diag.Warning
 				ev.add(f)
 			}
@@ -175,7 +174,7 @@ func (ev *evaluator) giveFile(file string) {
 
 // give converts a value to the type of the variable.
 func (ev *evaluator) give(name string, val cty.Value, at hcl.Range, from string) {
-	v := ev.decls.vars[name]
+	v := ev.cur.vars[name]
 	v.given = true
 	if val.Type() == cty.DynamicPseudoType && !val.IsKnown() {
 		v.value = cty.DynamicVal
@@ -186,12 +185,12 @@ func (ev *evaluator) give(name string, val cty.Value, at hcl.Range, from string)
 	}
 	out, err := convert.Convert(val, v.ty)
 	if err != nil {
-		f := problem(codeVarValue, "var."+name, at, "", "%s does not fit its type: %s", from, sentence(err.Error()))
+		f := problem(codeVarValue, ev.cur.prefix+"var."+name, at, "", "%s does not fit its type: %s", from, sentence(err.Error()))
 		f.Values = []diag.Value{{Expression: "var." + name, Text: "is " + show(val, 80)}}
 		ev.add(f)
 		out = cty.DynamicVal
 	} else if out.IsNull() && !v.nullable {
-		ev.add(problem(codeVarValue, "var."+name, at, "give it a value", "%s is null, and the variable is not nullable", from))
+		ev.add(problem(codeVarValue, ev.cur.prefix+"var."+name, at, "give it a value", "%s is null, and the variable is not nullable", from))
 		out = cty.DynamicVal
 	}
 	v.value = out
@@ -199,14 +198,13 @@ func (ev *evaluator) give(name string, val cty.Value, at hcl.Range, from string)
 
 // validate checks the validation blocks of a variable.
 func (ev *evaluator) validate(name string, v *varDecl) {
-	thing := "var." + name
+	thing := ev.cur.prefix + "var." + name
 	for _, b := range v.block.Body.Blocks {
 		if b.Type != "validation" {
 			continue
 		}
 		var d described
 		decode(b.Body, &validationSchema, &d, constant, thing, b.DefRange(), within(ev.add, "validation: "))
-		ev.prepareBody(b.Body, uses{thing: thing, refs: true})
 		condition, message := b.Body.Attributes["condition"], b.Body.Attributes["error_message"]
 		if condition == nil || message == nil || v.value.Type() == cty.DynamicPseudoType && !v.value.IsKnown() {
 			continue
@@ -228,6 +226,9 @@ func (ev *evaluator) validate(name string, v *varDecl) {
 		}
 		f := problem(codeInvalidVar, thing, condition.Expr.Range(), "", "%s", strings.TrimSuffix(sentence(text.AsString()), "."))
 		f.Values = []diag.Value{{Expression: thing, Text: "is " + show(v.value, 80)}}
+		if v.input != nil {
+			f.Related = []diag.Related{{Range: *rangeOf(v.input.Range()), Text: "the value"}}
+		}
 		ev.add(f)
 	}
 }

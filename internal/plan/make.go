@@ -162,16 +162,17 @@ func (m *maker) findOrphans() {
 	if len(m.in.Moved) == 0 {
 		return
 	}
+	orphans := make(map[spec.Address]int, len(m.orphan))
+	for k, j := range m.orphan {
+		orphans[m.in.Lock.Entries[j].Address] = k
+	}
 	for i := range m.in.Images {
 		st := &m.state[i]
-		from, ok := m.in.Moved[m.in.Images[i].Address]
-		if !ok || st.entry != nil {
-			continue
-		}
-		k := slices.IndexFunc(m.orphan, func(j int) bool { return m.in.Lock.Entries[j].Address == from })
-		if k >= 0 && !m.taken[k] {
-			m.taken[k], st.moved = true, true
-			st.entry = &m.in.Lock.Entries[m.orphan[k]]
+		for _, from := range m.in.Moved[m.in.Images[i].Address] {
+			if k, ok := orphans[from]; ok && !m.taken[k] && st.entry == nil {
+				m.taken[k], st.moved = true, true
+				st.entry = &m.in.Lock.Entries[m.orphan[k]]
+			}
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // Selection narrows a plan. Each pattern is an address, an address without its
-// key (all instances), a path of an output, or one of these with * for any
-// run of characters.
+// key (all instances), a module, a path of an output, or one of these with *
+// for any run of characters.
 type Selection struct {
 	Target  []string // only these, and what they need
 	Exclude []string // not these, and not what needs them
@@ -20,10 +20,7 @@ func (s Selection) Partial() bool { return len(s.Target)+len(s.Exclude) > 0 }
 
 // Match reports whether a pattern means an image with these output paths.
 func Match(pattern string, a spec.Address, paths ...string) bool {
-	if glob(pattern, string(a)) {
-		return true
-	}
-	if base, _, instance := strings.Cut(string(a), "["); instance && glob(pattern, base) {
+	if glob(pattern, string(a)) || glob(pattern, string(a.Base())) || a.Within(spec.Address(pattern)) {
 		return true
 	}
 	for _, p := range paths {

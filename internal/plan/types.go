@@ -224,9 +224,9 @@ type Input struct {
 	// Written is what a run that died wrote after the lock was last saved.
 	Written map[string]digest.Content
 
-	// Moved maps the address that an image has now to the one that it had;
+	// Moved maps the address that an image has now to those that it may have had;
 	// Kept are images that are gone on purpose and whose files stay.
-	Moved map[spec.Address]spec.Address
+	Moved map[spec.Address][]spec.Address
 	Kept  map[spec.Address]bool
 
 	Select       Selection

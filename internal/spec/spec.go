@@ -7,9 +7,6 @@ import (
 	"github.com/imgbuild/imgbuild/internal/provider"
 )
 
-// Address names an image: image.hero, image.card["dark"].
-type Address string
-
 // Image is one desired image, instances and presets resolved.
 type Image struct {
 	Address    Address

@@ -1,0 +1,306 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+var modular = files{
+	"a.img.hcl": `provider "sketch" {}
+provider "xai" {}
+provider "xai" {
+  alias = "eu"
+}
+imgbuild {
+  default_provider = provider.sketch
+}
+preset "base" {
+  before = "Photo."
+  after  = "35 mm."
+  style  = "natural"
+  user   = "base"
+}
+preset "warm" {
+  preset = preset.base
+  before = "Warm."
+  after  = "Soft light."
+  style  = "vivid"
+  path   = "warm.png"
+}
+image "hero" {
+  preset = preset.warm
+  prompt = "a lake"
+}
+module "icons" {
+  source    = "./modules/icons"
+  for_each  = { a = { color = "red" }, "b.c" = { color = "blue" } }
+  color     = each.value.color
+  photo     = image.hero
+  house     = preset.base
+  providers = { xai = provider.xai.eu, sketch = provider.xai }
+}
+module "one" {
+  source    = "./modules/../modules/one"
+  providers = { any = provider.xai.eu }
+  sum       = module.icons["a"].color
+}
+image "night" {
+  prompt = "night"
+  edit {
+    images = [module.icons["b.c"].main, module.icons["a"].all["x"]]
+  }
+}
+output "paths" {
+  value = { for k, m in module.icons : k => m.main.path }
+}
+output "sum" {
+  value = module.one.sum
+}
+`,
+	"modules/icons/i.img.hcl": `variable "color" {
+  type = string
+  validation {
+    condition     = var.color != "green"
+    error_message = "no ${var.color}"
+  }
+}
+variable "photo" {}
+variable "house" {}
+variable "size" {
+  default = "64x64"
+}
+preset "base" {
+  style = "flat"
+}
+locals {
+  word = upper(var.color)
+}
+image "main" {
+  preset   = preset.base
+  prompt   = "icon ${local.word} ${path.module}"
+  size     = var.size
+  provider = provider.xai
+}
+image "literal" {
+  preset   = preset.base
+  prompt   = "literal"
+  provider = provider.xai
+  rendition "small" {
+    width = 8
+  }
+  edit {
+    images = [image.main, "p.png"]
+  }
+}
+image "all" {
+  for_each = toset(["x"])
+  preset   = var.house
+  prompt   = "${image.main.path} ${each.key}"
+  edit {
+    image = var.photo
+  }
+}
+output "main" {
+  value = image.main
+}
+output "all" {
+  value = image.all
+}
+output "color" {
+  value = var.color
+}
+`,
+	"modules/one/o.img.hcl": `variable "sum" {}
+image "x" {
+  prompt = var.sum
+}
+output "sum" {
+  value = image.x.sha256
+}
+`,
+}
+
+// flat is what modular says, written out.
+const flat = `provider "sketch" {}
+provider "xai" {}
+provider "xai" {
+  alias = "eu"
+}
+image "hero" {
+  prompt   = "Photo. Warm. a lake Soft light. 35 mm."
+  style    = "vivid"
+  user     = "base"
+  path     = "warm.png"
+  provider = provider.sketch
+}
+image "night" {
+  prompt   = "night"
+  provider = provider.sketch
+  edit {
+    images = [image.bc_main, image.a_all]
+  }
+}
+image "one" {
+  prompt   = "red"
+  provider = provider.xai.eu
+  path     = "one/x.png"
+}
+`
+
+const flatIcon = `image "N_main" {
+  prompt   = "icon WORD modules/icons"
+  style    = "flat"
+  size     = "64x64"
+  provider = provider.xai.eu
+  path     = "icons/KEY/main.png"
+}
+image "N_literal" {
+  prompt   = "literal"
+  style    = "flat"
+  provider = provider.xai.eu
+  path     = "icons/KEY/literal.png"
+  rendition "small" {
+    width = 8
+  }
+  edit {
+    images = [image.N_main, "p.png"]
+  }
+}
+image "N_all" {
+  prompt   = "Photo. icons/KEY/main.png x 35 mm."
+  style    = "natural"
+  user     = "base"
+  provider = provider.xai
+  path     = "icons/KEY/all/x.png"
+  edit {
+    image = image.hero
+  }
+}
+`
+
+func TestModules(t *testing.T) {
+	t.Parallel()
+	text := flat
+	for _, key := range [][3]string{{"a", "a", "RED"}, {"b.c", "bc", "BLUE"}} {
+		text += strings.NewReplacer("KEY", key[0], "N_", key[1]+"_", "WORD", key[2]).Replace(flatIcon)
+	}
+	want := load(t, files{"flat.img.hcl": text}).Images
+	address := strings.NewReplacer("image.bc_", `module.icons["b.c"].image.`, "image.a_", `module.icons["a"].image.`, "image.one", "module.one.image.x")
+	renamed := func(a spec.Address) spec.Address {
+		a = spec.Address(address.Replace(string(a)))
+		if strings.HasSuffix(string(a), "image.all") {
+			a += `["x"]`
+		}
+		return a
+	}
+	for i := range want {
+		want[i].Address = renamed(want[i].Address)
+		for k, s := range want[i].Wanted.Sources {
+			if s.Image != "" {
+				want[i].Wanted.Sources[k].Image = renamed(s.Image)
+			}
+		}
+	}
+	slices.SortFunc(want, func(a, b spec.Image) int { return strings.Compare(string(a.Address), string(b.Address)) })
+	p := load(t, modular)
+	same(t, p.Images, want)
+
+	got, l := p.Finish(map[spec.Address]Facts{"module.one.image.x": {Known: true, SHA256: "5u"}})
+	same(t, lines(l), "")
+	same(t, fmt.Sprintf("%s %s", got[0].Text, got[1].Text), `{a = "icons/a/main.png", "b.c" = "icons/b.c/main.png"} "5u"`)
+	at := p.At(modular, `module.icons["a"].image.literal`, "style")
+	same(t, fmt.Sprintf("%s:%d", at.File, at.Start.Line), "modules/icons/i.img.hcl:14")
+	at = p.At(modular, "image.hero", "user")
+	same(t, fmt.Sprintf("%s:%d", at.File, at.Start.Line), "a.img.hcl:13")
+}
+
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	inner := `image "x" {
+  prompt = "x"
+}
+image "z" {
+  prompt = "z"
+}
+image "k" {
+  for_each = toset(["a", "b"])
+  prompt   = each.key
+}
+moved {
+  from = image.older
+  to   = image.old
+}
+moved {
+  from = image.old
+  to   = image.x
+}
+`
+	p := load(t, files{"m/m.img.hcl": inner, "a.img.hcl": sketch + `module "new" {
+  source   = "./m"
+  for_each = toset(["i"])
+}
+image "k" {
+  for_each = toset(["a"])
+  prompt   = each.key
+}
+moved {
+  from = module.old
+  to   = module.new["i"]
+}
+moved {
+  from = image.j
+  to   = image.k
+}
+moved {
+  from = image.y
+  to   = module.new["i"].image.z
+}
+moved {
+  from = image.single
+  to   = image.k["a"]
+}
+removed {
+  from = module.gone
+}
+removed {
+  from = image.away
+}
+`})
+	var got []string
+	for _, m := range p.Moved {
+		got = append(got, string(m.From+" > "+m.To))
+	}
+	slices.Sort(got)
+	same(t, strings.Join(got, "\n"), `image.j["a"] > image.k["a"]
+image.single > image.k["a"]
+image.y > module.new["i"].image.z
+module.new["i"].image.old > module.new["i"].image.x
+module.new["i"].image.older > module.new["i"].image.x
+module.old.image.k["a"] > module.new["i"].image.k["a"]
+module.old.image.k["b"] > module.new["i"].image.k["b"]
+module.old.image.x > module.new["i"].image.x
+module.old.image.z > module.new["i"].image.z`)
+	same(t, fmt.Sprint(p.Removed), "[{module.gone false} {image.away false}]")
+}
+
+// Modules that call the next one twice are 2^30 instances.
+func TestModulesAreBounded(t *testing.T) {
+	t.Parallel()
+	f := files{"a.img.hcl": sketch + call("m", "./m0")}
+	for i := range 30 {
+		f[fmt.Sprintf("m%d/m.img.hcl", i)] = call("a", fmt.Sprintf("../m%d", i+1)) + call("b", fmt.Sprintf("../m%d", i+1))
+	}
+	f["m30/m.img.hcl"] = "locals {}\n"
+	_, l := Load(f, Options{})
+	if len(l) != 1 || l[0].Code != codeBudget {
+		t.Errorf("%.500s", lines(l))
+	}
+}
+
+func call(name, source string) string {
+	return fmt.Sprintf("module %q {\n  source = %q\n}\n", name, source)
+}

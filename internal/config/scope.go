@@ -1,0 +1,459 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+const (
+	maxModules = 100_000 // instances of modules in a project
+	maxNested  = 32      // modules in one another
+)
+
+// tree is what the files of a folder declare. The instances of a module share
+// it: its expressions are prepared once, and what they name is looked up in the
+// scope that is evaluated.
+type tree struct {
+	*decls
+	dir string           // slash path from the root; "" is the root
+	ctx *hcl.EvalContext // with its functions
+}
+
+// scope is a module under evaluation: the root, or an instance of a module.
+type scope struct {
+	*decls // with values
+	tree   *tree
+	prefix string            // of addresses, such as `module.icons["a"].`
+	parent *scope            // nil for the root
+	call   *moduleDecl       // in the parent
+	ctx    *hcl.EvalContext  // of the call: knows each
+	passed map[string]string // providers by the name that they have here
+
+	defaultMaker string // key
+	makerUnclear bool   // and it was told
+}
+
+// repeated is what for_each makes of a block.
+type repeated struct {
+	forEach hclsyntax.Expression // nil for a single one
+	each    []instanceOf         // by key; one without key for a single one
+	byKey   map[string]int       // index in each; nil if for_each failed
+	counted bool                 // each is complete
+}
+
+// instanceOf is one round of a for_each.
+type instanceOf struct {
+	key   string
+	value cty.Value // each
+}
+
+// moduleDecl is a module block.
+type moduleDecl struct {
+	repeated
+	name   string
+	block  *block
+	tree   *tree // nil if it could not be read
+	scopes []*scope
+	opened bool
+	values []cty.Value // as scopes, of a reference to an instance; nil until asked for
+}
+
+// in evaluates with another scope.
+func (ev *evaluator) in(sc *scope, do func()) {
+	outer := ev.cur
+	ev.cur = sc
+	do()
+	ev.cur = outer
+}
+
+// grow reads the folders of the modules that a tree calls, each folder once.
+// chain is the folders on the way to it.
+func (ev *evaluator) grow(t *tree, chain []string) {
+	for _, name := range sortedKeys(t.modules) {
+		m := t.modules[name]
+		thing, body := "module."+name, m.block.Body
+		a := body.Attributes["source"]
+		if a == nil {
+			ev.add(problem(codeRequired, thing, m.block.DefRange(), `add source = "./FOLDER"`, "source is required"))
+			continue
+		}
+		at := a.Expr.Range()
+		v, ok := constant(a.Expr)
+		if !ok || v.Type() != cty.String || v.IsNull() {
+			ev.add(problem(codeModule, thing, at, `write it such as "./modules/icons"`, "source must be a plain string, because it is read before anything is evaluated"))
+			continue
+		}
+		source := v.AsString()
+		if !strings.HasPrefix(source, "./") && !strings.HasPrefix(source, "../") {
+			hint := "copy the module into the project, and begin the path with ./"
+			if spec.CheckPath(source) == nil && !strings.Contains(source, ":") {
+				hint = "write " + quoteKey("./"+source)
+			}
+			ev.add(problem(codeModule, thing, at, hint, "source %s is no folder of the project: it must begin with ./ or ../", quoteKey(source)))
+			continue
+		}
+		dir := path.Join(t.dir, source)
+		if dir == ".." || strings.HasPrefix(dir, "../") {
+			ev.add(problem(codeModule, thing, at, "copy the module into the project", "source %s leaves the root of the project", quoteKey(source)))
+			continue
+		}
+		if dir == "." {
+			dir = ""
+		}
+		if i := slices.Index(chain, dir); i >= 0 {
+			text := "includes itself"
+			if between := chain[i+1:]; len(between) > 0 {
+				text += " by way of " + strings.Join(between, ", ")
+			}
+			ev.add(problem(codeCycle, thing, at, "let it call another folder", "the folder %s %s", quoteKey(orDot(dir)), text))
+			continue
+		}
+		if len(chain) == maxNested {
+			ev.add(problem(codeModule, thing, at, "call some of them side by side", "more than %d modules are nested in one another", maxNested))
+			continue
+		}
+		sub, seen := ev.trees[dir]
+		if !seen {
+			sub = ev.plant(dir, thing, at, append(slices.Clone(chain), dir))
+		}
+		m.tree = sub
+		if sub != nil {
+			ev.checkInputs(m)
+		}
+	}
+}
+
+func orDot(dir string) string {
+	if dir == "" {
+		return "."
+	}
+	return dir
+}
+
+// plant reads and prepares the files of a folder.
+func (ev *evaluator) plant(dir, thing string, at hcl.Range, chain []string) *tree {
+	all, err := ev.src.ReadDir(dir)
+	names := configFiles(all)
+	if err != nil || !slices.ContainsFunc(names, isConfig) {
+		ev.trees[dir] = nil
+		text := fmt.Sprintf("there is no *.img.hcl in the folder %s", quoteKey(orDot(dir)))
+		if err != nil {
+			text = fmt.Sprintf("the folder %s can't be read: %s", quoteKey(orDot(dir)), err)
+		}
+		ev.add(problem(codeModule, thing, at, "", "%s", text))
+		return nil
+	}
+	ev.inputs.add(Input{Kind: InputFolder, Path: dir, Content: ofList(names)})
+	t := &tree{dir: dir, ctx: ev.root.NewChild()}
+	t.ctx.Variables = map[string]cty.Value{}
+	ev.trees[dir] = t
+	t.decls = ev.parseAll(dir, names)
+	for _, b := range t.foreign {
+		ev.add(problem(codeModule, b.Type, b.DefRange(), rootOnly[b.Type], "a module has no %s block", b.Type))
+	}
+	ev.in(&scope{decls: t.decls, tree: t}, func() {
+		for _, name := range sortedKeys(t.vars) {
+			ev.declareVar(name, t.vars[name])
+		}
+		ev.grow(t, chain)
+		ev.prepareAll()
+	})
+	return t
+}
+
+// rootOnly is the blocks that only the root has, with what to do instead.
+var rootOnly = map[string]string{
+	"imgbuild": "move it to the root of the project",
+	"provider": "declare the provider in the root, and pass it with providers = { xai = provider.NAME }",
+}
+
+// moduleWords are the attributes of a module block that are no inputs.
+var moduleWords = []string{"source", "for_each", "providers"}
+
+// checkInputs compares what a call gives with the variables of the module.
+func (ev *evaluator) checkInputs(m *moduleDecl) {
+	thing := "module." + m.name
+	for _, name := range sortedKeys(m.block.Body.Attributes) {
+		a := m.block.Body.Attributes[name]
+		switch {
+		case slices.Contains(moduleWords, name) || m.tree.vars[name] != nil:
+		case name == "count":
+			ev.add(problem(codeCount, thing, a.NameRange, "use for_each with a map or a set: its keys name the images", "there is no count, because a shifted index would buy images again"))
+		default:
+			ev.unknownName(problem(codeUnknownAttr, thing, a.NameRange, nearest(name, sortedKeys(m.tree.vars)), "the module has no variable %q", name))
+		}
+	}
+	for _, name := range sortedKeys(m.tree.vars) {
+		if m.block.Body.Attributes[name] == nil && !m.tree.vars[name].given {
+			f := problem(codeMissingVar, thing, m.block.DefRange(), fmt.Sprintf("add %s = …", name), "the variable %s of the module has no value", name)
+			f.Related = []diag.Related{{Range: *rangeOf(m.tree.vars[name].block.DefRange()), Text: "var." + name}}
+			ev.add(f)
+		}
+	}
+	for _, b := range m.block.Body.Blocks {
+		ev.add(problem(codeUnknownBlock, thing, b.TypeRange, "write NAME = value for each variable of the module", "there are no blocks in a module block"))
+	}
+}
+
+// open makes the instances of a module, with values of their own.
+func (ev *evaluator) open(m *moduleDecl) {
+	if m.opened {
+		return
+	}
+	m.opened = true
+	outer := ev.cur
+	thing := outer.prefix + "module." + m.name
+	ev.repeat(&m.repeated, thing)
+	if m.tree == nil {
+		return
+	}
+	passed := ev.passed(m, thing)
+	for _, e := range m.each {
+		if ev.instances++; ev.instances > maxModules {
+			if ev.instances == maxModules+1 {
+				ev.add(problem(codeBudget, thing, m.block.DefRange(), "use for_each of images instead", "the project has more than %d instances of modules", maxModules))
+			}
+			break
+		}
+		sc := &scope{tree: m.tree, parent: outer, call: m, prefix: thing + ".", passed: passed, ctx: outer.tree.ctx}
+		if m.forEach != nil {
+			sc.prefix = instance(thing, e.key) + "."
+			sc.ctx = outer.tree.ctx.NewChild()
+			sc.ctx.Variables = map[string]cty.Value{"each": e.value}
+		}
+		sc.decls = m.tree.instance(sc)
+		ev.scopes[sc.prefix] = sc
+		m.scopes = append(m.scopes, sc)
+		for _, p := range sc.presets {
+			ev.presets[sc.prefix+"preset."+p.name] = p
+		}
+	}
+}
+
+// instance copies the declarations, for values of their own.
+func (t *tree) instance(sc *scope) *decls {
+	d := &decls{
+		images: slices.Clone(t.images), lives: t.lives,
+		presets: make(map[string]*presetDecl, len(t.presets)), vars: make(map[string]*varDecl, len(t.vars)),
+		locals: make(map[string]*localDecl, len(t.locals)), modules: make(map[string]*moduleDecl, len(t.modules)),
+		outputs: make([]*outputDecl, len(t.outputs)),
+	}
+	for i := range d.images {
+		im := &d.images[i]
+		if im.slow != nil {
+			im.slow = &slowImage{block: im.slow.block, repeated: repeated{forEach: im.slow.forEach}}
+			continue
+		}
+		draft := *im.draft
+		draft.scope = sc
+		draft.Address = spec.Address(sc.prefix) + draft.Address
+		draft.Renditions = slices.Clone(draft.Renditions)
+		draft.Wanted.Sources = slices.Clone(draft.Wanted.Sources)
+		for k := range draft.Wanted.Sources {
+			if s := &draft.Wanted.Sources[k]; s.Image != "" {
+				s.Image = spec.Address(sc.prefix) + s.Image
+			}
+		}
+		if p := draft.preset; p != nil {
+			draft.preset = &target{p.kind, sc.prefix + p.name}
+		}
+		if p := draft.maker; p != nil {
+			draft.maker = &target{p.kind, sc.maker(p.name)}
+		}
+		im.draft = &draft
+	}
+	for name, p := range t.presets {
+		d.presets[name] = &presetDecl{name: p.name, block: p.block, index: p.index, scope: sc}
+	}
+	for name, v := range t.vars {
+		c := *v
+		if a := sc.call.block.Body.Attributes[name]; a != nil {
+			c.input, c.given, c.value = a.Expr, true, cty.DynamicVal
+		}
+		d.vars[name] = &c
+	}
+	for name, l := range t.locals {
+		d.locals[name] = &localDecl{expr: l.expr, name: l.name}
+	}
+	for name, m := range t.modules {
+		d.modules[name] = &moduleDecl{name: m.name, block: m.block, tree: m.tree, repeated: repeated{forEach: m.forEach}}
+	}
+	for i, o := range t.outputs {
+		d.outputs[i] = &outputDecl{name: o.name, body: o.body, at: o.at}
+	}
+	return d
+}
+
+// passed reads which providers a call hands to its module.
+func (ev *evaluator) passed(m *moduleDecl, thing string) map[string]string {
+	a := m.block.Body.Attributes["providers"]
+	if a == nil {
+		return nil
+	}
+	hint := "write providers = { xai = provider.NAME }"
+	v := ev.plain(a.Expr, nil, thing)
+	if v.Type() == cty.DynamicPseudoType {
+		return nil
+	}
+	if v.IsNull() || !v.Type().IsObjectType() && !v.Type().IsMapType() {
+		ev.add(problem(codeType, thing, a.Expr.Range(), hint, "providers must map names to providers, and %s", describe(v)))
+		return nil
+	}
+	out := map[string]string{}
+	for it := v.ElementIterator(); it.Next(); {
+		k, e := it.Element()
+		if t, ok := targetOf(e); ok && t.kind == "provider" {
+			out[k.AsString()] = t.name
+		} else if e.IsKnown() {
+			ev.add(problem(codeType, thing, a.Expr.Range(), hint, "providers: %s must be a provider, and %s", k.AsString(), describe(e)))
+		}
+	}
+	return out
+}
+
+// maker is the key in the root of a provider that is named in this module: what
+// was passed, else the one of that name.
+func (sc *scope) maker(key string) string {
+	for ; sc.parent != nil; sc = sc.parent {
+		if to, ok := sc.passed[key]; ok {
+			return to // evaluated in the parent, so that it is of the root
+		}
+	}
+	return key
+}
+
+// every calls do in each scope, the root first.
+func (ev *evaluator) every(do func(sc *scope)) {
+	var visit func(sc *scope)
+	visit = func(sc *scope) {
+		ev.in(sc, func() {
+			do(sc)
+			for _, name := range sortedKeys(sc.modules) {
+				m := sc.modules[name]
+				ev.open(m)
+				for _, sub := range m.scopes {
+					visit(sub)
+				}
+			}
+		})
+	}
+	visit(ev.top)
+}
+
+// variable is the value of a variable, which in a module is what the call
+// gives, evaluated at the first use.
+func (ev *evaluator) variable(name string, at hcl.Range) cty.Value {
+	sc := ev.cur
+	v := sc.vars[name]
+	if v.input == nil || v.done {
+		return v.value
+	}
+	thing := sc.prefix + "var." + name
+	if !ev.enter(thing, at) {
+		return cty.DynamicVal
+	}
+	var val cty.Value
+	ev.in(sc.parent, func() { val = ev.value(v.input, sc.ctx, strings.TrimSuffix(sc.prefix, ".")) })
+	ev.leave()
+	ev.give(name, val, v.input.Range(), "the value")
+	v.done = true
+	return v.value
+}
+
+// module is the value of a reference to a module: with an output the value of
+// that, else an object of all; without the key of a for_each one of all
+// instances.
+func (ev *evaluator) module(name string, key *string, output string, at hcl.Range) cty.Value {
+	m := ev.cur.modules[name]
+	thing := ev.cur.prefix + "module." + name
+	if !m.opened {
+		if !ev.enter(thing, at) {
+			return cty.DynamicVal
+		}
+		ev.open(m)
+		ev.leave()
+	}
+	one := func(i int) cty.Value {
+		if i >= len(m.scopes) {
+			return cty.DynamicVal
+		}
+		if output != "" {
+			return ev.output(m.scopes[i], output, at)
+		}
+		attrs := map[string]cty.Value{}
+		for _, o := range m.tree.outputs {
+			attrs[o.name] = ev.output(m.scopes[i], o.name, at)
+		}
+		return cty.ObjectVal(attrs)
+	}
+	if key != nil {
+		i, ok := m.byKey[*key]
+		if !ok {
+			if m.byKey != nil {
+				ev.add(problem(codeUnknownKey, thing, at, nearest(*key, sortedKeys(m.byKey)), "there is no instance %s", quoteKey(*key)))
+			}
+			return cty.DynamicVal
+		}
+		return one(i)
+	}
+	if m.forEach == nil {
+		return one(0)
+	}
+	attrs := make(map[string]cty.Value, len(m.scopes))
+	for i := range m.scopes {
+		attrs[m.each[i].key] = one(i)
+	}
+	return cty.ObjectVal(attrs)
+}
+
+// output is the value of an output of a module.
+func (ev *evaluator) output(sc *scope, name string, at hcl.Range) cty.Value {
+	i := slices.IndexFunc(sc.outputs, func(o *outputDecl) bool { return o.name == name })
+	if i < 0 {
+		return cty.DynamicVal // and that was told
+	}
+	o := sc.outputs[i]
+	if o.done {
+		return o.value
+	}
+	thing := sc.prefix + "output." + name
+	a := o.body.Attributes["value"]
+	if a == nil || !ev.enter(thing, at) {
+		return cty.DynamicVal
+	}
+	ev.in(sc, func() { o.value = ev.value(a.Expr, nil, thing) })
+	ev.leave()
+	o.done = true
+	return o.value
+}
+
+// forget drops what was evaluated and may depend on a result.
+func (ev *evaluator) forget() {
+	for sc := range maps.Values(ev.scopes) {
+		for _, l := range sc.locals {
+			l.done = false
+		}
+		for _, v := range sc.vars {
+			v.done = false
+		}
+		for _, o := range sc.outputs {
+			o.done = false
+		}
+	}
+}
+
+// scopeOf finds the module of an address, and the name of the image in it.
+func (ev *evaluator) scopeOf(a spec.Address) (*scope, string) {
+	modules, name, _ := a.Split()
+	return ev.scopes[modules], name
+}
