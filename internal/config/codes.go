@@ -65,7 +65,7 @@ var Codes = map[string]string{
 	codeNUL:     "the file contains a NUL byte",
 	codeUTF8:    "the file is not valid UTF-8",
 	codeTooDeep: "brackets, blocks or templates are nested too deeply",
-	codeTooLong: "an expression has too many operators",
+	codeTooLong: "an expression has too many operators, or a number too many digits",
 	codeHeredoc: "a text between << markers is too long",
 	codeMarker:  "the marker of a << text is not ASCII",
 	codeBudget:  "an expression takes too much work or makes too large a value",
@@ -84,7 +84,7 @@ var Codes = map[string]string{
 
 	codeUnknownName:    "a reference to something that is not declared",
 	codeUnknownFunc:    "there is no such function",
-	codeImpure:         "a function whose result changes by itself is not supported, on purpose",
+	codeImpure:         "a function of Terraform is not supported, on purpose",
 	codeFunction:       "a function refused its arguments",
 	codeExpression:     "an expression can't be evaluated",
 	codeAddressAsText:  "an address was used as text",

@@ -13,7 +13,9 @@
 // No input kills the process or takes it hostage. The parser recurses without
 // a bound and is quadratic in places, so guard.go scans the bytes first; an
 // evaluation is metered (meter.go), because a line of text can ask for 10^12
-// elements.
+// elements. Functions are refused what they would make too large, and pay for
+// their work beforehand (function_limits.go); where the conversions of cty are
+// quadratic, ours are not (convert.go).
 //
 // # How it is fast
 //
@@ -23,6 +25,13 @@
 // evaluation are kept. A Project holds no source text and of each place only
 // file, line and byte; At parses that one file again when there is something
 // to say.
+//
+// # Functions
+//
+// All functions stand in one table (catalogue.go), which binds them to an
+// evaluation, bounds them, and describes them for imgbuild functions and the
+// reference. Those that Terraform has are held to it by a differential test; what
+// is missing on purpose is in a table with the reason.
 //
 // # How references work
 //

@@ -59,11 +59,47 @@ func noFunction(c *hclsyntax.FunctionCallExpr, thing string) diag.Finding {
 // meter tells.
 var errSpent = errors.New("takes too much work")
 
-// hold makes f refuse what would be too large before it is made, and pay for its
-// work beforehand.
+// hold makes f refuse what would be too large before it is made, pay for its
+// work beforehand, and take lists by our own conversion.
 func (ev *evaluator) hold(e *entry, f function.Function) function.Function {
-	if e.size == nil && e.work == nil && e.check == nil {
+	params, rest := slices.Clone(f.Params()), f.VarParam()
+	loose := false
+	for i := range params {
+		if params[i].Type.IsCollectionType() {
+			params[i].Type, loose = cty.DynamicPseudoType, true
+		}
+	}
+	if rest != nil && rest.Type.IsCollectionType() {
+		r := *rest
+		r.Type = cty.DynamicPseudoType
+		rest, loose = &r, true
+	}
+	if e.size == nil && e.work == nil && e.check == nil && !loose {
 		return f
+	}
+	strict := func(args []cty.Value) ([]cty.Value, error) {
+		if !loose {
+			return args, nil
+		}
+		out := slices.Clone(args)
+		for i := range out {
+			p := f.VarParam()
+			if i < len(params) {
+				p = &f.Params()[i]
+			}
+			if !p.Type.IsCollectionType() {
+				continue
+			}
+			var err error
+			if out[i], err = ev.collect(args[i], p.Type); err != nil {
+				text := err.Error()
+				if strings.HasSuffix(text, " required") {
+					text += ", but have " + args[i].Type().FriendlyName()
+				}
+				return nil, function.NewArgErrorf(i, "%s", text)
+			}
+		}
+		return out, nil
 	}
 	check := func(args []cty.Value) error {
 		if e.work != nil && !ev.meter.spend(int(min(e.work(args), 2*maxSteps))) {
@@ -81,16 +117,29 @@ func (ev *evaluator) hold(e *entry, f function.Function) function.Function {
 		return nil
 	}
 	return function.New(&function.Spec{
-		Params:   f.Params(),
-		VarParam: f.VarParam(),
+		Params:   params,
+		VarParam: rest,
 		Type: func(args []cty.Value) (cty.Type, error) {
 			if slices.ContainsFunc(args, func(v cty.Value) bool { return !v.IsWhollyKnown() }) {
+				args, err := strict(args)
+				if err != nil {
+					return cty.NilType, err
+				}
 				return f.ReturnTypeForValues(args)
 			}
 			// The call itself tells the type: what decodes would decode once more.
-			return cty.DynamicPseudoType, check(args)
+			return cty.DynamicPseudoType, nil
 		},
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return f.Call(args) },
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			args, err := strict(args)
+			if err == nil {
+				err = check(args)
+			}
+			if err != nil {
+				return cty.NilVal, err
+			}
+			return f.Call(args)
+		},
 	})
 }
 

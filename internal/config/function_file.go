@@ -67,9 +67,15 @@ func hashed(f func(string) string) func(string) (cty.Value, error) {
 	return func(text string) (cty.Value, error) { return cty.StringVal(f(text)), nil }
 }
 
+func frontmatterFunc(ev *evaluator) function.Function {
+	return fileFunc(cty.DynamicPseudoType, maxRead, func(text string) (cty.Value, error) {
+		return ev.frontmatter(text)
+	})(ev)
+}
+
 // frontmatter is the YAML between two lines of three dashes at the begin of a
 // file.
-func frontmatter(text string) (cty.Value, error) {
+func (ev *evaluator) frontmatter(text string) (cty.Value, error) {
 	rest, ok := strings.CutPrefix(strings.TrimPrefix(strings.ReplaceAll(text, "\r\n", "\n"), "\ufeff"), "---\n")
 	if !ok {
 		return cty.NilVal, function.NewArgErrorf(0, "the file does not begin with a line of ---")
@@ -86,6 +92,9 @@ func frontmatter(text string) (cty.Value, error) {
 	args := []cty.Value{cty.StringVal(head)}
 	if n, unit := sizeOfYAML(args); n > limits[unit] {
 		return cty.NilVal, function.NewArgErrorf(0, "the front matter: the result would have more than %.0f %s", limits[unit], unit)
+	}
+	if !ev.meter.spend(int(workOfYAML(args))) {
+		return cty.NilVal, errSpent
 	}
 	v, err := yaml.YAMLDecodeFunc.Call(args)
 	if err != nil {

@@ -14,7 +14,10 @@ import (
 )
 
 // limits are of what functions with a size make.
-var limits = map[string]float64{"bytes": maxText, "elements": maxElements, "levels": 1000, "digits": 4096, "parts": 100_000}
+var limits = map[string]float64{"bytes": maxText, "elements": maxElements, "levels": 1000, "digits": maxDigits, "parts": 100_000}
+
+// maxPattern is of a regular expression, in bytes.
+const maxPattern = 16 << 10
 
 // textIn is the length of all text in v.
 func textIn(v cty.Value) float64 {
@@ -109,6 +112,42 @@ func checkLog(args []cty.Value) error {
 	return nil
 }
 
+func checkInt(args []cty.Value) error {
+	if args[0].AsBigFloat().IsInf() {
+		return function.NewArgErrorf(0, "must not be infinite")
+	}
+	return nil
+}
+
+func checkMerge(args []cty.Value) error {
+	for i, v := range args {
+		if ty := v.Type(); !v.IsNull() && !ty.IsMapType() && !ty.IsObjectType() {
+			return function.NewArgErrorf(i, "must be a map or an object")
+		}
+	}
+	return nil
+}
+
+// checkSets: nulls alone have no type, and cty panics on a set of them beside one
+// of lists or objects.
+func checkSets(args []cty.Value) error {
+	untyped, typed := -1, false
+	for i, v := range args {
+		switch e := v.Type().ElementType(); {
+		case e == cty.DynamicPseudoType:
+			if v.LengthInt() > 0 {
+				untyped = i
+			}
+		case !e.IsPrimitiveType():
+			typed = true
+		}
+	}
+	if untyped >= 0 && typed {
+		return function.NewArgErrorf(untyped, "has nothing but null in it")
+	}
+	return nil
+}
+
 func checkPow(args []cty.Value) error {
 	if math.IsNaN(math.Pow(numbersOf(args))) {
 		return errors.New("there is no such power")
@@ -184,6 +223,9 @@ func sizeOfYAML(args []cty.Value) (float64, string) {
 	if float64(deepest) > limits["levels"] {
 		return float64(deepest), "levels"
 	}
+	if n := longestDigits(text); n > maxDigits {
+		return float64(n), "digits"
+	}
 	n := float64(len(text))
 	if strings.IndexByte(text, '&') < 0 {
 		return n, "bytes"
@@ -199,10 +241,13 @@ func sizeOfYAML(args []cty.Value) (float64, string) {
 
 // partsOf is how many instructions a pattern compiles to, about. It is asked
 // before the pattern is compiled: a{1000}, again and again, takes a gigabyte.
-func partsOf(pattern string) float64 {
+func partsOf(pattern string) (parts float64, ok bool) {
+	if len(pattern) > maxPattern {
+		return math.Inf(1), true
+	}
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		return 0 // the call tells
+		return 32 * float64(len(pattern)), false // what it took to find that out
 	}
 	var count func(re *syntax.Regexp) float64
 	count = func(re *syntax.Regexp) float64 {
@@ -215,16 +260,27 @@ func partsOf(pattern string) float64 {
 		}
 		return n
 	}
-	return count(re)
+	return count(re), true
 }
 
-func sizeOfPattern(args []cty.Value) (float64, string) { return partsOf(textOf(args[0])), "parts" }
+// tooManyParts tells of a pattern that must not be compiled.
+func tooManyParts(pattern string) (float64, bool) {
+	n, ok := partsOf(pattern)
+	return n, ok && n > limits["parts"]
+}
+
+func sizeOfPattern(args []cty.Value) (float64, string) {
+	if n, ok := tooManyParts(textOf(args[0])); ok {
+		return n, "parts"
+	}
+	return 0, "parts"
+}
 
 // sizeOfMatches looks whether all matches with their groups could be too many,
 // and only then counts them.
 func sizeOfMatches(args []cty.Value) (float64, string) {
 	pattern, text := textOf(args[0]), textOf(args[1])
-	if n := partsOf(pattern); n > limits["parts"] {
+	if n, ok := tooManyParts(pattern); ok {
 		return n, "parts"
 	}
 	re, err := regexp.Compile(pattern)
@@ -241,7 +297,10 @@ func sizeOfMatches(args []cty.Value) (float64, string) {
 // workOfRegex: the time of a match is that of the instructions for each byte,
 // in the worst case.
 func workOfRegex(args []cty.Value) float64 {
-	parts := partsOf(textOf(args[0]))
+	parts, ok := partsOf(textOf(args[0]))
+	if !ok {
+		return parts / 4
+	}
 	return parts/4 + parts*float64(len(textOf(args[1])))/64
 }
 
@@ -254,7 +313,7 @@ func sizeOfReplace(args []cty.Value) (float64, string) {
 		return n + float64(strings.Count(text, old)*len(with)), "bytes"
 	}
 	old = old[1 : len(old)-1]
-	if n := partsOf(old); n > limits["parts"] {
+	if n, ok := tooManyParts(old); ok {
 		return n, "parts"
 	}
 	re, err := regexp.Compile(old)
@@ -284,6 +343,46 @@ func workOfCharacters(args []cty.Value) float64 { return float64(len(textOf(args
 
 func workOfGzip(args []cty.Value) float64 { return float64(len(textOf(args[0]))) / 4 }
 
-func workOfDecoding(args []cty.Value) float64 { return float64(len(textOf(args[0]))) / 8 }
+func workOfDecoding(args []cty.Value) float64 { return float64(len(textOf(args[0]))) }
 
-func workOfYAML(args []cty.Value) float64 { return float64(len(textOf(args[0]))) / 4 }
+func workOfYAML(args []cty.Value) float64 { return float64(len(textOf(args[0]))) / 2 }
+
+// workOfPairs: arguments are brought to a common type.
+func workOfPairs(args []cty.Value) float64 {
+	n := 0.0
+	for _, v := range args {
+		n += partsOfType(v.Type())
+	}
+	if n <= fewKinds/8 {
+		return 0
+	}
+	return n * n * costOfPair
+}
+
+// workOfProduct: so are the elements of each argument.
+func workOfProduct(args []cty.Value) float64 {
+	n := 0.0
+	for _, v := range args {
+		n += workOfPairs([]cty.Value{v})
+	}
+	return n
+}
+
+// longestDigits is the longest run of digits in a text.
+func longestDigits(text string) int {
+	longest, now := 0, 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= '0' && c <= '9':
+			now++
+			longest = max(longest, now)
+		case c != '.' && c != '_': // which YAML leaves out
+			now = 0
+		}
+	}
+	return longest
+}
+
+func sizeOfJSON(args []cty.Value) (float64, string) {
+	return float64(longestDigits(textOf(args[0]))), "digits"
+}

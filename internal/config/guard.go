@@ -64,6 +64,8 @@ func guard(file string, src []byte, template bool) *diag.Finding {
 		return refuse(codeTooLong, g.at, fmt.Sprintf("file %s: an expression has more than %d operators", file, maxOperators), "name parts of it with locals, or use a list and join or sum")
 	case heredocTooLong:
 		return refuse(codeHeredoc, g.at, fmt.Sprintf("file %s: a text between << markers is longer than %d lines or %d KiB", file, maxHeredocLines, maxHeredocBytes>>10), `keep the text in a file of its own and read it with file("…")`)
+	case longLiteral:
+		return refuse(codeTooLong, g.at, fmt.Sprintf("file %s: a number has more than %d digits", file, maxDigits), "write it with an exponent, such as 1e10")
 	case oddMarker:
 		return refuse(codeMarker, g.at, fmt.Sprintf("file %s: the marker after << has a letter outside ASCII", file), "use a marker such as EOT")
 	}
@@ -78,6 +80,7 @@ const (
 	tooLong
 	heredocTooLong
 	oddMarker
+	longLiteral
 )
 
 const (
@@ -164,6 +167,7 @@ const (
 	word
 	spaces
 	operator
+	digit
 )
 
 var classes = func() (c [256]byte) {
@@ -173,6 +177,8 @@ var classes = func() (c [256]byte) {
 			c[i] = word
 		case b == ' ' || b == '\t':
 			c[i] = spaces
+		case b >= '0' && b <= '9':
+			c[i] = digit
 		case bytes.IndexByte([]byte("!+-*%<>=&|?:"), b) >= 0:
 			c[i] = operator
 		}
@@ -186,6 +192,15 @@ func (g *scanner) code() verdict {
 	switch classes[c] {
 	case spaces:
 		g.at++
+		return fine
+	case digit:
+		begin := g.at
+		for g.at < len(src) && (classes[src[g.at]] == digit || src[g.at] == '.') {
+			g.at++
+		}
+		if g.at-begin > maxDigits {
+			return longLiteral
+		}
 		return fine
 	case word:
 		g.at++

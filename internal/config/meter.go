@@ -59,10 +59,13 @@ func (m *meter) weigh(v cty.Value) bool {
 		if n > maxText && m.refused == "" {
 			m.refused = fmt.Sprintf("makes a text longer than %d MiB", maxText>>20)
 		}
+		if longNumber(v.AsString()) && m.refused == "" { // whatever takes it for a number
+			m.refused = manyDigits
+		}
 		return m.spend(int(float64(n) * costOfTextByte))
 	case ty == cty.Number:
 		if exp := v.AsBigFloat().MantExp(nil); exp > maxExponent || exp < -maxExponent {
-			m.refused = "makes a number with thousands of digits"
+			m.refused = manyDigits
 		}
 		return m.refused == ""
 	case ty.IsObjectType():
@@ -72,6 +75,9 @@ func (m *meter) weigh(v cty.Value) bool {
 			}
 		}
 	case v.CanIterateElements():
+		if ty.IsSetType() && !m.spend(costOfOrder(ty.ElementType())*v.LengthInt()) {
+			return false
+		}
 		for it := v.ElementIterator(); it.Next(); {
 			if _, e := it.Element(); !m.weigh(e) {
 				return false
@@ -80,6 +86,17 @@ func (m *meter) weigh(v cty.Value) bool {
 	}
 	return true
 }
+
+// costOfOrder is for each element of a set, which is sorted for each walk.
+// Elements that have no order are written out for each comparison.
+func costOfOrder(ty cty.Type) int {
+	if ty.IsPrimitiveType() {
+		return 6
+	}
+	return 30
+}
+
+const manyDigits = "makes a number with thousands of digits"
 
 // metered is a node of the tree that is charged for.
 type metered struct {
@@ -138,6 +155,9 @@ type meteredNumber struct{ metered }
 func (e *meteredNumber) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	v, diags := e.metered.Value(ctx)
 	if u, _ := v.Unmark(); u.Type() == cty.String && u.IsKnown() && !u.IsNull() {
+		if longNumber(u.AsString()) && !e.meter.weigh(u) { // a literal was not weighed yet
+			return cty.DynamicVal, nil
+		}
 		if n, err := cty.ParseNumberVal(u.AsString()); err == nil && !e.meter.weigh(n) {
 			return cty.DynamicVal, nil
 		}
@@ -186,7 +206,7 @@ func (t *meterTree) visit(e hclsyntax.Expression) hclsyntax.Expression {
 		e.LHS = &meteredNumber{metered{t.visit(e.LHS), t.meter}}
 		e.RHS = &meteredNumber{metered{t.visit(e.RHS), t.meter}}
 	case *hclsyntax.ConditionalExpr:
-		e.Condition, e.TrueResult, e.FalseResult = t.visit(e.Condition), t.charge(t.visit(e.TrueResult)), t.charge(t.visit(e.FalseResult))
+		e.Condition, e.TrueResult, e.FalseResult = t.visit(e.Condition), &branch{metered{t.visit(e.TrueResult), t.meter}}, &branch{metered{t.visit(e.FalseResult), t.meter}}
 		return &choice{e}
 	case *hclsyntax.TupleConsExpr:
 		t.all(e.Exprs)
