@@ -26,22 +26,26 @@ import (
 	"golang.org/x/text/encoding/ianaindex"
 )
 
-func base64encode(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+func base64encode(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 func urlencode(s string) string    { return url.QueryEscape(s) }
 func baseName(s string) string     { return path.Base(s) }
 func dirName(s string) string      { return path.Dir(s) }
 
-func sumMD5(s string) []byte    { sum := md5.Sum([]byte(s)); return sum[:] }
-func sumSHA1(s string) []byte   { sum := sha1.Sum([]byte(s)); return sum[:] }
-func sumSHA256(s string) []byte { sum := sha256.Sum256([]byte(s)); return sum[:] }
-func sumSHA512(s string) []byte { sum := sha512.Sum512([]byte(s)); return sum[:] }
+func sumMD5(b []byte) []byte    { sum := md5.Sum(b); return sum[:] }
+func sumSHA1(b []byte) []byte   { sum := sha1.Sum(b); return sum[:] }
+func sumSHA256(b []byte) []byte { sum := sha256.Sum256(b); return sum[:] }
+func sumSHA512(b []byte) []byte { sum := sha512.Sum512(b); return sum[:] }
 
-func inHex(sum func(string) []byte) func(string) string {
-	return func(s string) string { return hex.EncodeToString(sum(s)) }
+func inHex(sum func([]byte) []byte) func([]byte) string {
+	return func(b []byte) string { return hex.EncodeToString(sum(b)) }
 }
 
-func inBase64(sum func(string) []byte) func(string) string {
-	return func(s string) string { return base64.StdEncoding.EncodeToString(sum(s)) }
+func inBase64(sum func([]byte) []byte) func([]byte) string {
+	return func(b []byte) string { return base64encode(sum(b)) }
+}
+
+func ofText(f func([]byte) string) func(string) string {
+	return func(s string) string { return f([]byte(s)) }
 }
 
 var base64decode = function.New(&function.Spec{
@@ -94,7 +98,7 @@ var textencodebase64 = function.New(&function.Spec{
 		if err != nil {
 			return cty.NilVal, function.NewArgErrorf(0, "has a character that %s does not have", args[1].AsString())
 		}
-		return cty.StringVal(base64encode(b)), nil
+		return cty.StringVal(base64encode([]byte(b))), nil
 	},
 })
 

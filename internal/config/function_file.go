@@ -25,29 +25,29 @@ const costOfReadByte = 1.0 / 4096
 
 // fileFunc makes a function of the content of one text file.
 func fileFunc(ty cty.Type, limit int64, f func(text string) (cty.Value, error)) func(*evaluator) function.Function {
-	return bytesFunc(ty, limit, func(text string) (cty.Value, error) {
-		if !utf8.ValidString(text) {
+	return bytesFunc(ty, limit, func(b []byte) (cty.Value, error) {
+		if !utf8.Valid(b) {
 			return cty.NilVal, function.NewArgErrorf(0, "the file is not UTF-8 text")
 		}
-		return f(text)
+		return f(string(b))
 	})
 }
 
 // bytesFunc makes a function of what is in a file of at most limit bytes.
-func bytesFunc(ty cty.Type, limit int64, f func(text string) (cty.Value, error)) func(*evaluator) function.Function {
+func bytesFunc(ty cty.Type, limit int64, f func(b []byte) (cty.Value, error)) func(*evaluator) function.Function {
 	return func(ev *evaluator) function.Function {
 		return function.New(&function.Spec{
 			Params: []function.Parameter{textParam("path")},
 			Type:   function.StaticReturnType(ty),
 			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-				text, err := ev.readText(args[0].AsString(), limit)
+				b, err := ev.readFile(args[0].AsString(), limit)
 				if err != nil {
 					return cty.NilVal, function.NewArgError(0, err)
 				}
-				if !ev.meter.spend(int(float64(len(text)) * costOfReadByte)) {
+				if !ev.meter.spend(int(float64(len(b)) * costOfReadByte)) {
 					return cty.NilVal, errSpent
 				}
-				return f(text)
+				return f(b)
 			},
 		})
 	}
@@ -63,8 +63,8 @@ func (ev *evaluator) readUTF8(file string, limit int64) (string, error) {
 
 func asText(text string) (cty.Value, error) { return cty.StringVal(text), nil }
 
-func hashed(f func(string) string) func(string) (cty.Value, error) {
-	return func(text string) (cty.Value, error) { return cty.StringVal(f(text)), nil }
+func written(f func([]byte) string) func([]byte) (cty.Value, error) {
+	return func(b []byte) (cty.Value, error) { return cty.StringVal(f(b)), nil }
 }
 
 func frontmatterFunc(ev *evaluator) function.Function {
@@ -168,11 +168,11 @@ func (ev *evaluator) glob(dir, pattern string) ([]string, error) {
 }
 
 func imagesize(ev *evaluator) function.Function {
-	return bytesFunc(cty.Object(map[string]cty.Type{"width": cty.Number, "height": cty.Number, "format": cty.String}), maxPicture, func(text string) (cty.Value, error) {
+	return bytesFunc(cty.Object(map[string]cty.Type{"width": cty.Number, "height": cty.Number, "format": cty.String}), maxPicture, func(b []byte) (cty.Value, error) {
 		if ev.opt.Measure == nil {
 			return cty.NilVal, errors.New("pictures can't be measured here")
 		}
-		p, err := ev.opt.Measure([]byte(text))
+		p, err := ev.opt.Measure(b)
 		if err != nil {
 			return cty.NilVal, function.NewArgError(0, err)
 		}

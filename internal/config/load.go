@@ -461,8 +461,14 @@ func (ev *evaluator) checkProvider(key, thing string, at hcl.Range) (diag.Findin
 
 // readText reads a file that the configuration names, and notes it.
 func (ev *evaluator) readText(file string, limit int64) (string, error) {
+	b, err := ev.readFile(file, limit)
+	return string(b), err
+}
+
+// readFile reads a file inside the root, and notes it.
+func (ev *evaluator) readFile(file string, limit int64) ([]byte, error) {
 	if file = trimDot(file); path.IsAbs(file) || file == ".." || strings.HasPrefix(path.Clean(file), "../") {
-		return "", fmt.Errorf("%s leaves the root of the project", quoteKey(file))
+		return nil, fmt.Errorf("%s leaves the root of the project", quoteKey(file))
 	}
 	file = path.Clean(file)
 	b, err := ev.src.Read(file, limit+1)
@@ -475,11 +481,11 @@ func (ev *evaluator) readText(file string, limit int64) (string, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("there is no file %s", quoteKey(file))
+		return nil, fmt.Errorf("there is no file %s", quoteKey(file))
 	case err != nil:
-		return "", err
+		return nil, err
 	case int64(len(b)) > limit:
-		return "", fmt.Errorf("%s is larger than %d MiB", quoteKey(file), limit>>20)
+		return nil, fmt.Errorf("%s is larger than %d MiB", quoteKey(file), limit>>20)
 	}
-	return string(b), nil
+	return b, nil
 }
