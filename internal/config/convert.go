@@ -140,16 +140,21 @@ func (ev *evaluator) payForCollisions(v cty.Value, want cty.Type) error {
 	if !want.IsSetType() || !v.IsWhollyKnown() || v.IsNull() || v.ContainsMarked() || !v.CanIterateElements() || v.LengthInt() <= fewKinds/8 {
 		return nil
 	}
-	alike := map[int]int{}
+	alike := map[int][]cty.Value{}
 	pairs := 0
+next:
 	for it := v.ElementIterator(); it.Next(); {
 		_, e := it.Element()
 		h := e.Hash()
-		pairs += alike[h]
-		alike[h]++
-	}
-	if !ev.meter.spend(min(pairs/4, 2*maxSteps)) {
-		return errSpent
+		for _, other := range alike[h] {
+			if pairs++; pairs%4 == 0 && !ev.meter.spend(1) {
+				return errSpent
+			}
+			if other.RawEquals(e) {
+				continue next
+			}
+		}
+		alike[h] = append(alike[h], e)
 	}
 	return nil
 }
