@@ -17,8 +17,14 @@ import (
 // movedSchema and removedSchema: addresses are decoded by their own code, since
 // they name images that the configuration no longer has.
 var (
-	movedSchema   = schema[described]{rows: []row[described]{{name: "from", required: true}, {name: "to", required: true}}}
-	removedSchema = schema[removal]{rows: []row[removal]{{name: "from", required: true}, {name: "keep_files", to: func(r *removal) any { return &r.keep }}}}
+	movedSchema = schema[described]{rows: []row[described]{
+		{name: "from", kind: "image address", required: true, doc: "the address before: image.NAME or image.NAME[\"KEY\"]"},
+		{name: "to", kind: "image address", required: true, doc: "the address now"},
+	}}
+	removedSchema = schema[removal]{rows: []row[removal]{
+		{name: "from", kind: "image address", required: true, doc: "the address that is gone: image.NAME or image.NAME[\"KEY\"]"},
+		{name: "keep_files", to: func(r *removal) any { return &r.keep }, def: "false", doc: "leave its files where they are"},
+	}}
 )
 
 type removal struct{ keep bool }

@@ -220,14 +220,17 @@ func placeOf(file int32, b *hclsyntax.Block) place {
 
 // checkHead tells whether a block is known and has the labels that it needs.
 func (out *parsed) checkHead(b *hclsyntax.Block) bool {
-	labels, ok := topBlocks[b.Type]
+	kind := blockNamed(topBlocks, b.Type)
+	labels := 0
+	if kind != nil && kind.label != "" {
+		labels = 1
+	}
 	switch {
-	case !ok && slices.Contains(laterBlocks, b.Type):
+	case kind == nil && slices.Contains(laterBlocks, b.Type):
 		out.add(problem(codeUnsupported, b.Type, b.TypeRange, "remove it for now", "this block is not supported by this version"))
 		return false
-	case !ok:
-		known := sortedKeys(topBlocks)
-		out.add(problem(codeUnknownBlock, b.Type, b.TypeRange, nearest(b.Type, known), "there is no such block"))
+	case kind == nil:
+		out.add(problem(codeUnknownBlock, b.Type, b.TypeRange, nearest(b.Type, blockNames(topBlocks)), "there is no such block"))
 		return false
 	case len(b.Labels) > labels:
 		out.add(problem(codeLabel, b.Type, b.LabelRanges[labels], "remove it", "the block takes %s", labelCount(labels)))

@@ -26,13 +26,28 @@ type row[T any] struct {
 	hint     string       // for a wrong type
 	to       func(*T) any // *string, *int, *bool, **provider.Money or **target; nil: decoded elsewhere
 	image    bool         // only of images, not of presets
+
+	// For people and for schema -json; see Language.
+	doc  string // what it means, its unit and what else must be known: no capital letter, no full stop
+	def  string // the default as HCL writes it; "" if there is none, or doc tells it
+	kind string // the type, where to does not tell it
 }
 
 // schema is a kind of block.
 type schema[T any] struct {
 	rows   []row[T]
-	blocks []string // inside it
+	blocks []inner  // inside it
 	later  []string // attributes and blocks of the language that this version does not know
+	open   string   // what attributes of any other name are; "" if there are none
+}
+
+// inner is a block within another or, in topBlocks, within a file.
+type inner struct {
+	name  string
+	label string // what stands behind the name, such as NAME; "" for nothing
+	many  bool   // there may be more than one; with a label, one of each
+	body  body   // a *schema
+	doc   string // as of a row
 }
 
 // draft is an image or a preset before presets and defaults are applied.
@@ -57,28 +72,32 @@ var formats = []string{"png", "jpeg"}
 
 var imageSchema = schema[draft]{
 	rows: []row[draft]{
-		{name: "prompt", to: func(d *draft) any { return &d.Wanted.Prompt }},
-		{name: "path", to: func(d *draft) any { return &d.Path }},
-		{name: "model", to: func(d *draft) any { return &d.Wanted.Model }},
-		{name: "size", to: func(d *draft) any { return &d.Wanted.Size }},
-		{name: "style", to: func(d *draft) any { return &d.Wanted.Style }},
-		{name: "preset", to: func(d *draft) any { return &d.preset }, hint: "write preset = preset.NAME"},
-		{name: "provider", to: func(d *draft) any { return &d.maker }, hint: "write provider = provider.NAME"},
-		{name: "aspect_ratio", to: func(d *draft) any { return &d.Wanted.AspectRatio }, hint: `write it with quotes, such as "16:9"`},
-		{name: "resolution", to: func(d *draft) any { return &d.Wanted.Resolution }},
-		{name: "quality", to: func(d *draft) any { return &d.Wanted.Quality }, hint: `the quality of the model is a word such as "low"; that of the file is a number in file { quality = … }`},
-		{name: "user", to: func(d *draft) any { return &d.Wanted.User }},
-		{name: "reroll", loose: true, to: func(d *draft) any { return &d.Wanted.Reroll }},
-		{name: "share", to: func(d *draft) any { return &d.Share }},
-		{name: "n", low: 1, up: 10, to: func(d *draft) any { return &d.N }},
-		{name: "pick", low: 1, up: 10, to: func(d *draft) any { return &d.Pick }},
-		{name: "alt", to: func(d *draft) any { return &d.Alt }},
-		{name: "decorative", to: func(d *draft) any { return &d.Decorative }},
-		{name: "enlarge", to: func(d *draft) any { return &d.Wanted.Enlarge }},
-		{name: "enabled", to: func(d *draft) any { return &d.enabled }},
-		{name: "for_each", image: true},
+		{name: "prompt", to: func(d *draft) any { return &d.Wanted.Prompt }, doc: "what is wanted; required, here or in the preset"},
+		{name: "path", to: func(d *draft) any { return &d.Path }, doc: "the main output, in output_dir; it ends in .png, .jpg or .jpeg. Without it hero.png for image.hero, and icon/docs.png for image.icon[\"docs\"]"},
+		{name: "model", to: func(d *draft) any { return &d.Wanted.Model }, doc: "the model that makes it; imgbuild models lists them, and without it the provider's default is taken"},
+		{name: "size", to: func(d *draft) any { return &d.Wanted.Size }, doc: "exact width and height in pixels, such as \"1200x630\"; excludes aspect_ratio"},
+		{name: "style", to: func(d *draft) any { return &d.Wanted.Style }, doc: "\"vivid\" or \"natural\""},
+		{name: "preset", to: func(d *draft) any { return &d.preset }, hint: "write preset = preset.NAME", doc: "the house style that it follows"},
+		{name: "provider", to: func(d *draft) any { return &d.maker }, hint: "write provider = provider.NAME", doc: "who makes it; without it default_provider, or the only provider without alias"},
+		{name: "aspect_ratio", to: func(d *draft) any { return &d.Wanted.AspectRatio }, hint: `write it with quotes, such as "16:9"`, doc: "width to height, such as \"16:9\"; excludes size, and without both the model chooses"},
+		{name: "resolution", to: func(d *draft) any { return &d.Wanted.Resolution }, doc: "how large the model draws, such as \"1k\" or \"2k\"; without it the model's default"},
+		{name: "quality", to: func(d *draft) any { return &d.Wanted.Quality }, hint: `the quality of the model is a word such as "low"; that of the file is a number in file { quality = … }`, doc: "how much work the model puts in, such as \"low\"; without it the model's default. That of a file is in file and rendition"},
+		{name: "user", to: func(d *draft) any { return &d.Wanted.User }, doc: "an id of the end user, for the provider"},
+		{name: "reroll", loose: true, to: func(d *draft) any { return &d.Wanted.Reroll }, doc: "any change of it asks for a new picture of the same words"},
+		{name: "share", to: func(d *draft) any { return &d.Share }, def: "false", doc: "images with share and the same request are bought once"},
+		{name: "n", low: 1, up: 10, to: func(d *draft) any { return &d.N }, def: "1", doc: "how many candidates to have; all stay in the store"},
+		{name: "pick", low: 1, up: 10, to: func(d *draft) any { return &d.Pick }, def: "1", doc: "the chosen candidate, from 1 to n; another choice is free"},
+		{name: "alt", to: func(d *draft) any { return &d.Alt }, doc: "the text for people who don't see it"},
+		{name: "decorative", to: func(d *draft) any { return &d.Decorative }, def: "false", doc: "it needs no alt; excludes alt"},
+		{name: "enlarge", to: func(d *draft) any { return &d.Wanted.Enlarge }, def: "false", doc: "size and renditions may be larger than the picture"},
+		{name: "enabled", to: func(d *draft) any { return &d.enabled }, def: "true", doc: "false leaves the image out, as if the block were not there: its files are deleted, its candidates stay in the store"},
+		{name: "for_each", image: true, kind: "map, object or set of strings", doc: "one image for each key, with each.key and each.value; the keys must be known at plan"},
 	},
-	blocks: []string{"edit", "rendition", "file"},
+	blocks: []inner{
+		{name: "edit", body: &editSchema, doc: "the picture is made from others"},
+		{name: "rendition", label: "NAME", many: true, body: &renditionSchema, doc: "one more file, made from the same picture, for free"},
+		{name: "file", body: &fileSchema, doc: "how the main output is written"},
+	},
 	later: []string{"negative_prompt", "seed", "background", "caption", "tags", "license", "credit", "depends_on",
 		"responsive", "precondition", "postcondition", "lifecycle", "dynamic"},
 }
@@ -88,15 +107,17 @@ var imageSchema = schema[draft]{
 // counts them.
 var presetSchema = func() schema[draft] {
 	s := schema[draft]{rows: slices.Clone(imageSchema.rows), later: slices.Clone(imageSchema.later)}
-	s.later = append(s.later, imageSchema.blocks...)
+	for _, b := range imageSchema.blocks {
+		s.later = append(s.later, b.name)
+	}
 	for i := range s.rows {
 		if s.rows[i].image {
 			s.rows[i].name = ""
 		}
 	}
 	s.rows = append(s.rows,
-		row[draft]{name: "before", to: func(d *draft) any { return &d.words.before }},
-		row[draft]{name: "after", to: func(d *draft) any { return &d.words.after }})
+		row[draft]{name: "before", kind: "string", to: func(d *draft) any { return &d.words.before }, doc: "put before the prompt, with a space between"},
+		row[draft]{name: "after", kind: "string", to: func(d *draft) any { return &d.words.after }, doc: "put behind the prompt, with a space between"})
 	return s
 }()
 
@@ -110,31 +131,34 @@ var (
 )
 
 var renditionSchema = schema[rendition]{rows: []row[rendition]{
-	{name: "width", low: 1, up: 1 << 16, to: func(r *rendition) any { return &r.Width }},
-	{name: "height", low: 1, up: 1 << 16, to: func(r *rendition) any { return &r.Height }},
-	{name: "fit", choices: []string{"cover", "contain", "fill", "inside", "outside"}, to: func(r *rendition) any { return &r.Fit }},
-	{name: "format", choices: formats, to: func(r *rendition) any { return &r.File.Format }},
-	{name: "quality", low: 1, up: 100, to: func(r *rendition) any { return &r.File.Quality }},
-	{name: "path", to: func(r *rendition) any { return &r.Path }},
+	{name: "width", low: 1, up: 1 << 16, to: func(r *rendition) any { return &r.Width }, doc: "pixels; without it, that of the picture or as its shape and the height want"},
+	{name: "height", low: 1, up: 1 << 16, to: func(r *rendition) any { return &r.Height }, doc: "pixels; without it, that of the picture or as its shape and the width want"},
+	{name: "fit", choices: []string{"cover", "contain", "fill", "inside", "outside"}, to: func(r *rendition) any { return &r.Fit }, def: `"cover"`, doc: "how the picture fits into width and height"},
+	{name: "format", choices: formats, to: func(r *rendition) any { return &r.File.Format }, doc: "of the file; must agree with the end of path, which tells it by itself"},
+	{name: "quality", low: 1, up: 100, to: func(r *rendition) any { return &r.File.Quality }, def: "80", doc: "of a JPEG"},
+	{name: "path", to: func(r *rendition) any { return &r.Path }, doc: "the file, in output_dir; without it, that of the image with -NAME before the end: hero-card.png"},
 }}
 
 var fileSchema = schema[encoding]{rows: []row[encoding]{
-	{name: "format", choices: formats, to: func(e *encoding) any { return &e.Format }},
-	{name: "quality", low: 1, up: 100, to: func(e *encoding) any { return &e.Quality }},
-	{name: "lossless", to: func(e *encoding) any { return &e.Lossless }},
+	{name: "format", choices: formats, to: func(e *encoding) any { return &e.Format }, doc: "of the file; must agree with the end of path, which tells it by itself"},
+	{name: "quality", low: 1, up: 100, to: func(e *encoding) any { return &e.Quality }, def: "80", doc: "of a JPEG"},
+	{name: "lossless", to: func(e *encoding) any { return &e.Lossless }, def: "false", doc: "refuses a JPEG"},
 }}
 
 // editSchema and maskSchema: the sources are decoded by their own code.
 var editSchema = schema[draft]{
-	rows:   []row[draft]{{name: "image"}, {name: "images"}},
-	blocks: []string{"mask"},
+	rows: []row[draft]{
+		{name: "image", kind: "image address or string", doc: "the source: image.NAME, the path of a PNG, JPEG or WebP file, or a data URL; one of image and images is required"},
+		{name: "images", kind: "list of image addresses and strings", doc: "several sources; a mask is for the first"},
+	},
+	blocks: []inner{{name: "mask", body: &maskSchema, doc: "where the first source may change"}},
 	later:  []string{"preserve"},
 }
 
 var maskSchema = schema[spec.Mask]{
 	rows: []row[spec.Mask]{
-		{name: "file", required: true, to: func(m *spec.Mask) any { return &m.File }},
-		{name: "edit", choices: []string{"transparent", "white", "black"}, to: func(m *spec.Mask) any { return &m.Edit }},
+		{name: "file", required: true, to: func(m *spec.Mask) any { return &m.File }, doc: "the path of a picture with exactly the pixels of the first source"},
+		{name: "edit", choices: []string{"transparent", "white", "black"}, to: func(m *spec.Mask) any { return &m.Edit }, def: `"transparent"`, doc: "which of its pixels mark what may change; greys and half transparency mean half"},
 	},
 	later: []string{"rect", "ellipse", "polygon"},
 }
@@ -147,18 +171,18 @@ type settings struct {
 
 var settingsSchema = schema[settings]{
 	rows: []row[settings]{
-		{name: "required_version", to: func(s *settings) any { return &s.RequiredVersion }, hint: `write it with quotes, such as ">= 0.1"`},
-		{name: "default_provider", to: func(s *settings) any { return &s.maker }, hint: "write default_provider = provider.NAME"},
-		{name: "output_dir", to: func(s *settings) any { return &s.OutputDir }},
-		{name: "max_cost", to: func(s *settings) any { return &s.MaxCost }, hint: "write an amount in USD, such as 5.00"},
+		{name: "required_version", to: func(s *settings) any { return &s.RequiredVersion }, hint: `write it with quotes, such as ">= 0.1"`, doc: "versions of imgbuild that may read this, such as \">= 0.1\" or \"~> 1.2\"; without it any"},
+		{name: "default_provider", to: func(s *settings) any { return &s.maker }, hint: "write default_provider = provider.NAME", doc: "who makes images that name no provider; without it, the only provider without alias"},
+		{name: "output_dir", to: func(s *settings) any { return &s.OutputDir }, def: `"."`, doc: "the folder for all outputs"},
+		{name: "max_cost", to: func(s *settings) any { return &s.MaxCost }, hint: "write an amount in USD, such as 5.00", doc: "USD that an apply may spend; -max-cost is stronger. Without both, an apply without terminal and saved plan stops at 5"},
 	},
-	blocks: []string{"store"},
+	blocks: []inner{{name: "store", body: &storeSchema, doc: "a second tier of the store, which may be committed or shared"}},
 	later:  []string{"manifest"},
 }
 
 var storeSchema = schema[Store]{rows: []row[Store]{
-	{name: "path", required: true, to: func(s *Store) any { return &s.Path }},
-	{name: "keep", choices: []string{"picked", "all"}, to: func(s *Store) any { return &s.Keep }},
+	{name: "path", required: true, to: func(s *Store) any { return &s.Path }, doc: "its folder"},
+	{name: "keep", choices: []string{"picked", "all"}, to: func(s *Store) any { return &s.Keep }, def: `"picked"`, doc: "originals of the chosen candidates only, or of all"},
 }}
 
 type maker struct {
@@ -168,15 +192,15 @@ type maker struct {
 
 var providerSchema = schema[maker]{
 	rows: []row[maker]{
-		{name: "alias", to: func(m *maker) any { return &m.Alias }, hint: `write it with quotes, such as "eu"`},
-		{name: "endpoint", to: func(m *maker) any { return &m.Endpoint }},
-		{name: "wire", choices: []string{"current", "documented"}, to: func(m *maker) any { return &m.Wire }},
-		{name: "transport", choices: []string{"rest", "grpc"}, to: func(m *maker) any { return &m.Transport }},
-		{name: "response", choices: []string{"url", "b64_json"}, to: func(m *maker) any { return &m.Response }},
-		{name: "deferred", to: func(m *maker) any { return &m.Deferred }},
-		{name: "in_doubt", choices: []string{"hold", "ask", "retry"}, to: func(m *maker) any { return &m.InDoubt }},
-		{name: "parallelism", low: 1, up: 1024, to: func(m *maker) any { return &m.Parallelism }},
-		{name: "rate", to: func(m *maker) any { return &m.rate }, hint: `write it with quotes, such as "60/m"`},
+		{name: "alias", to: func(m *maker) any { return &m.Alias }, hint: `write it with quotes, such as "eu"`, doc: "the name of a second block of the type, for provider.TYPE.ALIAS; a plain string"},
+		{name: "endpoint", to: func(m *maker) any { return &m.Endpoint }, doc: "xai: the URL of another server, with its path; without it https://api.x.ai/v1"},
+		{name: "wire", choices: []string{"current", "documented"}, to: func(m *maker) any { return &m.Wire }, def: `"current"`, doc: "xai: the requests as the service takes them now, or as its API page says"},
+		{name: "transport", choices: []string{"rest", "grpc"}, to: func(m *maker) any { return &m.Transport }, def: `"rest"`, doc: "xai: how requests travel; gRPC lacks 21:9, 5:2 and 1.5k"},
+		{name: "response", choices: []string{"url", "b64_json"}, to: func(m *maker) any { return &m.Response }, def: `"url"`, doc: "xai: a short reply and a download that may be repeated for free, or pictures inside the reply"},
+		{name: "deferred", to: func(m *maker) any { return &m.Deferred }, doc: "xai: a request first becomes a job, whose id is kept at once, so that the next apply picks up what a killed one had sent; true where it can be, which is with transport = \"rest\", wire = \"current\" and response = \"url\""},
+		{name: "in_doubt", choices: []string{"hold", "ask", "retry"}, to: func(m *maker) any { return &m.InDoubt }, def: `"hold"`, doc: "a request that was sent and not answered, and may have been paid: hold it until apply -retry-in-doubt; let apply ask in a terminal, else hold; or send it again in the next apply"},
+		{name: "parallelism", low: 1, up: 1024, to: func(m *maker) any { return &m.Parallelism }, def: "8", doc: "requests in flight at a time"},
+		{name: "rate", to: func(m *maker) any { return &m.rate }, hint: `write it with quotes, such as "60/m"`, doc: "requests started in a time: \"1/s\", \"60/m\" or \"500/h\"; without it no limit"},
 	},
 	later: []string{"credential_command"},
 }
@@ -186,26 +210,55 @@ type described struct{ description string }
 // variableSchema and the following: what has no target is kept as expressions.
 var variableSchema = schema[described]{
 	rows: []row[described]{
-		{name: "type"}, {name: "default"}, {name: "nullable"}, {name: "sensitive"},
-		{name: "description", to: func(d *described) any { return &d.description }},
+		{name: "type", kind: "type", def: "any", doc: "string, number, bool, any, list(…), set(…), map(…), tuple([…]) or object({ a = string, b = optional(number, 3) })"},
+		{name: "default", kind: "any", doc: "of the type; may call functions and name nothing. Without it a value is required"},
+		{name: "nullable", kind: "bool", def: "true", doc: "whether null is a value"},
+		{name: "sensitive", kind: "bool", def: "false", doc: "not supported: prompts and the lockfile show every value"},
+		{name: "description", to: func(d *described) any { return &d.description }, doc: "for people"},
 	},
-	blocks: []string{"validation"},
+	blocks: []inner{{name: "validation", many: true, body: &validationSchema, doc: "what values must be; may use any variable and local"}},
 }
 
-var validationSchema = schema[described]{rows: []row[described]{{name: "condition", required: true}, {name: "error_message", required: true}}}
+var validationSchema = schema[described]{rows: []row[described]{
+	{name: "condition", kind: "bool", required: true, doc: "false is an error"},
+	{name: "error_message", kind: "string", required: true, doc: "what the error says"},
+}}
 
 var outputSchema = schema[described]{
 	rows: []row[described]{
-		{name: "value", required: true},
-		{name: "description", to: func(d *described) any { return &d.description }},
+		{name: "value", kind: "any", required: true, doc: "printed by apply and imgbuild output; results of images may be used"},
+		{name: "description", to: func(d *described) any { return &d.description }, doc: "for people"},
 	},
 	later: []string{"precondition", "sensitive"},
 }
 
-// topBlocks are the blocks of a file, with how many labels they have, and
-// laterBlocks those of the language that this version does not know.
+// moduleSchema is for the tables: the inputs have the names of the variables.
+var moduleSchema = schema[described]{
+	rows: []row[described]{
+		{name: "source", required: true, kind: "string", doc: "the folder, which begins with ./ or ../ and is in the project"},
+		{name: "for_each", kind: "map, object or set of strings", doc: "one instance for each key, with each.key and each.value"},
+		{name: "providers", kind: "map of provider", doc: "what a provider in the module is: { xai = provider.xai.eu }; without it the same as here"},
+	},
+	open: "any variable of the module: its value",
+}
+
+var localsSchema = schema[described]{open: "any name: a value, read as local.NAME"}
+
+// topBlocks are the blocks of a file, and laterBlocks those of the language
+// that this version does not know.
 var (
-	topBlocks   = map[string]int{"imgbuild": 0, "provider": 1, "variable": 1, "locals": 0, "preset": 1, "image": 1, "output": 1, "moved": 0, "removed": 0, "module": 1}
+	topBlocks = []inner{
+		{name: "image", label: "NAME", many: true, body: &imageSchema, doc: "a picture that is wanted, and the files that are made from it"},
+		{name: "preset", label: "NAME", many: true, body: &presetSchema, doc: "a house style: attributes that images share, and words put round their prompts"},
+		{name: "variable", label: "NAME", many: true, body: &variableSchema, doc: "a value that is given from outside, read as var.NAME"},
+		{name: "locals", many: true, body: &localsSchema, doc: "names for expressions"},
+		{name: "module", label: "NAME", many: true, body: &moduleSchema, doc: "the images of another folder, made with values of yours; its outputs are read as module.NAME.OUTPUT"},
+		{name: "output", label: "NAME", many: true, body: &outputSchema, doc: "a value for others, known at the latest after apply"},
+		{name: "moved", many: true, body: &movedSchema, doc: "an image, or a module, has another name now and keeps its pictures"},
+		{name: "removed", many: true, body: &removedSchema, doc: "an image, or a module, is gone, and what becomes of its files"},
+		{name: "provider", label: "TYPE", many: true, body: &providerSchema, doc: "who makes pictures: sketch, built in, offline and free, or xai, which is paid"},
+		{name: "imgbuild", body: &settingsSchema, doc: "the settings of the project"},
+	}
 	laterBlocks = []string{"import", "function", "check"}
 )
 
@@ -257,8 +310,8 @@ func decode[T any](b *hclsyntax.Body, s *schema[T], to *T, get valuer, thing str
 		s.strangers(b, thing, add)
 	}
 	for _, inner := range b.Blocks {
-		if !slices.Contains(s.blocks, inner.Type) {
-			s.stranger("block", inner.Type, s.blocks, thing, inner.TypeRange, add)
+		if blockNamed(s.blocks, inner.Type) == nil {
+			s.stranger("block", inner.Type, blockNames(s.blocks), thing, inner.TypeRange, add)
 		}
 	}
 	return has, false
@@ -274,7 +327,6 @@ func (s *schema[T]) names() []string {
 	return names
 }
 
-// strangers tells of attributes that have no row.
 // elsewhere says where people find what they look for under another name.
 var elsewhere = map[string]string{
 	"ratio":           "write aspect_ratio",
@@ -288,6 +340,7 @@ var elsewhere = map[string]string{
 	"filename":        "write path",
 }
 
+// strangers tells of attributes that have no row.
 func (s *schema[T]) strangers(b *hclsyntax.Body, thing string, add func(diag.Finding)) {
 	names := s.names()
 	for _, name := range sortedKeys(b.Attributes) {
@@ -307,7 +360,7 @@ func (s *schema[T]) stranger(what, name string, known []string, thing string, at
 		add(problem(codeCount, thing, at, "use for_each with a map or a set: its keys name the images", "there is no count, because a shifted index would buy images again"))
 	case slices.Contains(s.later, name):
 		add(problem(codeUnsupported, thing, at, "remove it for now", "%s is not supported by this version", name))
-	case what == "attribute" && slices.Contains(s.blocks, name):
+	case what == "attribute" && blockNamed(s.blocks, name) != nil:
 		add(problem(codeUnknownAttr, thing, at, fmt.Sprintf("write %s { … }", name), "%s is a block, not an attribute", name))
 	case what == "block" && slices.Contains(s.names(), name):
 		add(problem(codeUnknownBlock, thing, at, fmt.Sprintf("write %s = …", name), "%s is an attribute, not a block", name))

@@ -177,16 +177,13 @@ var rootOnly = map[string]string{
 	"provider": "declare the provider in the root, and pass it with providers = { xai = provider.NAME }",
 }
 
-// moduleWords are the attributes of a module block that are no inputs.
-var moduleWords = []string{"source", "for_each", "providers"}
-
 // checkInputs compares what a call gives with the variables of the module.
 func (ev *evaluator) checkInputs(m *moduleDecl) {
 	thing := "module." + m.name
 	for _, name := range sortedKeys(m.block.Body.Attributes) {
 		a := m.block.Body.Attributes[name]
 		switch {
-		case slices.Contains(moduleWords, name) || m.tree.vars[name] != nil:
+		case slices.Contains(moduleSchema.names(), name) || m.tree.vars[name] != nil:
 		case name == "count":
 			ev.add(problem(codeCount, thing, a.NameRange, "use for_each with a map or a set: its keys name the images", "there is no count, because a shifted index would buy images again"))
 		default:
