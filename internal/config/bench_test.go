@@ -170,3 +170,18 @@ func BenchmarkGuard(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkDecodeLiteral decodes a parsed block of literals.
+func BenchmarkDecodeLiteral(b *testing.B) {
+	out := &parsed{}
+	body, ok := out.parse("a.img.hcl", []byte(literalImages(1)["images_00000.img.hcl"]))
+	if !ok {
+		b.Fatal(out.findings)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !out.literalImage(body.Blocks[0], &draft{}) {
+			b.Fatal("it is not literal")
+		}
+	}
+}
