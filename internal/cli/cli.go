@@ -73,7 +73,7 @@ func verbs() []verb {
 	return []verb{
 		initVerb(), fmtVerb(), validateVerb(), planVerb(), applyVerb(), verifyVerb(), restoreVerb(),
 		showVerb(), outputVerb(), evalVerb(), consoleVerb(), whyVerb(), graphVerb(), gcVerb(), providersVerb(), modelsVerb(),
-		functionsVerb(), doctorVerb(), emulateVerb(), versionVerb(), completionVerb(), helpVerb(),
+		functionsVerb(), schemaVerb(), doctorVerb(), emulateVerb(), versionVerb(), completionVerb(), helpVerb(),
 	}
 }
 
