@@ -107,13 +107,14 @@ type uses struct {
 	thing string // that the expression belongs to, such as "image.hero"
 	refs  bool   // var, local, image, preset and provider
 	each  bool
+	bound []string // further names, such as parameters
 }
 
 // prepare resolves the names of an expression and puts meters into it. A name
 // that does not exist is told here, once, even if the expression is never
 // evaluated, and evaluates to unknown.
 func (ev *evaluator) prepare(e hclsyntax.Expression, u uses) hclsyntax.Expression {
-	t := meterTree{meter: &ev.meter}
+	t := meterTree{meter: &ev.meter, bound: u.bound}
 	t.resolve = func(s *hclsyntax.ScopeTraversalExpr, bound []string) hclsyntax.Expression {
 		return ev.resolve(s, bound, u)
 	}
@@ -479,7 +480,7 @@ func (ev *evaluator) explain(diags hcl.Diagnostics, thing string) {
 		if i == maxComplaints {
 			return
 		}
-		if d.Severity != hcl.DiagError {
+		if d.Severity != hcl.DiagError || ev.inside(d, thing) {
 			continue
 		}
 		var at hcl.Range

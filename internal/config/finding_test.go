@@ -1015,6 +1015,59 @@ image "i" {
 `}, want: `
 a.img.hcl:6:12-6:20 IB0307 preset.a: refers to itself by way of preset.b | break the circle: one of these must be a plain value <a.img.hcl:3:12 preset.a uses preset.b> <a.img.hcl:6:12 preset.b uses preset.a>
 `},
+	{name: "functions of one's own", files: files{"a.img.hcl": sketch + `function "upper" {
+  params = [a]
+  result = a
+}
+function "twice" {
+  params = [a]
+  result = "${a} ${a}"
+}
+function "twice" {
+  params = []
+  result = 1
+}
+function "bad" {
+  params         = [a, "b", a, var]
+  variadic_param = a
+}
+function "up" {
+  params = [n]
+  result = parseint(n, 10)
+}
+function "loop" {
+  params = [n]
+  result = pool(n)
+}
+function "pool" {
+  params = [n]
+  result = loop(n)
+}
+function "free" {
+  params = [n]
+  result = "${n} ${m} ${each.key}"
+}
+image "a" {
+  prompt = twice(up("x"))
+  alt    = loop(1)
+  style  = twice()
+  path   = twicer(1)
+}
+`}, want: `
+a.img.hcl:2:10-2:17 IB0206 function.upper: there is a built-in function of this name | give it another name
+a.img.hcl:10:1-10:17 IB0206 function.twice: is declared twice | rename one of them <a.img.hcl:6:1 the first one>
+a.img.hcl:14:1-14:15 IB0205 function.bad: result is required | add result = …
+a.img.hcl:15:24-15:27 IB0204 function.bad: this can't be the name of a parameter | write a plain word, without quotes
+a.img.hcl:15:29-15:30 IB0206 function.bad: there are two parameters a | give one of them another name
+a.img.hcl:15:32-15:35 IB0204 function.bad: this can't be the name of a parameter | write a plain word, without quotes
+a.img.hcl:16:20-16:21 IB0206 function.bad: there are two parameters a | give one of them another name
+a.img.hcl:20:21-20:22 IB0304 image.a: invalid value for "number" parameter: cannot parse "x" as a base 10 integer {n is "x"} <a.img.hcl:35:18 called here>
+a.img.hcl:22:1-22:16 IB0307 function.loop: refers to itself by way of function.pool | break the circle: one of these must be a plain value <a.img.hcl:26:1 function.loop uses function.pool> <a.img.hcl:22:1 function.pool uses function.loop>
+a.img.hcl:32:20-32:21 IB0301 function.free: there is nothing called m here | write "m", with quotes, if it is text
+a.img.hcl:32:25-32:33 IB0301 function.free: each is known only in an image with for_each | add for_each to the image block
+a.img.hcl:37:18-37:19 IB0304 image.a: function "twice" expects 1 argument(s). Missing value for "a"
+a.img.hcl:38:12-38:18 IB0302 image.a: there is no function twicer | did you mean "twice"?
+`},
 }
 
 func TestFindings(t *testing.T) {

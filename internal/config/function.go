@@ -39,20 +39,20 @@ func (ev *evaluator) function(name string) bool {
 // checkCall finds the function of a call, or tells why there is none.
 func (ev *evaluator) checkCall(c *hclsyntax.FunctionCallExpr, thing string) hclsyntax.Expression {
 	c.Name = strings.TrimPrefix(c.Name, terraformNamespace)
-	if ev.function(c.Name) {
+	if ev.cur.functions[c.Name] != nil || ev.function(c.Name) {
 		return c
 	}
-	ev.add(noFunction(c, thing))
+	ev.add(noFunction(c, thing, sortedKeys(ev.cur.functions)))
 	return unknown(c.Range())
 }
 
-func noFunction(c *hclsyntax.FunctionCallExpr, thing string) diag.Finding {
+func noFunction(c *hclsyntax.FunctionCallExpr, thing string, others []string) diag.Finding {
 	for _, a := range AbsentFunctions {
 		if a.Name == c.Name {
 			return problem(codeImpure, thing, c.NameRange, a.Instead, "there is no %s(): %s", c.Name, a.Why)
 		}
 	}
-	return problem(codeUnknownFunc, thing, c.NameRange, nearest(c.Name, sortedKeys(catalogue())), "there is no function %s", c.Name)
+	return problem(codeUnknownFunc, thing, c.NameRange, nearest(c.Name, append(others, sortedKeys(catalogue())...)), "there is no function %s", c.Name)
 }
 
 // errSpent ends a call for which there are no steps left. Nobody reads it: the
@@ -190,7 +190,9 @@ func (ev *evaluator) render(file, text string, vars cty.Value) (cty.Value, error
 	if err != nil {
 		return cty.NilVal, function.NewArgError(0, err)
 	}
-	v, diags := e.Value(&hcl.EvalContext{Variables: names, Functions: ev.funcs})
+	ctx := ev.cur.tree.ctx.NewChild()
+	ctx.Variables = names
+	v, diags := e.Value(ctx)
 	if diags.HasErrors() {
 		return cty.NilVal, function.NewArgErrorf(0, "%s", lineOf(diags))
 	}
@@ -200,7 +202,7 @@ func (ev *evaluator) render(file, text string, vars cty.Value) (cty.Value, error
 // template parses a template and meters it. A template that a for_each renders
 // is parsed once.
 func (ev *evaluator) template(file, text string) (hclsyntax.Expression, error) {
-	key := file + "\x00" + text
+	key := ev.cur.tree.dir + "\x00" + file + "\x00" + text // functions are those of the module
 	if e, ok := ev.templates[key]; ok {
 		return e, nil
 	}
@@ -223,8 +225,8 @@ func (ev *evaluator) template(file, text string) (hclsyntax.Expression, error) {
 		case c.Name == "templatefile" || c.Name == "templatestring":
 			// One that renders itself would overflow the stack.
 			refused = fmt.Errorf("%s:%d: a template can't call %s", file, c.NameRange.Start.Line, c.Name)
-		case !ev.function(c.Name):
-			f := noFunction(c, "")
+		case ev.cur.functions[c.Name] == nil && !ev.function(c.Name):
+			f := noFunction(c, "", sortedKeys(ev.cur.functions))
 			refused = fmt.Errorf("%s:%d%s (%s)", file, c.NameRange.Start.Line, f.Text, f.Hint)
 		}
 		return c

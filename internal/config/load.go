@@ -66,7 +66,7 @@ func newEvaluator(src Source, opt Options) *evaluator {
 	ev.funcs = map[string]function.Function{}
 	ev.root = &hcl.EvalContext{Functions: ev.funcs, Variables: map[string]cty.Value{}}
 	ev.top = &scope{decls: &decls{}, tree: &tree{ctx: ev.root.NewChild()}}
-	ev.top.tree.ctx.Variables = map[string]cty.Value{}
+	ev.top.tree.ctx.Variables, ev.top.tree.ctx.Functions = map[string]cty.Value{}, map[string]function.Function{}
 	ev.cur, ev.scopes, ev.trees = ev.top, map[string]*scope{"": ev.top}, map[string]*tree{}
 	ev.left.Store(cmp.Or(ev.opt.total, maxTotal))
 	return ev
@@ -117,7 +117,7 @@ func (ev *evaluator) parseAll(dir string, names []string) *decls {
 	}
 	workers.Wait()
 
-	d := &decls{presets: map[string]*presetDecl{}, vars: map[string]*varDecl{}, locals: map[string]*localDecl{}, makers: map[string]*block{}, modules: map[string]*moduleDecl{}}
+	d := &decls{presets: map[string]*presetDecl{}, vars: map[string]*varDecl{}, locals: map[string]*localDecl{}, makers: map[string]*block{}, modules: map[string]*moduleDecl{}, functions: map[string]*functionDecl{}}
 	n := 0
 	for _, f := range files {
 		n += len(f.images)
@@ -255,6 +255,8 @@ func (ev *evaluator) declare(d *decls, b *block) {
 			m.forEach = a.Expr
 		}
 		d.modules[name] = m
+	case "function":
+		ev.declareFunction(d, b)
 	case "moved", "removed":
 		d.lives = append(d.lives, b)
 	case "output":
@@ -283,6 +285,9 @@ func (ev *evaluator) getter(thing string) valuer {
 // never evaluated.
 func (ev *evaluator) prepareAll() {
 	d := ev.cur.decls
+	for _, name := range sortedKeys(d.functions) {
+		ev.prepareFunction(d.functions[name])
+	}
 	for _, name := range sortedKeys(d.locals) {
 		d.locals[name].expr = ev.prepare(d.locals[name].expr, uses{thing: "local." + name, refs: true})
 	}

@@ -152,6 +152,8 @@ func TestValues(t *testing.T) {
 		get   func(im spec.Image) any
 		want  any
 	}{
+		"function":      {with("variable \"v\" { default = 2 }\nfunction \"f\" {\n  params = [x]\n  variadic_param = y\n  result = \"${g(x)}${var.v}${join(\"\", y)}\"\n}\nfunction \"g\" {\n  params = [x]\n  result = upper(x)\n}", `prompt = f("a", 3, 4)`), nil, "A234"},
+		"in a template": {with("function \"f\" {\n  params = [x]\n  result = \"<${x}>\"\n}", `prompt = templatestring("$${f(n)}", { n = 1 })`), nil, "<1>"},
 		"conditional":   {with("variable \"v\" { default = true }", `prompt = var.v ? "yes" : "no"`), nil, "yes"},
 		"for":           {prompt(`join(" ", [for i, w in ["a", "b"] : "${i}${w}"])`), nil, "0a 1b"},
 		"splat":         {prompt(`join(" ", [{ x = "a" }, { x = "b" }][*].x)`), nil, "a b"},

@@ -19,16 +19,17 @@ import (
 
 // decls is what the files declare. The first of equal names stays.
 type decls struct {
-	images  []imageDecl // sorted by name
-	presets map[string]*presetDecl
-	vars    map[string]*varDecl
-	locals  map[string]*localDecl
-	makers  map[string]*block // provider blocks by key
-	outputs []*outputDecl     // sorted by name
-	modules map[string]*moduleDecl
-	project *block   // imgbuild
-	lives   []*block // moved and removed, in order
-	foreign []*block // of a module, that only the root may have
+	images    []imageDecl // sorted by name
+	presets   map[string]*presetDecl
+	vars      map[string]*varDecl
+	locals    map[string]*localDecl
+	makers    map[string]*block // provider blocks by key
+	outputs   []*outputDecl     // sorted by name
+	modules   map[string]*moduleDecl
+	functions map[string]*functionDecl
+	project   *block   // imgbuild
+	lives     []*block // moved and removed, in order
+	foreign   []*block // of a module, that only the root may have
 }
 
 // block is a block that was kept for the evaluator.

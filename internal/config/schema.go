@@ -253,13 +253,14 @@ var (
 		{name: "variable", label: "NAME", many: true, body: &variableSchema, doc: "a value that is given from outside, read as var.NAME"},
 		{name: "locals", many: true, body: &localsSchema, doc: "names for expressions"},
 		{name: "module", label: "NAME", many: true, body: &moduleSchema, doc: "the images of another folder, made with values of yours; its outputs are read as module.NAME.OUTPUT"},
+		{name: "function", label: "NAME", many: true, body: &functionSchema, doc: "a function of your own, called as NAME(…)"},
 		{name: "output", label: "NAME", many: true, body: &outputSchema, doc: "a value for others, known at the latest after apply"},
 		{name: "moved", many: true, body: &movedSchema, doc: "an image, or a module, has another name now and keeps its pictures"},
 		{name: "removed", many: true, body: &removedSchema, doc: "an image, or a module, is gone, and what becomes of its files"},
 		{name: "provider", label: "TYPE", many: true, body: &providerSchema, doc: "who makes pictures: sketch, built in, offline and free, or xai, which is paid"},
 		{name: "imgbuild", body: &settingsSchema, doc: "the settings of the project"},
 	}
-	laterBlocks = []string{"import", "function", "check"}
+	laterBlocks = []string{"import", "check"}
 )
 
 // A valuer gives the value of an expression, or false if it has none yet and

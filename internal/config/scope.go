@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/spec"
@@ -155,7 +156,7 @@ func (ev *evaluator) plant(dir, thing string, at hcl.Range, chain []string) *tre
 	}
 	ev.inputs.add(Input{Kind: InputFolder, Path: dir, Content: ofList(names)})
 	t := &tree{dir: dir, ctx: ev.root.NewChild()}
-	t.ctx.Variables = map[string]cty.Value{}
+	t.ctx.Variables, t.ctx.Functions = map[string]cty.Value{}, map[string]function.Function{}
 	ev.trees[dir] = t
 	t.decls = ev.parseAll(dir, names)
 	for _, b := range t.foreign {
@@ -240,7 +241,7 @@ func (ev *evaluator) open(m *moduleDecl) {
 // instance copies the declarations, for values of their own.
 func (t *tree) instance(sc *scope) *decls {
 	d := &decls{
-		images: slices.Clone(t.images), lives: t.lives,
+		images: slices.Clone(t.images), lives: t.lives, functions: t.functions,
 		presets: make(map[string]*presetDecl, len(t.presets)), vars: make(map[string]*varDecl, len(t.vars)),
 		locals: make(map[string]*localDecl, len(t.locals)), modules: make(map[string]*moduleDecl, len(t.modules)),
 		outputs: make([]*outputDecl, len(t.outputs)),
