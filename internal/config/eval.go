@@ -129,7 +129,11 @@ func (ev *evaluator) prepareBody(b *hclsyntax.Body, u uses) {
 		}
 	}
 	for _, inner := range b.Blocks {
-		ev.prepareBody(inner.Body, u)
+		if inner.Type == "dynamic" {
+			ev.prepareDynamic(inner, u)
+		} else {
+			ev.prepareBody(inner.Body, u)
+		}
 	}
 }
 

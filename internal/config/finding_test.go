@@ -1068,6 +1068,54 @@ a.img.hcl:32:25-32:33 IB0301 function.free: each is known only in an image with 
 a.img.hcl:37:18-37:19 IB0304 image.a: function "twice" expects 1 argument(s). Missing value for "a"
 a.img.hcl:38:12-38:18 IB0302 image.a: there is no function twicer | did you mean "twice"?
 `},
+	{name: "dynamic", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  dynamic "rendition" {
+    for_each = [1]
+    labels   = ["r"]
+    content {
+      width = rendition.valu
+      widht = 1
+    }
+  }
+  dynamic "rendition" {
+    for_each = 5
+    iterator = image
+    extra    = 1
+    labels   = 1
+    content {}
+  }
+  dynamic "rendition" {
+    for_each = ["a"]
+    labels   = [rendition.value, "b"]
+    content {}
+  }
+  dynamic "renditions" {
+    for_each = ["a"]
+    content {}
+  }
+  dynamic "edit" {
+    for_each = ["a"]
+  }
+  dynamic {
+    content {
+      width = each.value
+    }
+  }
+}
+`}, want: `
+a.img.hcl:8:24-8:29 IB0317 image.a: this object does not have an attribute named "valu" {rendition is {key = 0, value = 1}}
+a.img.hcl:9:7-9:12 IB0202 image.a: rendition r: there is no attribute "widht" here | did you mean "width"?
+a.img.hcl:13:16-13:17 IB0410 image.a: dynamic: for_each needs elements, and 5 is a number | write a map, an object, a list or a set
+a.img.hcl:14:16-14:21 IB0204 image.a: dynamic: this can't be the name of an iterator | write a plain word, without quotes
+a.img.hcl:15:5-15:10 IB0202 image.a: dynamic: there is no attribute "extra" here | one of for_each, iterator, labels
+a.img.hcl:19:11-21:38 IB0207 image.a: a rendition takes one name | write rendition "NAME" { … } with letters, digits, - and _
+a.img.hcl:24:11-24:23 IB0201 image.a: there is no block "renditions" here | did you mean "rendition"?
+a.img.hcl:28:3-28:17 IB0205 image.a: dynamic: content is required | add content { … }
+a.img.hcl:31:3-31:10 IB0205 image.a: dynamic: for_each is required | add for_each = …
+a.img.hcl:31:3-31:10 IB0207 image.a: dynamic: it takes the name of a block | write dynamic "rendition" { … }
+a.img.hcl:33:15-33:25 IB0301 image.a: each is known only in an image with for_each | add for_each to the image block
+`},
 }
 
 func TestFindings(t *testing.T) {

@@ -174,7 +174,9 @@ func (ev *evaluator) decodeInstances(d *imageDecl, which parts) []*draft {
 			}
 			return ev.plain(e, ctx, thing), true
 		}
-		decodeImage(s.block, im, which, get, thing, ev.add)
+		block := *s.block
+		block.Body = ev.expand(block.Body, ctx, thing)
+		decodeImage(&block, im, which, get, thing, ev.add)
 		shorten(im, intern)
 	}
 	return drafts

@@ -304,3 +304,85 @@ func TestModulesAreBounded(t *testing.T) {
 func call(name, source string) string {
 	return fmt.Sprintf("module %q {\n  source = %q\n}\n", name, source)
 }
+
+func TestDynamic(t *testing.T) {
+	t.Parallel()
+	blocks := `
+  dynamic "rendition" {
+    for_each = { small = 8, large = 80 }
+    labels   = [rendition.key]
+    content {
+      width  = rendition.value
+      height = local.height
+      format = "jpeg"
+    }
+  }
+  dynamic "rendition" {
+    for_each = toset([each.key])
+    iterator = it
+    labels   = ["r-${it.value}"]
+    content {
+      path = "${it.key}.jpg"
+    }
+  }
+  dynamic "edit" {
+    for_each = each.key == "x" ? ["a.png"] : []
+    iterator = e
+    content {
+      image = e.value
+      dynamic "mask" {
+        for_each = e.key == 0 ? [e.value] : []
+        content {
+          file = "${mask.value}-${e.value}.png"
+        }
+      }
+    }
+  }
+`
+	got := load(t, files{"a.img.hcl": sketch + "locals {\n  height = 9\n}\nimage \"a\" {\n  for_each = toset([\"x\", \"y\"])\n  prompt = \"p\"\n" + blocks + "}\n"}).Images
+	want := load(t, files{"a.img.hcl": sketch + `image "x" {
+  prompt = "p"
+  path   = "a/x.png"
+  rendition "large" {
+    width  = 80
+    height = 9
+    format = "jpeg"
+  }
+  rendition "small" {
+    width  = 8
+    height = 9
+    format = "jpeg"
+  }
+  rendition "r-x" {
+    path = "x.jpg"
+  }
+  edit {
+    image = "a.png"
+    mask {
+      file = "a.png-a.png.png"
+    }
+  }
+}
+image "y" {
+  prompt = "p"
+  path   = "a/y.png"
+  rendition "large" {
+    width  = 80
+    height = 9
+    format = "jpeg"
+  }
+  rendition "small" {
+    width  = 8
+    height = 9
+    format = "jpeg"
+  }
+  rendition "r-y" {
+    path = "y.jpg"
+  }
+}
+`}).Images
+	for i, key := range []string{"x", "y"} {
+		want[i].Address = spec.Address(instance("image.a", key))
+	}
+	same(t, got, want)
+}

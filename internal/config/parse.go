@@ -144,6 +144,8 @@ func parseFile(name string, index int32, src []byte, intern map[string]string) *
 		d := imageDecl{name: address[len("image."):], place: at}
 		if each := b.Body.Attributes["for_each"]; each != nil {
 			d.slow = &slowImage{block: b, repeated: repeated{forEach: each.Expr}}
+		} else if hasDynamic(b.Body) {
+			d.slow = &slowImage{block: b}
 		} else {
 			drafts = append(drafts, draft{})
 			d.draft = &drafts[len(drafts)-1]

@@ -95,13 +95,21 @@ func (l *locator) inBlock(at place, field string) *diag.Range {
 			return rangeOf(r)
 		}
 		i := slices.IndexFunc(body.Blocks, func(b *hclsyntax.Block) bool {
+			if b.Type == "dynamic" && len(b.Labels) == 1 && b.Labels[0] == name {
+				return contentOf(b) != nil
+			}
 			return b.Type == name && (len(b.Labels) == 0 || len(names) == 0 || b.Labels[0] == names[0])
 		})
 		if i < 0 {
 			break
 		}
 		inner := body.Blocks[i]
-		if len(inner.Labels) > 0 && len(names) > 0 {
+		if inner.Type == "dynamic" {
+			if name == "rendition" && len(names) > 0 {
+				names = names[1:] // its label is computed
+			}
+			inner = contentOf(inner)
+		} else if len(inner.Labels) > 0 && len(names) > 0 {
 			names = names[1:]
 		}
 		r := inner.DefRange()

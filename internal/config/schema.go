@@ -97,9 +97,10 @@ var imageSchema = schema[draft]{
 		{name: "edit", body: &editSchema, doc: "the picture is made from others"},
 		{name: "rendition", label: "NAME", many: true, body: &renditionSchema, doc: "one more file, made from the same picture, for free"},
 		{name: "file", body: &fileSchema, doc: "how the main output is written"},
+		{name: "dynamic", label: "BLOCK", many: true, body: &dynamicSchema, doc: "blocks of one kind, one for each element"},
 	},
 	later: []string{"negative_prompt", "seed", "background", "caption", "tags", "license", "credit", "depends_on",
-		"responsive", "precondition", "postcondition", "lifecycle", "dynamic"},
+		"responsive", "precondition", "postcondition", "lifecycle"},
 }
 
 // presetSchema is imageSchema without what makes sense for one image only, and
