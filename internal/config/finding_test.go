@@ -49,10 +49,6 @@ a.img.hcl:2:3-2:4 IB0103 file a.img.hcl: contains a NUL byte | save the file as 
 	{name: "UTF-8", files: files{"a.img.hcl": "ä\xff"}, want: `
 a.img.hcl:1:2-1:3 IB0104 file a.img.hcl: is not valid UTF-8 | save the file as UTF-8 text
 `},
-	{name: "JSON", files: files{"a.img.json": "{}"}, want: `
-a.img.json:0:0-0:0 IB0203 file a.img.json: JSON syntax is not supported by this version | write it as *.img.hcl
-`},
-	// blocks and attributes
 	{name: "unknown block", files: files{"a.img.hcl": `imgae "a" {}
 `}, want: `
 a.img.hcl:1:1-1:6 IB0201 imgae: there is no such block | did you mean "image"?
@@ -1115,6 +1111,51 @@ a.img.hcl:28:3-28:17 IB0205 image.a: dynamic: content is required | add content 
 a.img.hcl:31:3-31:10 IB0205 image.a: dynamic: for_each is required | add for_each = …
 a.img.hcl:31:3-31:10 IB0207 image.a: dynamic: it takes the name of a block | write dynamic "rendition" { … }
 a.img.hcl:33:15-33:25 IB0301 image.a: each is known only in an image with for_each | add for_each to the image block
+`},
+	{name: "json", files: files{"a.img.json": `{
+  "provider": { "sketch": {} },
+  "image": {
+    "a": {
+      "promt": "x",
+      "n": "2",
+      "rendtion": { "r": {} },
+      "path": "a\n\n\n${local.m}",
+      "alt": "x ${",
+      "preset": "preset.",
+      "style": "${upper(\"x\", 1)}",
+      "n": 3
+    },
+    "b c": {}
+  },
+  "locals": { "mode": 1 },
+  "imge": { "x": {} },
+  "five": 5
+}
+`}, want: `
+a.img.json:4:5-4:8 IB0205 image.a: prompt is required | add prompt = …
+a.img.json:5:7-5:14 IB0202 image.a: there is no attribute "promt" here | did you mean "prompt"?
+a.img.json:6:12-6:15 IB0204 image.a: n must be a number, and "2" is a string
+a.img.json:7:7-7:17 IB0201 image.a: there is no block "rendtion" here | did you mean "rendition"?
+a.img.json:8:15-8:34 IB0301 image.a: there is no local "m" | there is only mode
+a.img.json:9:14-9:20 IB0101 missing expression: expected the start of an expression, but found the end of the file
+a.img.json:10:17-10:26 IB0101 invalid attribute name: an attribute name is required after a dot
+a.img.json:11:16-11:36 IB0304 image.a: function "upper" expects only 1 argument(s)
+a.img.json:12:7-12:10 IB0206 attribute: n is given twice | keep one of them
+a.img.json:14:5-14:10 IB0207 image: "b c" can't be a name | use letters, digits, - and _, and begin with a letter
+a.img.json:17:3-17:9 IB0201 imge: there is no such block | did you mean "image"?
+a.img.json:18:3-18:9 IB0202 five: there are no attributes outside blocks | put it into a block; values for variables stand in *.imgvars files
+`},
+	{name: "json syntax", files: files{"a.img.json": `{
+  "image": { "a": { "prompt": "x", } }
+}
+`, "b.img.json": `5
+`, "d.img.json": `{ "image": { "a": 5, "b": { "edit": 5 } }, "locals": "x" }`, "c.img.json": ``}, want: `
+a.img.json:2:34-2:35 IB0101 trailing comma in object: JSON does not permit a trailing comma after the final property in an object
+b.img.json:1:1-1:2 IB0101 file b.img.json: there must be an object here | write { … }
+c.img.json:1:1-1:1 IB0101 missing value: the JSON data ends prematurely
+d.img.json:1:19-1:20 IB0101 file d.img.json: there must be an object here | write { … }
+d.img.json:1:37-1:38 IB0101 file d.img.json: there must be an object here | write { … }
+d.img.json:1:54-1:57 IB0101 file d.img.json: there must be an object here | write { … }
 `},
 }
 

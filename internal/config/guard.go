@@ -26,28 +26,12 @@ const (
 // rest of a file, guard goes on counting. A template is the content of
 // templatefile: one that stands alone.
 func guard(file string, src []byte, template bool) *diag.Finding {
+	if f := guardText(file, src); f != nil {
+		return f
+	}
 	refuse := func(code string, at int, text, hint string) *diag.Finding {
 		return &diag.Finding{Severity: diag.Error, Code: code, Text: text, Hint: hint, Range: rangeAt(file, src, at)}
 	}
-	if len(src) > maxFile {
-		return &diag.Finding{Severity: diag.Error, Code: codeTooBig, Range: &diag.Range{File: file},
-			Text: fmt.Sprintf("file %s: is larger than %d MiB", file, maxFile>>20), Hint: "split it; all files of the folder are read together"}
-	}
-	if i := bytes.IndexByte(src, 0); i >= 0 {
-		return refuse(codeNUL, i, fmt.Sprintf("file %s: contains a NUL byte", file), "save the file as UTF-8 text")
-	}
-	if !utf8.Valid(src) {
-		at := 0
-		for at < len(src) {
-			r, n := utf8.DecodeRune(src[at:])
-			if r == utf8.RuneError && n == 1 {
-				break
-			}
-			at += n
-		}
-		return refuse(codeUTF8, at, fmt.Sprintf("file %s: is not valid UTF-8", file), "save the file as UTF-8 text")
-	}
-
 	g := scanner{src: src}
 	g.levels = append(g.stack[:0], level{open: 'F'})
 	if bytes.HasPrefix(src, []byte("\xef\xbb\xbf")) {
@@ -68,6 +52,32 @@ func guard(file string, src []byte, template bool) *diag.Finding {
 		return refuse(codeTooLong, g.at, fmt.Sprintf("file %s: a number has more than %d digits", file, maxDigits), "write it with an exponent, such as 1e10")
 	case oddMarker:
 		return refuse(codeMarker, g.at, fmt.Sprintf("file %s: the marker after << has a letter outside ASCII", file), "use a marker such as EOT")
+	}
+	return nil
+}
+
+// guardText refuses what is too large or no text.
+func guardText(file string, src []byte) *diag.Finding {
+	refuse := func(code string, at int, text, hint string) *diag.Finding {
+		return &diag.Finding{Severity: diag.Error, Code: code, Text: text, Hint: hint, Range: rangeAt(file, src, at)}
+	}
+	if len(src) > maxFile {
+		return &diag.Finding{Severity: diag.Error, Code: codeTooBig, Range: &diag.Range{File: file},
+			Text: fmt.Sprintf("file %s: is larger than %d MiB", file, maxFile>>20), Hint: "split it; all files of the folder are read together"}
+	}
+	if i := bytes.IndexByte(src, 0); i >= 0 {
+		return refuse(codeNUL, i, fmt.Sprintf("file %s: contains a NUL byte", file), "save the file as UTF-8 text")
+	}
+	if !utf8.Valid(src) {
+		at := 0
+		for at < len(src) {
+			r, n := utf8.DecodeRune(src[at:])
+			if r == utf8.RuneError && n == 1 {
+				break
+			}
+			at += n
+		}
+		return refuse(codeUTF8, at, fmt.Sprintf("file %s: is not valid UTF-8", file), "save the file as UTF-8 text")
 	}
 	return nil
 }

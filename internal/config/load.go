@@ -88,13 +88,7 @@ func isConfig(name string) bool {
 // parseAll parses the files of a folder beside each other and collects what
 // they declare.
 func (ev *evaluator) parseAll(dir string, names []string) *decls {
-	for _, name := range names {
-		if strings.HasSuffix(name, ".img.json") {
-			ev.add(diag.Finding{Severity: diag.Error, Code: codeUnsupported, Range: &diag.Range{File: name},
-				Text: "file " + name + ": JSON syntax is not supported by this version", Hint: "write it as *.img.hcl"})
-		}
-	}
-	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasSuffix(name, ".img.hcl") })
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !isConfig(name) })
 	for i := range names {
 		names[i] = path.Join(dir, names[i])
 	}

@@ -169,6 +169,9 @@ func (out *parsed) add(f diag.Finding) { out.findings = append(out.findings, f) 
 
 // parse returns the body, or what could be read of it.
 func (out *parsed) parse(name string, src []byte) (*hclsyntax.Body, bool) {
+	if isJSON(name) {
+		return out.parseJSON(name, src)
+	}
 	if f := guard(name, src, false); f != nil {
 		out.add(*f)
 		out.torn = true

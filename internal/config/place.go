@@ -137,15 +137,15 @@ func (l *locator) block(at place) *hclsyntax.Block {
 
 func (l *locator) parse(file string) map[int32]*hclsyntax.Block {
 	src, err := l.src.Read(file, maxFile)
-	if err != nil || guard(file, src, false) != nil {
+	if err != nil {
 		return nil
 	}
-	f, _ := hclsyntax.ParseConfig(src, file, hcl.InitialPos)
-	if f == nil {
+	body, ok := new(parsed).parse(file, src)
+	if !ok {
 		return nil
 	}
 	blocks := map[int32]*hclsyntax.Block{}
-	for _, b := range f.Body.(*hclsyntax.Body).Blocks {
+	for _, b := range body.Blocks {
 		blocks[int32(b.TypeRange.Start.Byte)] = b
 	}
 	return blocks
