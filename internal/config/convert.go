@@ -3,9 +3,12 @@ package config
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
@@ -69,43 +72,101 @@ func partsOfType(ty cty.Type) float64 {
 }
 
 // payForPairs charges for what cty takes to find the common type of types.
-func (ev *evaluator) payForPairs(types []cty.Type) error {
+func (m *meter) payForPairs(types []cty.Type) error {
 	n := 0.0
 	for _, ty := range types {
 		n += partsOfType(ty)
 	}
-	if n > fewKinds/8 && !ev.meter.spend(int(min(n*n*costOfPair, 2*maxSteps))) {
+	if n > fewKinds/8 && !m.spend(int(min(n*n*costOfPair, 2*maxSteps))) {
 		return errSpent
 	}
 	return nil
 }
 
-// collect converts v to a list, set or map of elements of one type, as
-// convert.Convert does.
-func (ev *evaluator) collect(v cty.Value, want cty.Type) (cty.Value, error) {
-	ty := v.Type()
-	if err := ev.payForCollisions(v, want); err != nil {
-		return cty.NilVal, err
+// fit converts v to want as convert.Convert does. What is wrong inside of v is
+// a cty.PathError.
+func (m *meter) fit(v cty.Value, want cty.Type) (cty.Value, error) {
+	if v.IsMarked() {
+		v, marks := v.Unmark()
+		v, err := m.fit(v, want)
+		if err != nil {
+			return cty.NilVal, err
+		}
+		return v.WithMarks(marks), nil
 	}
-	fits := want.IsMapType() && ty.IsObjectType() || (want.IsListType() || want.IsSetType()) && ty.IsTupleType()
-	if !fits || !v.IsKnown() || v.IsNull() || v.IsMarked() || v.LengthInt() == 0 {
+	ty := v.Type()
+	if !v.IsKnown() || v.IsNull() || !v.CanIterateElements() || ty.Equals(want) || ty.IsSetType() && !v.IsWhollyKnown() {
 		return convert.Convert(v, want)
 	}
-	all, common := elementTypes(ty), want.ElementType()
-	if common == cty.DynamicPseudoType {
+	switch {
+	case want.IsObjectType() && (ty.IsObjectType() || ty.IsMapType()):
+		return m.fitObject(v.AsValueMap(), want)
+	case want.IsTupleType() && ty.IsTupleType() && want.Length() == ty.Length():
+		out := v.AsValueSlice()
+		for i := range out {
+			var err error
+			if out[i], err = m.fit(out[i], want.TupleElementType(i)); err != nil {
+				return cty.NilVal, inside(cty.IndexStep{Key: cty.NumberIntVal(int64(i))}, err)
+			}
+		}
+		return cty.TupleVal(out), nil
+	case want.IsMapType() && (ty.IsObjectType() || ty.IsMapType()), (want.IsListType() || want.IsSetType()) && (ty.IsTupleType() || ty.IsListType() || ty.IsSetType()):
+		return m.fitCollection(v, want)
+	}
+	return convert.Convert(v, want)
+}
+
+func (m *meter) fitObject(attrs map[string]cty.Value, want cty.Type) (cty.Value, error) {
+	types, out := map[string]cty.Type{}, map[string]cty.Value{}
+	missing := false
+	for name, ty := range want.AttributeTypes() {
+		v, ok := attrs[name]
+		if ok {
+			types[name] = v.Type()
+		} else if want.AttributeOptional(name) {
+			out[name] = cty.NullVal(ty.WithoutOptionalAttributesDeep())
+		} else {
+			missing = true
+		}
+	}
+	if missing {
+		return cty.NilVal, errors.New(convert.MismatchMessage(cty.Object(types), want))
+	}
+	for _, name := range sortedKeys(types) {
 		var err error
-		if common, err = ev.commonType(all, want); err != nil {
+		if out[name], err = m.fit(attrs[name], want.AttributeType(name)); err != nil {
+			return cty.NilVal, inside(cty.GetAttrStep{Name: name}, err)
+		}
+	}
+	return cty.ObjectVal(out), nil
+}
+
+// fitCollection converts to a list, set or map of elements of one type.
+func (m *meter) fitCollection(v cty.Value, want cty.Type) (cty.Value, error) {
+	ty, common := v.Type(), want.ElementType()
+	if v.LengthInt() == 0 {
+		return convert.Convert(v, want)
+	}
+	all := elementTypes(ty)
+	if all == nil { // a list, set or map
+		if all = []cty.Type{ty.ElementType()}; common == cty.DynamicPseudoType {
+			common = ty.ElementType()
+		}
+	} else if common == cty.DynamicPseudoType {
+		var err error
+		if common, err = m.commonType(all, want); err != nil {
 			return cty.NilVal, err
 		}
 	}
-	out := make([]cty.Value, 0, len(all))
+	plain := common.WithoutOptionalAttributesDeep()
+	out := make([]cty.Value, 0, v.LengthInt())
 	var keys []string
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
-		if !e.Type().Equals(common) {
+		if !e.Type().Equals(plain) {
 			var err error
-			if e, err = ev.collect(e, common); err != nil {
-				return cty.NilVal, err
+			if e, err = m.fit(e, common); err != nil {
+				return cty.NilVal, inside(cty.IndexStep{Key: k}, err)
 			}
 		}
 		out = append(out, e)
@@ -117,6 +178,9 @@ func (ev *evaluator) collect(v cty.Value, want cty.Type) (cty.Value, error) {
 	case want.IsListType() && cty.CanListVal(out):
 		return cty.ListVal(out), nil
 	case want.IsSetType() && cty.CanSetVal(out):
+		if err := m.payForCollisions(cty.ListVal(out), want); err != nil {
+			return cty.NilVal, err
+		}
 		return cty.SetVal(out), nil
 	case want.IsMapType():
 		named := make(map[string]cty.Value, len(out))
@@ -128,15 +192,94 @@ func (ev *evaluator) collect(v cty.Value, want cty.Type) (cty.Value, error) {
 		}
 	}
 	// Elements of which cty makes different types.
-	if err := ev.payForPairs(all); err != nil {
+	if err := m.payForPairs(all); err != nil {
 		return cty.NilVal, err
 	}
 	return convert.Convert(v, want)
 }
 
+// inside puts a step before the path of an error.
+func inside(step cty.PathStep, err error) error {
+	p := cty.Path{step}
+	if e, ok := err.(cty.PathError); ok {
+		p = append(p, e.Path...)
+	} else if err == errSpent {
+		return err
+	}
+	return p.NewError(errors.New(err.Error()))
+}
+
+// pathText is where in a value an error is, "" for the whole.
+func pathText(err error) string {
+	e, ok := err.(cty.PathError)
+	if !ok || len(e.Path) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, step := range e.Path {
+		switch step := step.(type) {
+		case cty.GetAttrStep:
+			b.WriteString("." + step.Name)
+		case cty.IndexStep:
+			b.WriteString("[" + show(step.Key, 40) + "]")
+		}
+	}
+	return b.String()
+}
+
+// fitting is a value that is converted when it is asked for, so that this is
+// metered as an evaluation is.
+type fitting struct {
+	hclsyntax.LiteralValueExpr
+	meter    *meter
+	want     cty.Type
+	defaults *typeexpr.Defaults // nil if there are none
+	err      error
+}
+
+func (f *fitting) Value(*hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v := f.Val
+	if f.defaults != nil && !v.IsNull() {
+		v = f.defaults.Apply(loosen(v, f.defaults))
+	}
+	if v, f.err = f.meter.fit(v, f.want); f.err != nil {
+		return cty.DynamicVal, nil
+	}
+	return v, nil
+}
+
+// loosen makes tuples and objects of the lists, sets and maps to whose elements
+// d applies: it would bring them to a common type again.
+func loosen(v cty.Value, d *typeexpr.Defaults) cty.Value {
+	if d == nil || len(d.DefaultValues)+len(d.Children) == 0 || !v.IsKnown() || v.IsNull() || !v.CanIterateElements() {
+		return v
+	}
+	v, marks := v.Unmark()
+	if ty := v.Type(); ty.IsObjectType() || ty.IsMapType() {
+		attrs := v.AsValueMap()
+		for name, e := range attrs {
+			child := d.Children[""]
+			if d.Type.IsObjectType() {
+				child = d.Children[name]
+			}
+			attrs[name] = loosen(e, child)
+		}
+		return cty.ObjectVal(attrs).WithMarks(marks)
+	}
+	all := v.AsValueSlice()
+	for i, e := range all {
+		child := d.Children[""]
+		if d.Type.IsTupleType() {
+			child = d.Children[strconv.Itoa(i)]
+		}
+		all[i] = loosen(e, child)
+	}
+	return cty.TupleVal(all).WithMarks(marks)
+}
+
 // payForCollisions: the hash of a set is a CRC-32, for which anybody can make up
 // thousands of texts that collide, and each is compared with all others.
-func (ev *evaluator) payForCollisions(v cty.Value, want cty.Type) error {
+func (m *meter) payForCollisions(v cty.Value, want cty.Type) error {
 	if !want.IsSetType() || !v.IsWhollyKnown() || v.IsNull() || v.ContainsMarked() || !v.CanIterateElements() || v.LengthInt() <= fewKinds/8 {
 		return nil
 	}
@@ -147,7 +290,7 @@ next:
 		_, e := it.Element()
 		h := e.Hash()
 		for _, other := range alike[h] {
-			if pairs++; pairs%4 == 0 && !ev.meter.spend(1) {
+			if pairs++; pairs%4 == 0 && !m.spend(1) {
 				return errSpent
 			}
 			if other.RawEquals(e) {
@@ -160,7 +303,7 @@ next:
 }
 
 // commonType is the type that cty finds for elements of these types.
-func (ev *evaluator) commonType(all []cty.Type, want cty.Type) (cty.Type, error) {
+func (m *meter) commonType(all []cty.Type, want cty.Type) (cty.Type, error) {
 	var kinds []cty.Type
 	for _, e := range all {
 		if !slices.ContainsFunc(kinds, e.Equals) {
@@ -174,7 +317,7 @@ func (ev *evaluator) commonType(all []cty.Type, want cty.Type) (cty.Type, error)
 	if len(kinds) == 1 {
 		return kinds[0], nil
 	}
-	if err := ev.payForPairs(kinds); err != nil {
+	if err := m.payForPairs(kinds); err != nil {
 		return cty.NilType, err
 	}
 	few, err := convert.Convert(cty.UnknownVal(cty.Tuple(kinds)), cty.List(cty.DynamicPseudoType))
@@ -202,7 +345,7 @@ func toCollection(f function.Function, want cty.Type) func(*evaluator) function.
 				if ty := args[0].Type(); args[0].IsNull() || !ty.IsTupleType() && !ty.IsObjectType() && !ty.IsListType() {
 					return f.Call(args)
 				}
-				v, err := ev.collect(args[0], want)
+				v, err := ev.meter.fit(args[0], want)
 				if err != nil {
 					return cty.NilVal, function.NewArgErrorf(0, "%s", err)
 				}
@@ -212,8 +355,8 @@ func toCollection(f function.Function, want cty.Type) func(*evaluator) function.
 	}
 }
 
-// branch is a result of a conditional. What is long becomes a list if it can,
-// because the results are brought to a common type.
+// branch is a result of a conditional. What is long becomes a list or map if
+// it can, because the results are brought to a common type.
 type branch struct{ metered }
 
 func (e *branch) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
@@ -222,23 +365,26 @@ func (e *branch) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	if !ty.IsTupleType() && !ty.IsObjectType() || isTarget(ty) {
 		return v, diags
 	}
-	switch {
-	case ty.IsTupleType() && ty.Length() > fewKinds && v.IsKnown() && !v.IsNull():
-		types, same := ty.TupleElementTypes(), true
-		for i := 1; i < len(types) && same; i++ {
-			same = types[i].Equals(types[0])
+	types := elementTypes(ty)
+	if len(types) <= fewKinds/8 || !v.IsKnown() || v.IsNull() {
+		return v, diags
+	}
+	alike := len(types) > fewKinds && types[0] != cty.DynamicPseudoType && !v.IsMarked()
+	for i := 1; i < len(types) && alike; i++ {
+		alike = types[i].Equals(types[0])
+	}
+	if alike && ty.IsTupleType() {
+		if all := v.AsValueSlice(); cty.CanListVal(all) {
+			return cty.ListVal(all), diags
 		}
-		if same && types[0] != cty.DynamicPseudoType {
-			if vals := v.AsValueSlice(); cty.CanListVal(vals) {
-				return cty.ListVal(vals), diags
-			}
+	} else if alike {
+		if all := v.AsValueMap(); cty.CanMapVal(all) {
+			return cty.MapVal(all), diags
 		}
-		fallthrough
-	case ty.IsTupleType() && ty.Length() > fewKinds/8, ty.IsObjectType() && len(ty.AttributeTypes()) > fewKinds/8:
-		n := partsOfType(ty)
-		if !e.meter.spend(int(min(n*n*costOfPair, 2*maxSteps))) {
-			return cty.DynamicVal, nil
-		}
+	}
+	n := partsOfType(ty)
+	if !e.meter.spend(int(min(n*n*costOfPair, 2*maxSteps))) {
+		return cty.DynamicVal, nil
 	}
 	return v, diags
 }

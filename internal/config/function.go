@@ -91,7 +91,7 @@ func (ev *evaluator) hold(e *entry, f function.Function) function.Function {
 				continue
 			}
 			var err error
-			if out[i], err = ev.collect(args[i], p.Type); err != nil {
+			if out[i], err = ev.meter.fit(args[i], p.Type); err != nil {
 				text := err.Error()
 				if strings.HasSuffix(text, " required") {
 					text += ", but have " + args[i].Type().FriendlyName()

@@ -9,6 +9,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 )
 
 // colliding is n texts with one CRC-32, by which the sets of cty are hashed.
@@ -185,13 +191,43 @@ func TestConversionIsLinear(t *testing.T) {
 	}
 	for _, expr := range []string{
 		`join(",", local.tuple)`, `compact(local.tuple)`, `tolist(local.tuple)`, `toset(local.tuple)`, `tolist(local.lists)`, `tomap(local.object)`, `tomap(local.mixed)`,
-		`distinct(local.tuple)`, `sort(local.tuple)`, `true ? [for x in local.tuple : "${x}."] : []`, `transpose(local.object)`,
+		`distinct(local.tuple)`, `sort(local.tuple)`, `true ? [for x in local.tuple : "${x}."] : []`, `true ? { for i, x in local.tuple : i => "x" } : {}`, `transpose(local.object)`,
 	} {
 		expr = "length(" + expr + ")"
 		steps, made := madeBy(t, source(20), expr)
 		steps4, made4 := madeBy(t, source(80), expr)
 		if steps4 > 6*steps || made4 > 6*made {
 			t.Errorf("%s: four times as many elements take %.1f times the steps and %.1f times the memory", expr, steps4/steps, made4/made)
+		}
+	}
+}
+
+// So are those of variables, and of what is in them.
+func TestVariablesAreLinear(t *testing.T) {
+	for ty, value := range map[string]string{
+		"list(any)":                            `flatten([for i in range(%d) : [for k in range(64) : [k < 32, "${i}/${k}"]]])`,
+		"list(string)":                         `flatten([for i in range(%d) : [for k in range(64) : [k < 32, "${i}/${k}"]]])`,
+		"object({ a = tuple([map(string)]) })": `{ a = [merge([for i in range(%d) : { for k in range(128) : "${i}/${k}" => k }]...)] }`,
+		"list(object({ a = number, b = optional(list(string), [1]) }))": `flatten([for i in range(%d) : [for k in range(128) : k < 64 ? { a = k, b = null } : { a = "1", b = ["x"] }]])`,
+		"set(object({ a = string, b = optional(string) }))":             `tolist(flatten([for i in range(%d) : [for k in range(128) : { a = "${i}/${k}" }]]))`,
+		"map(object({ a = optional(string, 1) }))":                      `tomap({ for x in flatten([for i in range(%d) : [for k in range(128) : "${i}/${k}"]]) : x => { a = x } })`,
+	} {
+		take := func(n int) (steps, made float64) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			ev := newEvaluator(files{"a.img.hcl": fmt.Sprintf("variable \"x\" {\n  type    = "+ty+"\n  default = "+value+"\n}\n", n)}, Options{})
+			ev.top.decls = ev.parseAll("", []string{"a.img.hcl"})
+			ev.declareVar("x", ev.top.vars["x"])
+			ev.variables(nil)
+			runtime.ReadMemStats(&after)
+			if len(*ev.out) > 0 {
+				t.Errorf("%s: %s", ty, lines(*ev.out))
+			}
+			return float64(maxTotalSteps - ev.meter.total), float64(after.TotalAlloc - before.TotalAlloc)
+		}
+		steps, made := take(20)
+		if steps4, made4 := take(80); steps4 > 6*steps || made4 > 6*made {
+			t.Errorf("%s: four times as many elements take %.1f times the steps and %.1f times the memory", ty, steps4/steps, made4/made)
 		}
 	}
 }
@@ -309,6 +345,61 @@ func TestFuzzGrammar(t *testing.T) {
 	for name := range catalogue() {
 		if !slices.Contains(calls, name) {
 			t.Errorf("%s is never called", name)
+		}
+	}
+}
+
+// A value that does not fit deep inside is told by its path, and always by the
+// same one.
+func TestConversionTellsWhere(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ ty, value, want string }{
+		{`list(object({ a = number }))`, `[{ a = 1 }, { a = "x" }]`, `[1].a: a number is required`},
+		{`map(list(bool))`, `{ "k 1" = [true, 2] }`, `["k 1"][1]: bool required, but have number`},
+		{`object({ a = object({ b = string, c = string }) })`, `{ a = {} }`, `.a: attributes "b" and "c" are required`},
+		{`object({ a = number, b = number, c = number })`, `{ a = 1, b = "x", c = "y" }`, `.b: a number is required`},
+		{`tuple([number, number])`, `[1, []]`, `[1]: number required, but have tuple`},
+		{`tuple([number, number])`, `[1]`, `tuple required`},
+		{`list(any)`, `[1, {}]`, `all list elements must have the same type`},
+	} {
+		_, l := Load(files{"a.img.hcl": "variable \"x\" {\n  type    = " + c.ty + "\n  default = " + c.value + "\n}\n"}, Options{})
+		if got := lines(l); !strings.Contains(got, "IB0314 var.x: the default does not fit its type: "+c.want+" {") {
+			t.Errorf("%s, %s\n got %s\nwant %s", c.ty, c.value, got, c.want)
+		}
+	}
+}
+
+// Our conversion gives what cty gives, for everything that is small.
+func TestConversionIsThatOfCty(t *testing.T) {
+	t.Parallel()
+	ev := newEvaluator(files{}, Options{})
+	var values []cty.Value
+	for _, expr := range append(fuzzAtoms, `[{ a = 1, b = [1] }, { a = "x", b = null }]`, `{ a = { a = 1 }, b = { a = "x", b = true } }`, `tomap({ a = ["x"] })`, `[tomap({ a = 1 }), {}]`, `tolist([{ a = 1 }])`, `toset([["a"], ["b"]])`, `[toset(["1"])]`) {
+		e, diags := hclsyntax.ParseExpression([]byte(expr), "x", hcl.InitialPos)
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		values = append(values, ev.value(ev.prepare(e, uses{thing: "x", refs: true}), nil, "x"))
+	}
+	if len(*ev.out) > 0 {
+		t.Fatal(lines(*ev.out))
+	}
+	values = append(values, cty.UnknownVal(cty.String), cty.ListVal([]cty.Value{cty.UnknownVal(cty.String), cty.StringVal("a").Mark("m")}), cty.SetVal([]cty.Value{cty.UnknownVal(cty.Number), cty.NumberIntVal(1)}), cty.EmptyTupleVal.Mark("m"))
+	for _, of := range []string{"any", "string", "list(any)", "set(any)", "map(any)", "list(string)", "set(string)", "map(string)", "list(list(string))", "list(set(any))", "map(list(any))", "object({})", "object({ a = string })", "object({ a = optional(string), b = optional(list(string)) })", "map(object({ a = any }))", "list(object({ a = string, b = optional(list(string)) }))", "tuple([string, any])", "tuple([object({ a = number, b = optional(set(any)) })])", "set(object({ a = optional(object({ b = optional(string) })) }))", "list(tuple([any]))"} {
+		e, diags := hclsyntax.ParseExpression([]byte(of), "x", hcl.InitialPos)
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		want, _, diags := typeexpr.TypeConstraintWithDefaults(e)
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		for _, v := range values {
+			ours, err := (&meter{steps: maxSteps}).fit(v, want)
+			theirs, err2 := convert.Convert(v, want)
+			if (err == nil) != (err2 == nil) || err == nil && !(ours.Type().Equals(theirs.Type()) && ours.RawEquals(theirs)) {
+				t.Errorf("%#v as %s\n got %#v %v\nwant %#v %v", v, of, ours, err, theirs, err2)
+			}
 		}
 	}
 }

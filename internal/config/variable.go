@@ -9,7 +9,6 @@ import (
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/digest"
@@ -180,17 +179,22 @@ func (ev *evaluator) give(name string, val cty.Value, at hcl.Range, from string)
 		v.value = cty.DynamicVal
 		return
 	}
-	if v.defaults != nil && !val.IsNull() {
-		val = v.defaults.Apply(val)
-	}
-	out, err := convert.Convert(val, v.ty)
-	if err != nil {
-		f := problem(codeVarValue, ev.cur.prefix+"var."+name, at, "", "%s does not fit its type: %s", from, sentence(err.Error()))
+	thing := ev.cur.prefix + "var." + name
+	fitted := &fitting{LiteralValueExpr: hclsyntax.LiteralValueExpr{Val: val, SrcRange: at}, meter: &ev.meter, want: v.ty, defaults: v.defaults}
+	out := ev.value(fitted, nil, thing)
+	if err := fitted.err; err == errSpent {
+		out = cty.DynamicVal
+	} else if err != nil {
+		where := pathText(err)
+		if where != "" {
+			where += ": "
+		}
+		f := problem(codeVarValue, thing, at, "", "%s does not fit its type: %s%s", from, where, sentence(err.Error()))
 		f.Values = []diag.Value{{Expression: "var." + name, Text: "is " + show(val, 80)}}
 		ev.add(f)
 		out = cty.DynamicVal
 	} else if out.IsNull() && !v.nullable {
-		ev.add(problem(codeVarValue, ev.cur.prefix+"var."+name, at, "give it a value", "%s is null, and the variable is not nullable", from))
+		ev.add(problem(codeVarValue, thing, at, "give it a value", "%s is null, and the variable is not nullable", from))
 		out = cty.DynamicVal
 	}
 	v.value = out
