@@ -25,6 +25,7 @@ var children = map[string]func(w io.Writer, arg string) error{
 	"-raw":      raw,
 	"-hash":     hash,
 	"-eval":     eval,
+	"-evaluate": evaluate,
 	"-engine":   runEngine,
 	"-schedule": runSchedule,
 	"-draw":     draw,

@@ -21,10 +21,6 @@ import (
 // whole.
 func (ev *evaluator) images() {
 	all := make([]*draft, 0, len(ev.top.images))
-	ev.presets = make(map[string]*presetDecl, len(ev.top.presets))
-	for _, p := range ev.top.presets {
-		ev.presets["preset."+p.name] = p
-	}
 	ev.every(func(sc *scope) {
 		for _, name := range sortedKeys(sc.presets) {
 			ev.preset(sc.presets[name], sc.presets[name].block.DefRange())

@@ -40,6 +40,7 @@ func Load(src Source, opt Options) (*Project, diag.List) {
 	ev.inputs.add(Input{Kind: InputFolder, Content: ofList(names)})
 	ev.top.decls = ev.parseAll("", names)
 	ev.top.tree.decls = ev.top.decls
+	ev.register(ev.top)
 	for _, name := range sortedKeys(ev.top.vars) {
 		ev.declareVar(name, ev.top.vars[name])
 	}
@@ -68,6 +69,7 @@ func newEvaluator(src Source, opt Options) *evaluator {
 	ev.top = &scope{decls: &decls{}, tree: &tree{ctx: ev.root.NewChild()}}
 	ev.top.tree.ctx.Variables, ev.top.tree.ctx.Functions = map[string]cty.Value{}, map[string]function.Function{}
 	ev.cur, ev.scopes, ev.trees = ev.top, map[string]*scope{"": ev.top}, map[string]*tree{}
+	ev.presets = map[string]*presetDecl{}
 	ev.left.Store(cmp.Or(ev.opt.total, maxTotal))
 	return ev
 }

@@ -12,8 +12,8 @@ import (
 // loop or call, an element of a value that is made or compared, or 64 bytes of
 // text.
 const (
-	maxSteps       = 2 << 20  // of one expression
-	maxTotalSteps  = 32 << 20 // of a project
+	maxSteps       = 8 << 20  // of one expression
+	maxTotalSteps  = 64 << 20 // of a project
 	maxElements    = 100_000  // in the result of a function
 	maxText        = 1 << 20  // bytes of any string that is made
 	maxExponent    = 1 << 14  // binary, of any number: arithmetic takes time by its digits

@@ -232,9 +232,14 @@ func (ev *evaluator) open(m *moduleDecl) {
 		sc.decls = m.tree.instance(sc)
 		ev.scopes[sc.prefix] = sc
 		m.scopes = append(m.scopes, sc)
-		for _, p := range sc.presets {
-			ev.presets[sc.prefix+"preset."+p.name] = p
-		}
+		ev.register(sc)
+	}
+}
+
+// register makes the presets of a scope known by their addresses.
+func (ev *evaluator) register(sc *scope) {
+	for _, p := range sc.presets {
+		ev.presets[sc.prefix+"preset."+p.name] = p
 	}
 }
 

@@ -3,6 +3,7 @@ package diag
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -115,5 +116,34 @@ func TestClean(t *testing.T) {
 		if got := Clean(in); got != want {
 			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+// What is wrong with many instances at one place is told once.
+func TestTextOfInstances(t *testing.T) {
+	t.Parallel()
+	at := func(line int) *Range {
+		return &Range{File: "a.img.hcl", Start: Pos{Line: line, Column: 1}, End: Pos{Line: line, Column: 2}}
+	}
+	var l List
+	for i := range 8 {
+		address := fmt.Sprintf("image.a[\"%d\"]", i)
+		l = append(l, Finding{Code: "IB1", Address: address, Text: address + ": is wrong", Range: at(1)})
+	}
+	l = append(l, Finding{Code: "IB1", Address: "image.b", Text: "image.b: is wrong", Range: at(2)}, Finding{Code: "IB1", Address: "image.b", Text: "image.b: is odd", Range: at(2)})
+	var out strings.Builder
+	l.Text(&out, func(string) []byte { return nil }, Palette{})
+	want := `Error: image.a["0"]: is wrong [IB1]
+  a.img.hcl:1:1
+  Also: image.a["1"], image.a["2"], image.a["3"], image.a["4"], image.a["5"], 2 more
+
+Error: image.b: is odd [IB1]
+  a.img.hcl:2:1
+
+Error: image.b: is wrong [IB1]
+  a.img.hcl:2:1
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -63,14 +64,37 @@ func (p Palette) Dim(s string) string    { return p.paint("2", s) }
 func (p Palette) Bold(s string) string   { return p.paint("1", s) }
 
 // Text writes the findings for people, with the lines of source that they are
-// about. source returns the bytes of a file, nil if it can't.
+// about. source returns the bytes of a file, nil if it can't. What is wrong with
+// many instances at one place is told of the first, with the names of others.
 func (l List) Text(w io.Writer, source func(file string) []byte, p Palette) {
-	for i, f := range l.Sorted() {
+	l = l.Sorted()
+	for i := 0; i < len(l); {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
+		f := &l[i]
 		f.text(w, source, p)
+		var also []string
+		for i++; i < len(l) && f.samePlace(&l[i]); i++ {
+			also = append(also, Clean(l[i].Address))
+		}
+		also = slices.Compact(also)
+		if more := len(also) - maxAlso; more > 0 {
+			also = append(also[:maxAlso], fmt.Sprintf("%d more", more))
+		}
+		if len(also) > 0 {
+			fmt.Fprintf(w, "  Also: %s\n", strings.Join(also, ", "))
+		}
 	}
+}
+
+// maxAlso is how many further instances are named.
+const maxAlso = 5
+
+// samePlace reports whether o says of another image what f says.
+func (f *Finding) samePlace(o *Finding) bool {
+	return f.Range != nil && o.Range != nil && *f.Range == *o.Range && f.Range.Start.Line > 0 && f.Code == o.Code && f.Hint == o.Hint &&
+		f.Address != "" && o.Address != "" && f.Address != o.Address
 }
 
 func (f *Finding) text(w io.Writer, source func(string) []byte, p Palette) {
