@@ -248,13 +248,18 @@ func (r *runner) push(i int) {
 	}
 }
 
-// start starts what may start. Free steps have places of their own.
+// start starts what may start. Free steps have places of their own. A step
+// that was done before ends at once and lets others start, of either kind.
 func (r *runner) start() {
-	for !r.halted && r.paying < r.Parallelism && r.paid.Len() > 0 {
-		r.launch(heap.Pop(&r.paid).(int))
-	}
-	for !r.halted && r.working < cap(r.pixels) && r.free.Len() > 0 {
-		r.launch(heap.Pop(&r.free).(int))
+	for !r.halted {
+		switch {
+		case r.paying < r.Parallelism && r.paid.Len() > 0:
+			r.launch(heap.Pop(&r.paid).(int))
+		case r.working < cap(r.pixels) && r.free.Len() > 0:
+			r.launch(heap.Pop(&r.free).(int))
+		default:
+			return
+		}
 	}
 }
 
