@@ -29,6 +29,12 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 	entry.Outputs = slices.Clone(entry.Outputs)
 	res := result{kind: Done}
 	var picked []byte
+	if j.step.Import != "" {
+		var err error
+		if picked, res.kind, err = e.adopt(ctx, j); err != nil {
+			return result{kind: res.kind, err: err}
+		}
+	}
 	if j.step.N > 0 {
 		if entry.Request != j.digest || j.step.Fresh {
 			entry.Candidates, entry.Pick = nil, 0
@@ -36,7 +42,9 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 		// What was refused for another prompt stays known: it may come back.
 		entry.Refused = slices.DeleteFunc(slices.Clone(entry.Refused), func(r lock.Refusal) bool { return r.Request == j.digest })
 		bought := e.buy(ctx, j)
-		picked = bought.picked
+		if bought.picked != nil {
+			picked = bought.picked
+		}
 		res.paid, res.doubt, res.err, res.refuse = bought.paid, bought.doubt, bought.err, bought.refuse
 		entry.Refused = append(entry.Refused, bought.refused...)
 		entry.Pick = j.step.LockPick

@@ -216,7 +216,11 @@ func (s *session) finding(code string, p plan.Problem) diag.Finding {
 		}
 	}
 	f := diag.Finding{Severity: diag.Error, Code: code, Address: string(p.Address), Text: p.Text, Hint: p.Hint}
-	if p.Address != "" {
+	switch {
+	case p.Field == importField:
+		f.Code, f.Text = codeImport, string(p.Address)+": "+p.Text
+		f.Range = s.project.AtImport(s.root, p.Address, "path")
+	case p.Address != "":
 		f.Text = string(p.Address) + ": " + p.Text
 		f.Range = s.project.At(s.root, p.Address, p.Field)
 	}
@@ -373,6 +377,11 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 		}
 	}
 
+	var ignored diag.List
+	if in.Imports, ignored, err = s.imports(ctx); err != nil {
+		return nil, nil, err
+	}
+
 	for {
 		p := plan.Make(in)
 		var l diag.List
@@ -385,7 +394,7 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 			}
 		}
 		if p.Asks.None() || l.HasErrors() {
-			return p, append(l, s.endings()...), nil
+			return p, slices.Concat(l, ignored, s.endings()), nil
 		}
 		if err := s.answer(ctx, &in, p.Asks); err != nil {
 			return nil, nil, err

@@ -56,6 +56,7 @@ const (
 	codeOwnOutput    = "IB0412"
 	codeMoved        = "IB0413"
 	codeModule       = "IB0414"
+	codeImport       = "IB0420"
 )
 
 // Codes tells in one line what each code of this package means.
@@ -114,4 +115,5 @@ var Codes = map[string]string{
 	codeOwnOutput:    "an edit names the output of an image as a file",
 	codeMoved:        "a moved or removed block does not fit the images",
 	codeModule:       "a module can't be called like this",
+	codeImport:       "an import block does not fit the images",
 }

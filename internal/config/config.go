@@ -36,6 +36,10 @@ type Options struct {
 	// Expressions keeps what Eval needs, which takes memory.
 	Expressions bool
 
+	// Undeclared lists imports of images that are not declared in the project
+	// of that name, instead of making a finding of each.
+	Undeclared bool
+
 	// Measure reads the header of a picture, for imagesize; nil if that can't be
 	// done. It is handed in because this package knows nothing of pictures.
 	Measure func(b []byte) (Picture, error)
@@ -63,6 +67,10 @@ type Project struct {
 	Settings  Settings
 	Moved     []Moved   // in order
 	Removed   []Removed // in order
+	Imports   []Import  // sorted by To
+	// Undeclared are the imports of images that the configuration does not
+	// have, with Options.Undeclared.
+	Undeclared []Import
 
 	files      []string // that places point into
 	origins    []origin // of Images
@@ -79,6 +87,14 @@ type Moved struct{ From, To spec.Address }
 type Removed struct {
 	From      spec.Address
 	KeepFiles bool
+}
+
+// Import says that an image takes a picture that exists instead of buying one.
+type Import struct {
+	To   spec.Address
+	Path string // clean slash path from the root; not of output_dir
+
+	block place
 }
 
 // Settings is the imgbuild block.

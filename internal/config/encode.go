@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 4\n"
+const encodingVersion = "imgbuild config 5\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -63,6 +63,12 @@ func (p *Project) Encode() []byte {
 	w.number(len(p.files))
 	for _, f := range p.files {
 		w.text(f)
+	}
+	w.number(len(p.Imports))
+	for _, im := range p.Imports {
+		w.again(string(im.To))
+		w.text(im.Path)
+		w.place(im.block)
 	}
 	w.number(len(p.presets))
 	for _, o := range p.presets {
@@ -133,6 +139,13 @@ func Decode(b []byte) (*Project, error) {
 	p.files = list[string](&r)
 	for i := range p.files {
 		p.files[i] = r.text()
+	}
+	p.Imports = list[Import](&r)
+	for i := range p.Imports {
+		p.Imports[i] = Import{spec.Address(r.again()), r.text(), r.place()}
+		if int(p.Imports[i].block.file) >= len(p.files) {
+			r.bad = true
+		}
 	}
 	p.presets = list[origin](&r)
 	for i := range p.presets {

@@ -179,7 +179,11 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 	}
 	if root == "each" {
 		if !u.each {
-			ev.add(problem(codeUnknownName, u.thing, s.SrcRange, "add for_each to the image block", "each is known only in an image with for_each"))
+			what := "image"
+			if u.thing == "import" {
+				what = u.thing
+			}
+			ev.add(problem(codeUnknownName, u.thing, s.SrcRange, "add for_each to the "+what+" block", "each is known only in an %s with for_each", what))
 			return unknown(s.SrcRange)
 		}
 		if len(s.Traversal) < 2 {

@@ -861,6 +861,79 @@ removed {
 a.img.hcl:6:10-6:17 IB0413 moved: image.a is still there | remove the image block, or this one
 a.img.hcl:10:10-10:17 IB0413 removed: from must be the address of an image or a module | write image.NAME, image.NAME["KEY"] or module.NAME, without quotes around it
 `},
+	{name: "import", files: files{"a.img.hcl": sketch + `image "logo" {
+  prompt = "x"
+}
+image "off" {
+  prompt  = "x"
+  enabled = false
+}
+image "icon" {
+  for_each = { home = 1, mail = 2 }
+  prompt   = each.key
+}
+import {
+  to   = image.logo
+  path = "/etc/x.png"
+}
+import {
+  to   = image.off
+  path = "off.png"
+}
+import {
+  to   = image.logos
+  path = "logo.png"
+}
+import {
+  to   = image.banner
+  path = "banner.png"
+}
+import {
+  to   = image.icon
+  path = "icon.png"
+}
+import {
+  for_each = ["a"]
+  to       = image.icon[each.key]
+  path     = each.value
+}
+import {
+  for_each = { hone = "a.png", home = "b.png" }
+  to       = image.icon[each.key]
+  path     = each.value
+}
+import {
+  for_each = { a = "a.png", b = "b.png" }
+  to       = image.icon["mail"]
+  path     = each.value
+}
+import {
+  to   = image.logo.path
+  path = each.value
+}
+import {
+  to   = image.logo["a"]
+  path = "https://x.example/a.png"
+}
+import {
+  too  = image.logo
+}
+`}, want: `
+a.img.hcl:15:10-15:22 IB0404 import: the path "/etc/x.png" is absolute; it must be relative to the root of the project
+a.img.hcl:22:10-22:21 IB0420 import: there is no image.logos | did you mean "logo"? Else: imgbuild plan -generate-config-out=imported.img.hcl writes its block
+a.img.hcl:26:10-26:22 IB0420 import: there is no image.banner | imgbuild plan -generate-config-out=imported.img.hcl writes its block
+a.img.hcl:30:10-30:20 IB0420 import: there is no image.icon | image.icon has for_each: write to = image.icon["KEY"], or for_each here too and to = image.icon[each.key]
+a.img.hcl:34:14-34:19 IB0410 import: for_each needs a map, an object or a set of strings, and ["a"] is a list | write toset(…) around it: a shifted index would buy images again, a name does not
+a.img.hcl:40:14-40:34 IB0420 import: there is no image.icon["hone"] | did you mean "home"?
+a.img.hcl:45:14-45:32 IB0206 import: another picture is imported as image.icon["mail"] | use each.key in to, so that each picture has an image of its own
+a.img.hcl:49:10-49:25 IB0420 import: to must be the address of an image | write image.NAME, image.NAME["KEY"] or image.NAME[each.key], without quotes around it
+a.img.hcl:50:10-50:20 IB0301 import: each is known only in an import with for_each | add for_each to the import block
+a.img.hcl:53:10-53:25 IB0420 import: there is no image.logo["a"] | image.logo has no for_each, so it takes no key
+a.img.hcl:54:10-54:35 IB0404 import: "https://x.example/a.png" is on another machine | download it into the project and write its path
+a.img.hcl:56:1-56:7 IB0205 import: path is required | add path = …
+a.img.hcl:56:1-56:7 IB0205 import: to is required | add to = …
+a.img.hcl:57:3-57:6 IB0202 import: there is no attribute "too" here | did you mean "to"?
+`},
 	{name: "preset", files: files{"a.img.hcl": sketch + `preset "p" {
   n = 20
   preset = preset.p

@@ -148,7 +148,7 @@ func (ev *evaluator) within(a spec.Address) []spec.Address {
 
 // wants reports whether the configuration has an image.
 func (ev *evaluator) wants(a spec.Address) bool {
-	_, ok := slices.BinarySearchFunc(ev.p.Images, a, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })
+	_, ok := ev.p.index(a)
 	return ok
 }
 
@@ -174,6 +174,10 @@ func addressOf(e hclsyntax.Expression) (spec.Address, bool) {
 	if diags.HasErrors() {
 		return "", false
 	}
+	return addressAlong(t)
+}
+
+func addressAlong(t hcl.Traversal) (spec.Address, bool) {
 	address := ""
 	for i := 0; i < len(t); {
 		kind := ""

@@ -50,6 +50,7 @@ func Load(src Source, opt Options) (*Project, diag.List) {
 	ev.settings()
 	ev.images()
 	ev.lives()
+	ev.imports()
 	ev.checkOutputs()
 	p.inputs = ev.inputs.sorted()
 	if p.hasOutputs || opt.Expressions {
@@ -255,6 +256,8 @@ func (ev *evaluator) declare(d *decls, b *block) {
 		ev.declareFunction(d, b)
 	case "moved", "removed":
 		d.lives = append(d.lives, b)
+	case "import":
+		d.imports = append(d.imports, b)
 	case "output":
 		name := b.Labels[0]
 		for _, o := range d.outputs {

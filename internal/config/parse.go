@@ -29,6 +29,7 @@ type decls struct {
 	functions map[string]*functionDecl
 	project   *block   // imgbuild
 	lives     []*block // moved and removed, in order
+	imports   []*block // in order
 	foreign   []*block // of a module, that only the root may have
 }
 

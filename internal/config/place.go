@@ -18,11 +18,16 @@ import (
 // address that the project does not have. It parses the file again, so it is
 // for when there is something to say.
 func (p *Project) At(src Source, a spec.Address, field string) *diag.Range {
-	i, ok := slices.BinarySearchFunc(p.Images, a, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })
+	i, ok := p.index(a)
 	if !ok {
 		return nil
 	}
 	return (&locator{src: src, p: p}).at(i, field)
+}
+
+// index is the place of an image among Images.
+func (p *Project) index(a spec.Address) (int, bool) {
+	return slices.BinarySearchFunc(p.Images, a, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })
 }
 
 // locator finds places. It remembers a few files, because findings come in

@@ -258,10 +258,11 @@ var (
 		{name: "output", label: "NAME", many: true, body: &outputSchema, doc: "a value for others, known at the latest after apply"},
 		{name: "moved", many: true, body: &movedSchema, doc: "an image, or a module, has another name now and keeps its pictures"},
 		{name: "removed", many: true, body: &removedSchema, doc: "an image, or a module, is gone, and what becomes of its files"},
+		{name: "import", many: true, body: &importSchema, doc: "an image takes a picture that exists, free, instead of having one made"},
 		{name: "provider", label: "TYPE", many: true, body: &providerSchema, doc: "who makes pictures: sketch, built in, offline and free, or xai, which is paid"},
 		{name: "imgbuild", body: &settingsSchema, doc: "the settings of the project"},
 	}
-	laterBlocks = []string{"import", "check"}
+	laterBlocks = []string{"check"}
 )
 
 // A valuer gives the value of an expression, or false if it has none yet and

@@ -175,6 +175,7 @@ func (ev *evaluator) plant(dir, thing string, at hcl.Range, chain []string) *tre
 // rootOnly is the blocks that only the root has, with what to do instead.
 var rootOnly = map[string]string{
 	"imgbuild": "move it to the root of the project",
+	"import":   "move it to the root of the project, with to = module.NAME.image.NAME",
 	"provider": "declare the provider in the root, and pass it with providers = { xai = provider.NAME }",
 }
 

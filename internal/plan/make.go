@@ -78,6 +78,7 @@ type maker struct {
 	text      []byte                              // of a request; reused
 	pended    map[int]bool                        // pending attempts that belong to an image
 	sharers   map[digest.Request]sharer           // the image that has most once the plan is done
+	imported  map[digest.Content]bool             // in the store once the plan is done
 }
 
 func (m *maker) index(a spec.Address) (int, bool) {
@@ -384,6 +385,9 @@ func (m *maker) held(c digest.Content, entry *lock.Entry) bool {
 			}
 		}
 	}
+	if m.imported[c] {
+		return true
+	}
 	h, ok := m.in.Held[c]
 	if !ok {
 		m.plan.Asks.Contents = append(m.plan.Asks.Contents, c)
@@ -437,8 +441,8 @@ func (m *maker) drop(o *lock.Output) (Output, []Reason) {
 	return out, nil
 }
 
-// wants reports whether some image of the configuration has this output. Names
-// are compared as a file system that ignores case would.
+// wants reports whether some image of the configuration has this output, or is
+// imported from it. Names are compared as a file system that ignores case would.
 func (m *maker) wants(path string) bool {
 	if m.wanted == nil {
 		m.wanted = make(map[string]bool, len(m.in.Images))
@@ -448,6 +452,9 @@ func (m *maker) wants(path string) bool {
 			for _, r := range im.Renditions {
 				m.wanted[spec.PathKey(r.Path)] = true
 			}
+		}
+		for _, im := range m.in.Imports {
+			m.wanted[spec.PathKey(im.Path)] = true
 		}
 	}
 	return m.wanted[spec.PathKey(path)]
@@ -484,7 +491,7 @@ func (m *maker) owner(path string) (*lock.Output, spec.Address) {
 
 // Check reports what is wrong with a plan that was read from a file.
 func (p *Plan) Check() error {
-	verbs := []Verb{Generate, Edit, Render, Restore, Move, Delete, Forget, Resume, Hold, Refused, Conflict, Missing}
+	verbs := []Verb{Generate, Edit, Import, Render, Restore, Move, Delete, Forget, Resume, Hold, Refused, Conflict, Missing}
 	place := map[spec.Address]int{}
 	for i := range p.Steps {
 		s := &p.Steps[i]
@@ -498,6 +505,8 @@ func (p *Plan) Check() error {
 			return bad("it has %d sources and %d inputs", len(s.Sources), len(s.Request.Inputs))
 		case s.N < 0 || s.N > 10 || s.Need < 0 || s.Need > s.N || s.N > 0 && s.Pick < 1 || s.Pick < 0 || s.Rolls < 0:
 			return bad("its numbers make no sense")
+		case (s.Import != "") != (s.Verb == Import) || s.Import != "" && (spec.CheckPath(s.Import) != nil || s.N != 1 || len(s.Candidates) != 1):
+			return bad("it does not say what is imported")
 		case s.Request.Mask != nil && (s.MaskFile == "" || len(s.Sources) == 0):
 			return bad("it has a mask and nothing that is masked")
 		}

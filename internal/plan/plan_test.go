@@ -215,6 +215,33 @@ func check(t *testing.T, p *Plan, want ...string) {
 	}
 }
 
+var photo = digest.OfContent([]byte("a photo"))
+
+// imports lets an image take the photo that is at path.
+func imports(name, path string) func(*Input) {
+	return func(in *Input) {
+		in.Imports = map[spec.Address]Imported{spec.Address("image." + name): {Path: path,
+			Image: provider.Image{Content: photo, MIME: "image/png", Width: 1, Height: 1, Bytes: 7, Model: "imported"}}}
+	}
+}
+
+func TestImportFaults(t *testing.T) {
+	t.Parallel()
+	w := newWorld(img("logo", n(3)), img("gone"))
+	p := w.plan(func(in *Input) {
+		imports("logo", "logo.png")(in)
+		in.Imports["image.gone"] = Imported{Path: "x.png", Fault: &spec.Problem{Field: "import", Text: "there is no file"}}
+	})
+	var got []string
+	for _, x := range p.Problems {
+		got = append(got, string(x.Address)+" "+x.Field+": "+x.Text)
+	}
+	want := []string{"image.gone import: there is no file", "image.logo n: n is 3, and an import brings one candidate"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("problems (-want +got):\n%s", d)
+	}
+}
+
 func TestStories(t *testing.T) {
 	t.Parallel()
 	hero := img("hero")
@@ -253,6 +280,34 @@ func TestStories(t *testing.T) {
 		{name: "lowering n buys nothing", start: []spec.Image{img("hero", n(4))}, then: func(w *world) { w.set(hero) }},
 		{name: "pick is free", start: []spec.Image{img("hero", n(2))}, then: func(w *world) { w.set(img("hero", n(2), pick(2))) },
 			want: []string{"render hero (picked pick)"}},
+		{name: "import is free, and its edits are planned with it", then: func(w *world) {
+			w.set(hero, img("night", editOf("hero")))
+			w.disk["hero.png"] = photo
+		}, how: imports("hero", "hero.png"), want: []string{"import hero (imported)", "edit night (new) 1× $0.03"}, buys: 1},
+		{name: "import of another file", then: func(w *world) { w.set(hero) }, how: imports("hero", "old/hero.png"), want: []string{"import hero (imported)"}},
+		{name: "import never replaces what was bought", start: []spec.Image{hero}, how: imports("hero", "old/hero.png")},
+		{name: "import never replaces what was bought under another name", start: []spec.Image{hero}, then: func(w *world) { w.set(img("top", prompt("a hero"), path("hero.png"))) },
+			how: imports("top", "old/hero.png"), want: []string{"move top (renamed)"}},
+		{name: "import and -replace", then: func(w *world) { w.set(hero) }, how: func(in *Input) {
+			imports("hero", "old/hero.png")(in)
+			in.Select.Replace = []string{"image.hero"}
+		}, want: []string{"generate hero (asked -replace) 1× $0.02"}, buys: 1},
+		{name: "what is excluded is not imported", then: func(w *world) { w.set(hero) }, how: func(in *Input) {
+			imports("hero", "old/hero.png")(in)
+			in.Select.Exclude = []string{"image.hero"}
+		}},
+		{name: "an import keeps the file of an image that is gone", start: []spec.Image{img("old")}, then: func(w *world) { w.set(hero) },
+			how: imports("hero", "old.png"), want: []string{"import hero (imported)", "forget old (unwanted)"}},
+		{name: "a run that died wrote a rendition over the import", then: func(w *world) {
+			w.set(img("hero", card(2)))
+			w.disk["hero.png"] = photo
+			r := w.plan().Steps[0].Digest
+			w.store[r] = []Bought{{Image: provider.Image{Content: digest.OfContent([]byte("the original")), MIME: "image/png", Bytes: 7}}}
+			w.held[w.store[r][0].Image.Content] = true
+		}, how: func(in *Input) {
+			imports("hero", "hero.png")(in)
+			in.Written = map[string]digest.Content{"hero.png": photo}
+		}, want: []string{"restore hero (new, bought)"}},
 		{name: "edit follows its source", start: []spec.Image{hero, img("night", editOf("hero"))},
 			then: func(w *world) { w.set(img("hero", prompt("b")), img("night", editOf("hero"))) },
 			want: []string{"generate hero (changed prompt) 1× $0.02", "edit night (source) 1× $0.03"}, buys: 2},

@@ -67,6 +67,9 @@ func (s *stepper) candidates() {
 		}
 		return
 	}
+	if s.imports() {
+		return
+	}
 	if !s.known {
 		step.Need = s.im.N
 		for _, a := range s.im.Edges() {
@@ -492,6 +495,8 @@ func (s *stepper) output(o spec.Output, of digest.Content) (out Output, why []Re
 		out.Expect = s.m.in.Written[o.Path]
 	case rec != nil:
 		conflict = &Reason{Cause: CauseAltered, New: o.Path}
+	case s.step.Import == o.Path && !s.isCopy(o, seen) && s.content(o.Path, seen) == of:
+		out.Expect = of // the picture stays in the store
 	default:
 		if other, of := s.m.owner(o.Path); other != nil && ours(seen, other) {
 			if j, there := s.m.index(of); !there || !s.m.state[j].skip {
@@ -585,6 +590,8 @@ func (s *stepper) finish() {
 			s.why(Reason{Cause: CauseBought, New: strconv.Itoa(len(step.Candidates))})
 		}
 		switch {
+		case step.Import != "":
+			step.Verb = Import
 		case step.From != "":
 			step.Verb = Move
 		case step.ShareWith != "", s.because(CauseBought), s.because(CauseAbsent):

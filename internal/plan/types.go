@@ -18,6 +18,7 @@ const (
 	Generate Verb = "generate"
 	Edit     Verb = "edit"
 
+	Import  Verb = "import" // adopt a picture that exists
 	Render  Verb = "render"
 	Restore Verb = "restore"
 	Move    Verb = "move"
@@ -49,6 +50,7 @@ const (
 	CauseMore       Cause = "more"        // n was raised from Old to New
 	CauseAsked      Cause = "asked"       // -replace, -retry-refused, -retry-in-doubt
 	CauseBought     Cause = "bought"      // an earlier purchase fits
+	CauseImported   Cause = "imported"    // takes the picture in file New
 	CauseShared     Cause = "shared"      // takes the candidates of New
 	CauseRenamed    Cause = "renamed"     // was Old
 	CauseUnwanted   Cause = "unwanted"    // the configuration no longer has it
@@ -119,6 +121,7 @@ type Step struct {
 	LockPick   int              `json:"lock_pick,omitempty"`  // the choice that the lock records
 	Drop       bool             `json:"drop,omitempty"`       // the entry leaves the lock
 	ShareWith  spec.Address     `json:"share_with,omitempty"` // take the candidates of this image once it is done
+	Import     string           `json:"import,omitempty"`     // the file whose bytes the only candidate is: it must still have them
 
 	Outputs []Output `json:"outputs,omitempty"`
 
@@ -203,6 +206,13 @@ type Pending struct {
 	Again   bool // the user asks to send it again
 }
 
+// Imported is a picture in a file of the project.
+type Imported struct {
+	Path  string
+	Image provider.Image
+	Fault *spec.Problem // why it can't be taken
+}
+
 // Input is everything that a plan depends on.
 type Input struct {
 	Tool   string
@@ -220,6 +230,9 @@ type Input struct {
 	Bought map[digest.Request][]Bought
 	Held   map[digest.Content]bool
 	Hashes map[string]digest.Content
+
+	// Imports are the pictures that images take which have none in the lock.
+	Imports map[spec.Address]Imported
 
 	// Written is what a run that died wrote after the lock was last saved.
 	Written map[string]digest.Content

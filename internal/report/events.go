@@ -159,6 +159,8 @@ func doing(v plan.Verb) string {
 		return "generating"
 	case plan.Edit:
 		return "editing"
+	case plan.Import:
+		return "importing"
 	case plan.Render:
 		return "rendering"
 	case plan.Restore:

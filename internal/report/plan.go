@@ -124,7 +124,7 @@ func Symbol(s *plan.Step) string {
 		return "±"
 	case plan.Restore, plan.Resume:
 		return "⟲"
-	case plan.Move:
+	case plan.Move, plan.Import:
 		return "»"
 	case plan.Delete, plan.Forget:
 		return "-"
@@ -184,7 +184,7 @@ func plainLine(s string) line { return func(diag.Palette) string { return s } }
 func sentence(s *plan.Step) (string, []line) {
 	var more []line
 	for _, n := range s.Notes {
-		if s.Verb.Paid() || s.Verb == plan.Render || s.Verb == plan.Restore {
+		if s.Verb.Paid() || s.Verb == plan.Import || s.Verb == plan.Render || s.Verb == plan.Restore {
 			more = append(more, plainLine(diag.Clean(n)))
 		}
 	}
@@ -237,6 +237,12 @@ func sentence(s *plan.Step) (string, []line) {
 			return "move, and write " + n, more
 		}
 		return "move", more
+	case plan.Import:
+		text := "import " + diag.Clean(s.Import)
+		if n := files(s, plan.Write); n != "the record" {
+			text += ", and write " + n
+		}
+		return text, more
 	case plan.Delete:
 		return "delete " + files(s, plan.DeleteFile) + kept(s), nil
 	case plan.Forget:
@@ -347,6 +353,8 @@ func because(s *plan.Step) (string, []line) {
 			add("asked by " + r.Field)
 		case plan.CauseBought:
 			add("bought before")
+		case plan.CauseImported:
+			add("imported from " + new)
 		case plan.CauseShared:
 			add("shared with " + new)
 		case plan.CauseRenamed:

@@ -56,7 +56,7 @@ func (r *Root) Look(paths []string) ([]Seen, error) {
 			continue
 		case absent(err):
 			continue
-		case err != nil && outside(err):
+		case err != nil && LeadsOut(err):
 			seen[i].State = Outside
 			continue
 		case err != nil:
@@ -90,9 +90,9 @@ func (r *Root) Look(paths []string) ([]Seen, error) {
 // absent also takes a file in the place of a parent folder for "not there".
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || isNotDir(err) }
 
-// outside reports whether os.Root refused a path because it leads out; it has
+// LeadsOut reports whether os.Root refused a path because it leads out; it has
 // no error value for that.
-func outside(err error) bool {
+func LeadsOut(err error) bool {
 	return errors.Is(err, syscall.ELOOP) || strings.Contains(err.Error(), "escapes from parent")
 }
 
