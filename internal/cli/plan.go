@@ -23,6 +23,7 @@ type planFlags struct {
 	projectFlags
 	planOptions
 	out      string
+	generate string
 	json     bool
 	detailed bool
 }
@@ -36,12 +37,14 @@ func planVerb() verb {
   imgbuild plan -out=plan.json && imgbuild apply plan.json
   imgbuild plan -replace='image.post["solstice"]'
   imgbuild plan -detailed-exitcode -json
+  imgbuild plan -generate-config-out=imported.img.hcl
 
 Needs no key and no network, and starts no program.
 ` + patterns,
 		codes: []int{exitChanges},
 		flags: append(append([]urfave.Flag{
 			&urfave.StringFlag{Name: "out", Usage: "save the plan as JSON in `FILE`, for apply", Destination: &f.out},
+			&urfave.StringFlag{Name: "generate-config-out", Usage: "write blocks into the new `FILE.img.hcl` for images that imports name and that are not declared", Destination: &f.generate},
 			&urfave.BoolFlag{Name: "json", Usage: "write the plan as JSON to standard output", Destination: &f.json},
 			&urfave.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 if there is something to do", Destination: &f.detailed},
 			&urfave.BoolFlag{Name: "destroy", Usage: "plan to delete all files that imgbuild made", Destination: &f.destroy},
@@ -60,6 +63,11 @@ func runPlan(ctx context.Context, env *Env, f *planFlags) error {
 		return err
 	}
 	defer s.close()
+	if f.generate != "" {
+		if err := s.generate(&f.projectFlags, f.generate); err != nil {
+			return err
+		}
+	}
 	if err := s.prepare(ctx, &f.projectFlags); err != nil {
 		return err
 	}

@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
@@ -29,11 +32,62 @@ const rowImportPath = 1 << 1
 // AtImport is the place of an attribute of the import block of an image, else
 // the head of the block. It is nil for an image without one.
 func (p *Project) AtImport(src Source, a spec.Address, field string) *diag.Range {
-	i, ok := slices.BinarySearchFunc(p.Imports, a, func(im Import, a spec.Address) int { return cmp.Compare(im.To, a) })
-	if !ok {
-		return nil
+	for _, list := range [][]Import{p.Imports, p.Undeclared} {
+		if i, ok := slices.BinarySearchFunc(list, a, func(im Import, a spec.Address) int { return cmp.Compare(im.To, a) }); ok {
+			return (&locator{src: src, p: p}).field(list[i].block, field)
+		}
 	}
-	return (&locator{src: src, p: p}).field(p.Imports[i].block, field)
+	return nil
+}
+
+// Generated is an image block to be written for an import.
+type Generated struct {
+	Import
+	Comment, Prompt, Alt string // Alt may be empty
+	Format               string // of the picture
+}
+
+// Generate writes image blocks that take the pictures of imports as they are,
+// where the format allows it.
+func (p *Project) Generate(list []Generated) []byte {
+	f := hclwrite.NewEmptyFile()
+	comment := func(to *hclwrite.Body, text string) {
+		text = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return ' '
+			}
+			return r
+		}, text)
+		to.AppendUnstructuredTokens(hclwrite.Tokens{{Type: hclsyntax.TokenComment, Bytes: []byte("# " + text + "\n")}})
+	}
+	comment(f.Body(), "Written by imgbuild plan -generate-config-out, for pictures that exist. A prompt counts once")
+	comment(f.Body(), "it changes: then the picture is made anew. The import blocks may go when they are applied.")
+	for _, g := range list {
+		f.Body().AppendNewline()
+		body := f.Body().AppendNewBlock("image", []string{strings.TrimPrefix(string(g.To), "image.")}).Body()
+		comment(body, g.Comment)
+		body.SetAttributeValue("prompt", cty.StringVal(g.Prompt))
+		body.SetAttributeValue("path", cty.StringVal(p.generatedPath(g.Path, g.Format)))
+		if g.Alt != "" {
+			body.SetAttributeValue("alt", cty.StringVal(g.Alt))
+		}
+	}
+	return hclwrite.Format(f.Bytes())
+}
+
+// generatedPath is the path of an image that takes a picture: that of the
+// picture if it lies under output_dir and its name ends as its format wants.
+func (p *Project) generatedPath(file, format string) string {
+	if dir := p.Settings.OutputDir; dir != "." {
+		inside := strings.HasPrefix(file, dir+"/")
+		if file = strings.TrimPrefix(file, dir+"/"); !inside {
+			file = path.Base(file)
+		}
+	}
+	if spec.FormatOf(file) != format || !slices.Contains(formats, format) {
+		return strings.TrimSuffix(file, path.Ext(file)) + extension(format, ".png")
+	}
+	return file
 }
 
 // imports reads the import blocks, which only the root has.
