@@ -5,6 +5,7 @@ package workspace
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -33,5 +34,22 @@ func TestPipesAreNotOpened(t *testing.T) {
 	var conflict *Conflict
 	if _, err := r.Write("pipe", text("x"), digest.Content{}); !errors.As(err, &conflict) {
 		t.Errorf("write: %v", err)
+	}
+}
+
+func TestWriteKeepsPermissions(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "a")
+	for _, mode := range []os.FileMode{0o600, 0o755} {
+		if err := errors.Join(os.WriteFile(name, []byte("old"), 0o666), os.Chmod(name, mode)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := open(t, dir).Write("a", text("new"), digest.OfContent([]byte("old"))); err != nil {
+			t.Fatal(err)
+		}
+		if fi, err := os.Stat(name); err != nil || fi.Mode().Perm() != mode {
+			t.Errorf("%v became %v, %v", mode, fi.Mode(), err)
+		}
 	}
 }

@@ -48,7 +48,8 @@ type Written struct {
 // Write puts a file in place, whole and durable, or changes nothing. from
 // writes its bytes. expect is the content that may be replaced, zero if the
 // path must be free; the path may also be free though a content is expected,
-// and may already hold the new bytes. Anything else is a *Conflict.
+// and may already hold the new bytes. Anything else is a *Conflict. A file that
+// is replaced keeps its permissions.
 func (r *Root) Write(p string, from func(io.Writer) error, expect digest.Content) (Written, error) {
 	w, err := r.write(p, from, expect)
 	if err != nil {
@@ -123,6 +124,9 @@ func (r *Root) put(p string, from func(io.Writer) error, expect digest.Content) 
 		return w, SyncDir(r.fs, dir)
 	case state == Other, state == Regular && (expect.IsZero() || found != expect):
 		return Written{}, &Conflict{p, state, found, expect}
+	}
+	if old, err := lstat(r.fs, p); err == nil && old.Mode().IsRegular() && old.Mode().Perm() != before.Mode().Perm() {
+		_ = r.fs.Chmod(temp, old.Mode().Perm()) // some file systems have no modes, and the bytes count more
 	}
 	if err := r.fs.Rename(temp, p); err != nil {
 		return Written{}, err
