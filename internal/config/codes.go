@@ -57,6 +57,7 @@ const (
 	codeMoved        = "IB0413"
 	codeModule       = "IB0414"
 	codeImport       = "IB0420"
+	codeByHand       = "IB0421"
 )
 
 // Codes tells in one line what each code of this package means.
@@ -116,4 +117,5 @@ var Codes = map[string]string{
 	codeMoved:        "a moved or removed block does not fit the images",
 	codeModule:       "a module can't be called like this",
 	codeImport:       "an import block does not fit the images",
+	codeByHand:       "a command can't change this, a person can",
 }
