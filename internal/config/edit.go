@@ -141,18 +141,21 @@ func (p *Project) Choice(src Source, a spec.Address) Choice {
 	}
 	at := p.origins[i].place
 	l := &locator{src: src, p: p}
-	b := l.block(at)
-	if b == nil {
-		return Choice{}
-	}
-	own, file := b.Body.Attributes["pick"], p.files[at.file]
-	plain := strings.HasSuffix(file, ".img.hcl") && !strings.Contains(file, "/") &&
-		b.Body.Attributes["for_each"] == nil && strings.Join(append([]string{b.Type}, b.Labels...), ".") == string(a)
-	switch {
-	case own != nil && !(plain && literal(own.Expr)), !plain && p.Images[i].Pick > 0:
+	b, file := l.block(at), p.files[at.file] // no block where the file is none of HCL's own syntax
+	plain := b != nil && strings.HasSuffix(file, ".img.hcl") && b.Body.Attributes["for_each"] == nil &&
+		strings.Join(append([]string{b.Type}, b.Labels...), ".") == string(a)
+	switch own := pickOf(b); {
+	case plain && own != nil && !literal(own.Expr), !plain && p.Images[i].Pick > 0:
 		return Choice{Fixed: l.at(i, "pick")}
 	case plain:
 		return Choice{File: file}
 	}
 	return Choice{}
+}
+
+func pickOf(b *hclsyntax.Block) *hclsyntax.Attribute {
+	if b == nil {
+		return nil
+	}
+	return b.Body.Attributes["pick"]
 }

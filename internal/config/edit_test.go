@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -105,6 +106,81 @@ func TestSetAttributeRefuses(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+func TestChoice(t *testing.T) {
+	t.Parallel()
+	f := files{"a.img.hcl": sketch + `preset "second" {
+  n    = 2
+  pick = 2
+}
+locals {
+  best = 2
+}
+image "plain" {
+  prompt = "x"
+}
+image "said" {
+  prompt = "x"
+  n      = 2
+  pick   = 2
+}
+image "styled" {
+  preset = preset.second
+  prompt = "x"
+}
+image "computed" {
+  prompt = "x"
+  n      = 2
+  pick   = local.best
+}
+image "many" {
+  for_each = toset(["a"])
+  prompt   = "x"
+}
+image "many_said" {
+  for_each = toset(["a"])
+  prompt   = "x"
+  n        = 2
+  pick     = 2
+}
+image "many_styled" {
+  for_each = toset(["a"])
+  preset   = preset.second
+  prompt   = "x"
+}
+module "m" {
+  source = "./m"
+}
+`, "m/a.img.hcl": `image "plain" {
+  prompt = "x"
+}
+image "said" {
+  prompt = "x"
+  n      = 2
+  pick   = 2
+}
+`}
+	p := load(t, f)
+	got := map[string]string{}
+	for _, im := range p.Images {
+		switch c := p.Choice(f, im.Address); {
+		case c.Fixed != nil:
+			got[string(im.Address)] = fmt.Sprintf("fixed at %s:%d:%d", c.Fixed.File, c.Fixed.Start.Line, c.Fixed.Start.Column)
+		case c.File != "":
+			got[string(im.Address)] = c.File
+		default:
+			got[string(im.Address)] = "the lock"
+		}
+	}
+	same(t, got, map[string]string{
+		"image.plain": "a.img.hcl", "image.said": "a.img.hcl", "image.styled": "a.img.hcl", "image.computed": "fixed at a.img.hcl:24:12",
+		`image.many["a"]`: "the lock", `image.many_said["a"]`: "fixed at a.img.hcl:34:14", `image.many_styled["a"]`: "fixed at a.img.hcl:4:10",
+		"module.m.image.plain": "the lock", "module.m.image.said": "fixed at m/a.img.hcl:7:12",
+	})
+	if c := p.Choice(f, "image.gone"); c != (Choice{}) {
+		t.Errorf("%+v", c)
 	}
 }
 

@@ -198,10 +198,18 @@ func (ev *evaluator) writable(a spec.Address) bool {
 // declared reports whether an image is only left out by enabled, or a for_each
 // on the way to it failed: that is no mistake of the import.
 func (ev *evaluator) declared(a spec.Address) bool {
-	_, _, key := a.Split()
+	modules, _, key := a.Split()
 	sc, name := ev.scopeOf(a)
 	if sc == nil {
-		return ev.out.HasErrors()
+		last := ""
+		for prefix := range ev.scopes {
+			if strings.HasPrefix(modules, prefix) && len(prefix) > len(last) {
+				last = prefix
+			}
+		}
+		called := strings.TrimPrefix(modules[len(last):], "module.")
+		m := ev.scopes[last].modules[called[:strings.IndexAny(called, ".[")]]
+		return m != nil && (m.tree == nil || m.forEach != nil && m.byKey == nil)
 	}
 	d := sc.image(name)
 	if d == nil || d.keyed() != (key != "") {

@@ -57,3 +57,80 @@ func TestImports(t *testing.T) {
 		t.Errorf("path of the import is at %+v", at)
 	}
 }
+
+func TestImportsIntoModules(t *testing.T) {
+	t.Parallel()
+	module := `variable "n" {
+  type = string
+}
+image "logo" {
+  prompt = var.n
+}
+image "icon" {
+  for_each = toset(["home", "mail"])
+  prompt   = each.key
+}
+`
+	p := load(t, files{"a.img.hcl": sketch + `module "one" {
+  source = "./m"
+  n      = "one"
+}
+module "each" {
+  source   = "./m"
+  for_each = toset(["a", "b"])
+  n        = each.key
+}
+import {
+  to   = module.one.image.logo
+  path = "one.png"
+}
+import {
+  to   = module.each["b"].image.icon["mail"]
+  path = "mail.png"
+}
+import {
+  for_each = toset(["a", "b"])
+  to       = module.each[each.key].image.logo
+  path     = "${each.key}.png"
+}
+import {
+  for_each = { home = 1 }
+  to       = module.each["a"].image.icon[each.key]
+  path     = "home.png"
+}
+`, "m/m.img.hcl": module})
+	got := map[string]string{}
+	for _, im := range p.Imports {
+		got[string(im.To)] = im.Path
+	}
+	same(t, got, map[string]string{
+		"module.one.image.logo": "one.png", `module.each["b"].image.icon["mail"]`: "mail.png",
+		`module.each["a"].image.logo`: "a.png", `module.each["b"].image.logo`: "b.png", `module.each["a"].image.icon["home"]`: "home.png",
+	})
+
+	_, l := Load(files{"a.img.hcl": sketch + `module "one" {
+  source = "./m"
+  n      = "one"
+}
+import {
+  to   = module.one.image.lego
+  path = "one.png"
+}
+import {
+  to   = module.ones.image.logo
+  path = "one.png"
+}
+import {
+  to   = module.one
+  path = "one.png"
+}
+`, "m/m.img.hcl": module + `import {
+  to   = image.logo
+  path = "a.png"
+}
+`}, Options{Undeclared: true})
+	same(t, lines(l), `a.img.hcl:7:10-7:31 IB0420 import: there is no module.one.image.lego | did you mean "logo"?
+a.img.hcl:11:10-11:32 IB0420 import: there is no module.ones.image.logo | did you mean "module.one"?
+a.img.hcl:15:10-15:20 IB0420 import: to must be the address of an image | write image.NAME, image.NAME["KEY"] or image.NAME[each.key], without quotes around it
+m/m.img.hcl:11:1-11:7 IB0414 import: a module has no import block | move it to the root of the project, with to = module.NAME.image.NAME`)
+}
