@@ -17,9 +17,6 @@ import (
 	"github.com/imgbuild/imgbuild/internal/workspace"
 )
 
-// importedModel stands where the model would that served a candidate.
-const importedModel = "imported"
-
 // Importable looks at a picture that is to be imported, and returns its bytes
 // too. What is wrong with it is a fault and no error.
 func Importable(sources *workspace.Root, path string) (plan.Imported, []byte) {
@@ -51,7 +48,7 @@ func Importable(sources *workspace.Root, path string) (plan.Imported, []byte) {
 		return out, nil
 	}
 	out.Fault = nil
-	out.Image = provider.Image{Content: digest.OfContent(b), MIME: info.MIME, Width: info.Width, Height: info.Height, Bytes: int64(len(b)), Model: importedModel}
+	out.Image = provider.Image{Content: digest.OfContent(b), MIME: info.MIME, Width: info.Width, Height: info.Height, Bytes: int64(len(b)), Model: plan.ImportedModel}
 	return out, b
 }
 

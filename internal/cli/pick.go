@@ -211,17 +211,19 @@ func (s *session) listCandidates(p *picked) {
 	w, c := s.env.Stdout, palette(s.env, s.env.Stdout)
 	fmt.Fprintf(w, "%s  %d %s\n", c.Bold(diag.Clean(string(p.Address))), len(p.Candidates), noun(len(p.Candidates), "candidate", "candidates"))
 	for _, x := range p.Candidates {
-		mark, more := " ", ""
+		mark, from, more := " ", report.Money(x.Price), ""
 		if x.Picked {
 			mark = c.Green("*")
 		}
-		if x.Model != "" {
+		if x.Model == plan.ImportedModel {
+			from = x.Model
+		} else if x.Model != "" {
 			more = "  " + diag.Clean(x.Model)
 		}
 		if !x.Held {
 			more += "  " + c.Yellow("not in the store")
 		}
-		fmt.Fprintf(w, "  %s %d  %s  %dx%d  %s%s\n", mark, x.Number, x.Content.Short(), x.Width, x.Height, report.Money(x.Price), more)
+		fmt.Fprintf(w, "  %s %d  %s  %dx%d  %s%s\n", mark, x.Number, x.Content.Short(), x.Width, x.Height, from, more)
 	}
 }
 

@@ -53,6 +53,12 @@
 // and where an output is asked for. So two modules may use each other's outputs
 // as long as no value needs itself.
 //
+// # How files are edited
+//
+// SetAttribute changes the text of a file and nothing of it but one attribute:
+// people's comments and layout are theirs. Choice tells whether a file is the
+// place for a choice at all.
+//
 // # Refusals
 //
 // The package must never know the lock, the store or the network. It does not

@@ -8,6 +8,9 @@ import (
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
+// ImportedModel stands where the model would that served a candidate.
+const ImportedModel = "imported"
+
 // imports makes a picture that exists the only candidate of an image which has
 // none, and reports whether it did. What was paid for is never given up for it.
 func (s *stepper) imports() bool {

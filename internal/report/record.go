@@ -6,6 +6,7 @@ import (
 
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/lock"
+	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
 )
 
@@ -83,11 +84,14 @@ func Records(w io.Writer, list []Recorded, o Options) {
 			fmt.Fprintf(w, "  %-13s %s\n", f.Name, diag.Clean(f.Value))
 		}
 		for k, x := range r.Candidates {
-			mark := " "
+			mark, from := " ", Money(x.Price)
+			if x.Model == plan.ImportedModel {
+				from = x.Model
+			}
 			if len(r.Outputs) > 0 && r.Outputs[0].Of == x.Content.String() {
 				mark = "*"
 			}
-			fmt.Fprintf(w, "  candidate %d%s %dx%d %s %s  %s\n", k+1, mark, x.Width, x.Height, x.MIME, Money(x.Price),
+			fmt.Fprintf(w, "  candidate %d%s %dx%d %s %s  %s\n", k+1, mark, x.Width, x.Height, x.MIME, from,
 				c.Dim(".imgbuild/store/sha256/"+x.Content.String()[:2]+"/"+x.Content.String()))
 			if x.RevisedPrompt != "" {
 				fmt.Fprintf(w, "    revised prompt: %s\n", diag.Clean(x.RevisedPrompt))
