@@ -11,7 +11,7 @@
 //
 // # Verbs
 //
-// Paid: Generate, Edit. Free: Render, Restore, Move, Delete, Forget. Standing,
+// Paid: Generate, Edit. Free: Import, Render, Restore, Move, Delete, Forget. Standing,
 // nothing is done: Resume (paid for and not fetched yet: apply fetches it
 // before it plans), Hold (sent and not answered), Refused (paid for
 // and unusable), Conflict (a file that is not ours), Missing (an original is
