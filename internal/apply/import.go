@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
@@ -71,6 +72,13 @@ func (e *Engine) adopt(ctx context.Context, j *job) ([]byte, EventKind, error) {
 	}
 	if err := e.Store.Record(j.digest, j.request.Fields(), store.Roll{ID: "import-" + im.Content.String(), Image: im}); err != nil {
 		return nil, Failed, err
+	}
+	if slices.ContainsFunc(j.outputs, func(o plan.Output) bool { return o.Path == j.step.Import && o.Action == plan.Write && !o.Adopt }) {
+		// Its rendition takes its place: after a power cut only the record tells
+		// what the picture was.
+		if err := e.Store.Sync(); err != nil {
+			return nil, Failed, err
+		}
 	}
 	return b, Done, nil
 }

@@ -161,6 +161,7 @@ image "said" {
   n      = 2
   pick   = 2
 }
+`, "b.img.json": `{"image": {"j": {"prompt": "x"}, "j_said": {"prompt": "x", "n": 2, "pick": 2}}}
 `}
 	p := load(t, f)
 	got := map[string]string{}
@@ -177,6 +178,7 @@ image "said" {
 	same(t, got, map[string]string{
 		"image.plain": "a.img.hcl", "image.said": "a.img.hcl", "image.styled": "a.img.hcl", "image.computed": "fixed at a.img.hcl:24:12",
 		`image.many["a"]`: "the lock", `image.many_said["a"]`: "fixed at a.img.hcl:34:14", `image.many_styled["a"]`: "fixed at a.img.hcl:4:10",
+		"image.j": "the lock", "image.j_said": "fixed at b.img.json:1:76",
 		"module.m.image.plain": "the lock", "module.m.image.said": "fixed at m/a.img.hcl:7:12",
 	})
 	if c := p.Choice(f, "image.gone"); c != (Choice{}) {

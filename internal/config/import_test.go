@@ -58,6 +58,23 @@ func TestImports(t *testing.T) {
 	}
 }
 
+func TestImportsInJSON(t *testing.T) {
+	t.Parallel()
+	p := load(t, files{"a.img.json": `{
+  "provider": {"sketch": {}},
+  "image": {"logo": {"prompt": "x"}, "icon": {"for_each": {"a": 1, "b": 2}, "prompt": "${each.key}"}},
+  "import": [
+    {"to": "image.logo", "path": "logo.png"},
+    {"for_each": {"a": "x", "b": "y"}, "to": "image.icon[each.key]", "path": "${each.value}.png"}
+  ]
+}`})
+	got := map[string]string{}
+	for _, im := range p.Imports {
+		got[string(im.To)] = im.Path
+	}
+	same(t, got, map[string]string{"image.logo": "logo.png", `image.icon["a"]`: "x.png", `image.icon["b"]`: "y.png"})
+}
+
 func TestImportsIntoModules(t *testing.T) {
 	t.Parallel()
 	module := `variable "n" {
