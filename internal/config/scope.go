@@ -66,7 +66,6 @@ type moduleDecl struct {
 	tree   *tree // nil if it could not be read
 	scopes []*scope
 	opened bool
-	values []cty.Value // as scopes, of a reference to an instance; nil until asked for
 }
 
 // in evaluates with another scope.
