@@ -11,7 +11,6 @@ import (
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
-	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
 // Options say how a text looks.
@@ -218,7 +217,7 @@ func sentence(s *plan.Step) (string, []line) {
 		}
 		text += " " + diag.Clean(s.Request.Model)
 		if s.Verb == plan.Edit {
-			text += " of " + sources(s.Sources)
+			text += " of " + sources(s)
 		}
 		for _, v := range []string{s.Request.Size.String(), s.Request.AspectRatio, s.Request.Resolution, s.Request.Quality} {
 			if v != "" {
@@ -294,10 +293,13 @@ func kept(s *plan.Step) string {
 	return " (a file that someone changed stays)"
 }
 
-func sources(list []spec.Source) string {
-	names := make([]string, len(list))
-	for i, s := range list {
-		names[i] = diag.Clean(s.String())
+// sources names what a step edits; what is in the same module is called as it is
+// called there.
+func sources(s *plan.Step) string {
+	modules, _, _ := s.Address.Split()
+	names := make([]string, len(s.Sources))
+	for i, s := range s.Sources {
+		names[i] = diag.Clean(strings.TrimPrefix(s.String(), modules))
 	}
 	return strings.Join(names, ", ")
 }
