@@ -20,6 +20,9 @@ import (
 // syntax would give, so that everything after the parser knows one syntax.
 // https://github.com/hashicorp/hcl/blob/main/json/spec.md
 
+// maxJSON is less than maxFile: HCL's parser takes 220 bytes for one of a file.
+const maxJSON = 2 << 20
+
 var language = sync.OnceValue(func() *Block { return &Block{Blocks: Language()} })
 
 // jsonTree makes a syntax tree of a file.
@@ -264,6 +267,10 @@ func relocate(e hclsyntax.Expression, r hcl.Range) {
 func guardJSON(file string, src []byte) *diag.Finding {
 	if f := guardText(file, src); f != nil {
 		return f
+	}
+	if len(src) > maxJSON {
+		return &diag.Finding{Severity: diag.Error, Code: codeTooBig, Range: &diag.Range{File: file},
+			Text: fmt.Sprintf("file %s: is larger than %d MiB", file, maxJSON>>20), Hint: "keep the data in a file of its own and read it with jsondecode(file(\"…\"))"}
 	}
 	refuse := func(code string, at int, text, hint string) *diag.Finding {
 		return &diag.Finding{Severity: diag.Error, Code: code, Text: "file " + file + ": " + text, Hint: hint, Range: rangeAt(file, src, at)}

@@ -161,3 +161,19 @@ output "word" {
 		t.Errorf("edit.mask is at %v", at)
 	}
 }
+
+func TestJSONIsGuarded(t *testing.T) {
+	t.Parallel()
+	for text, code := range map[string]string{
+		strings.Repeat("[", 5000):                                   codeTooDeep,
+		`{"locals": {"a": ` + strings.Repeat("7", 5000) + `}}`:      codeTooLong,
+		`{"locals": {"a": "` + strings.Repeat("${", 300) + `"}}`:    codeTooDeep,
+		`{"locals": {"a": "` + strings.Repeat("x", maxJSON) + `"}}`: codeTooBig,
+		"{\"locals\": \"\x00\"}":                                    codeNUL,
+		"{\"locals\": \"\xff\"}":                                    codeUTF8,
+	} {
+		if _, l := Load(files{"a.img.json": text}, Options{}); len(l) != 1 || l[0].Code != code {
+			t.Errorf("%.40s: want %s, got %.300s", text, code, lines(l))
+		}
+	}
+}

@@ -149,7 +149,11 @@ func readAndParse(src Source, name string, index int32, left *atomic.Int64, inte
 	if err != nil {
 		return &parsed{torn: true, findings: diag.List{{Severity: diag.Error, Code: codeRead, Text: "file " + name + ": " + err.Error(), Range: &diag.Range{File: name}}}}
 	}
-	if left.Add(-int64(len(b))) < 0 {
+	weight := int64(len(b))
+	if isJSON(name) {
+		weight *= maxFile / maxJSON
+	}
+	if left.Add(-weight) < 0 {
 		return &parsed{torn: true}
 	}
 	return parseFile(name, index, b, intern)
