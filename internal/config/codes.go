@@ -58,6 +58,7 @@ const (
 	codeModule       = "IB0414"
 	codeImport       = "IB0420"
 	codeByHand       = "IB0421"
+	codeTag          = "IB0415"
 )
 
 // Codes tells in one line what each code of this package means.
@@ -109,7 +110,7 @@ var Codes = map[string]string{
 	codeSamePath:     "two outputs would be the same file",
 	codeFormat:       "the format does not fit the name of the file, or can't be written",
 	codeEdit:         "an edit block is not complete",
-	codeEdgeCycle:    "images edit each other in a circle",
+	codeEdgeCycle:    "images need each other in a circle",
 	codeFrame:        "size and aspect_ratio exclude each other",
 	codeForEach:      "for_each takes a map, an object or a set of strings",
 	codeAlt:          "alt and decorative exclude each other",
@@ -118,4 +119,5 @@ var Codes = map[string]string{
 	codeModule:       "a module can't be called like this",
 	codeImport:       "an import block does not fit the images",
 	codeByHand:       "a command can't change this, a person can",
+	codeTag:          "no image has a tag that a budget is for",
 }

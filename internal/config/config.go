@@ -71,6 +71,8 @@ type Project struct {
 	// Undeclared are the imports of images that the configuration does not
 	// have, with Options.Undeclared.
 	Undeclared []Import
+	Budgets    []Budget // sorted by name
+	Guards     []Guard
 
 	files      []string // that places point into
 	origins    []origin // of Images

@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 5\n"
+const encodingVersion = "imgbuild config 6\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -59,6 +59,21 @@ func (p *Project) Encode() []byte {
 	for _, r := range p.Removed {
 		w.again(string(r.From))
 		w.flag(r.KeepFiles)
+	}
+	w.number(len(p.Budgets))
+	for _, b := range p.Budgets {
+		w.text(b.Name)
+		w.number(len(b.Tags))
+		for _, t := range b.Tags {
+			w.again(t)
+		}
+		w.number(int(b.MaxCost))
+		w.place(b.at)
+	}
+	w.number(len(p.Guards))
+	for _, g := range p.Guards {
+		w.text(string(g.Address))
+		w.place(g.at)
 	}
 	w.number(len(p.files))
 	for _, f := range p.files {
@@ -136,6 +151,19 @@ func Decode(b []byte) (*Project, error) {
 	for i := range p.Removed {
 		p.Removed[i] = Removed{spec.Address(r.again()), r.flag()}
 	}
+	p.Budgets = list[Budget](&r)
+	for i := range p.Budgets {
+		b := &p.Budgets[i]
+		b.Name, b.Tags = r.text(), list[string](&r)
+		for k := range b.Tags {
+			b.Tags[k] = r.again()
+		}
+		b.MaxCost, b.at = provider.Money(r.number()), r.place()
+	}
+	p.Guards = list[Guard](&r)
+	for i := range p.Guards {
+		p.Guards[i] = Guard{spec.Address(r.text()), r.place()}
+	}
 	p.files = list[string](&r)
 	for i := range p.files {
 		p.files[i] = r.text()
@@ -146,6 +174,12 @@ func Decode(b []byte) (*Project, error) {
 		if int(p.Imports[i].block.file) >= len(p.files) {
 			r.bad = true
 		}
+	}
+	for i := range p.Budgets {
+		r.bad = r.bad || int(p.Budgets[i].at.file) >= len(p.files)
+	}
+	for i := range p.Guards {
+		r.bad = r.bad || int(p.Guards[i].at.file) >= len(p.files)
 	}
 	p.presets = list[origin](&r)
 	for i := range p.presets {
@@ -233,6 +267,8 @@ const (
 	isShared
 	isDecorative
 	isEnlarged
+	isProtected
+	hasLife // tags, depends_on or ignore_changes
 )
 
 func (w *writer) image(im *spec.Image) {
@@ -243,6 +279,7 @@ func (w *writer) image(im *spec.Image) {
 	}{
 		{hasEdit, len(im.Wanted.Sources) > 0}, {hasMask, im.Wanted.Mask != nil}, {hasFile, im.File != spec.Encoding{}},
 		{hasRenditions, len(im.Renditions) > 0}, {isShared, im.Share}, {isDecorative, im.Decorative}, {isEnlarged, im.Wanted.Enlarge},
+		{isProtected, im.Protect}, {hasLife, len(im.Tags)+len(im.DependsOn) > 0 || im.Ignore != 0},
 	} {
 		if f.on {
 			bits |= f.bit
@@ -284,6 +321,17 @@ func (w *writer) image(im *spec.Image) {
 			w.again(r.Fit)
 			w.encoding(&r.File)
 		}
+	}
+	if bits&hasLife != 0 {
+		w.number(len(im.Tags))
+		for _, t := range im.Tags {
+			w.again(t)
+		}
+		w.number(len(im.DependsOn))
+		for _, a := range im.DependsOn {
+			w.again(string(a))
+		}
+		w.number(int(im.Ignore))
 	}
 }
 
@@ -383,6 +431,7 @@ func (r *reader) encoding(e *spec.Encoding) {
 func (r *reader) image(im *spec.Image) {
 	bits := r.number()
 	im.Share, im.Decorative, im.Wanted.Enlarge = bits&isShared != 0, bits&isDecorative != 0, bits&isEnlarged != 0
+	im.Protect = bits&isProtected != 0
 	im.Address = spec.Address(r.text())
 	im.Wanted.Prompt, im.Path, im.Alt = r.text(), r.text(), r.text()
 	for _, t := range repeating(im) {
@@ -408,5 +457,16 @@ func (r *reader) image(im *spec.Image) {
 			rd.Name, rd.Path, rd.Width, rd.Height, rd.Fit = r.again(), r.text(), r.number(), r.number(), r.again()
 			r.encoding(&rd.File)
 		}
+	}
+	if bits&hasLife != 0 {
+		im.Tags = list[string](r)
+		for i := range im.Tags {
+			im.Tags[i] = r.again()
+		}
+		im.DependsOn = list[spec.Address](r)
+		for i := range im.DependsOn {
+			im.DependsOn[i] = spec.Address(r.again())
+		}
+		im.Ignore = spec.Fields(r.number())
 	}
 }

@@ -123,8 +123,8 @@ func (ev *evaluator) prepare(e hclsyntax.Expression, u uses) hclsyntax.Expressio
 }
 
 func (ev *evaluator) prepareBody(b *hclsyntax.Body, u uses) {
-	for _, a := range b.Attributes {
-		if !literal(a.Expr) {
+	for name, a := range b.Attributes {
+		if name != ignoreChanges && !literal(a.Expr) {
 			a.Expr = ev.prepare(a.Expr, u)
 		}
 	}

@@ -934,6 +934,159 @@ a.img.hcl:56:1-56:7 IB0205 import: path is required | add path = …
 a.img.hcl:56:1-56:7 IB0205 import: to is required | add to = …
 a.img.hcl:57:3-57:6 IB0202 import: there is no attribute "too" here | did you mean "to"?
 `},
+	{name: "lifecycle", files: files{"a.img.hcl": sketch + `variable "keep" {
+  default = "yes"
+}
+image "a" {
+  prompt = "x"
+  lifecycle {
+    protect        = var.keep
+    ignore_changes = [promt, "model", path, edit.image, 3]
+    prevent        = true
+  }
+}
+image "b" {
+  prompt = "x"
+  lifecycle {
+    ignore_changes = everything
+  }
+  lifecycle "x" {
+    protect = true
+  }
+}
+image "c" {
+  prompt    = "x"
+  lifecycle = true
+}
+`}, want: `
+a.img.hcl:8:22-8:30 IB0204 image.a: lifecycle: protect must be true or false, and "yes" is a string
+a.img.hcl:9:23-9:28 IB0202 image.a: lifecycle: ignore_changes can't have "promt" | did you mean "prompt"?
+a.img.hcl:9:30-9:37 IB0204 image.a: lifecycle: ignore_changes takes names of attributes | write model without quotes
+a.img.hcl:9:39-9:43 IB0202 image.a: lifecycle: ignore_changes can't have "path", which is no part of what is bought | remove it: a change in it is free
+a.img.hcl:9:45-9:55 IB0204 image.a: lifecycle: ignore_changes takes names of attributes | write a name without quotes, such as prompt
+a.img.hcl:9:57-9:58 IB0204 image.a: lifecycle: ignore_changes takes names of attributes | write a name without quotes, such as prompt
+a.img.hcl:10:5-10:12 IB0202 image.a: lifecycle: there is no attribute "prevent" here | one of protect, ignore_changes
+a.img.hcl:16:22-16:32 IB0204 image.b: lifecycle: ignore_changes must be a list of names, or all | write [prompt, model], or all
+a.img.hcl:18:3-18:12 IB0206 image.b: there are two lifecycle blocks | keep one <a.img.hcl:15:3 the first one>
+a.img.hcl:24:3-24:12 IB0202 image.c: lifecycle is a block, not an attribute | write lifecycle { … }
+`},
+	{name: "tags, depends_on and budget", files: files{"a.img.hcl": sketch + `preset "p" {
+  tags = "landing"
+}
+image "a" {
+  prompt     = "x"
+  tags       = ["landing", 3]
+  depends_on = [image.bb, preset.p]
+}
+image "b" {
+  prompt     = "x"
+  depends_on = [image.c["y"], image.bb]
+}
+image "c" {
+  for_each   = toset(["x"])
+  prompt     = each.key
+  tags       = [""]
+  depends_on = image.b
+}
+image "d" {
+  prompt     = "x"
+  depends_on = ["image.a"]
+}
+budget "p" {
+  max_cost = -1
+}
+budget "q" {
+  tags     = []
+  max_cost = 1
+}
+budget "q" {
+  tags = ["landing"]
+}
+`}, want: `
+a.img.hcl:3:10-3:19 IB0204 preset.p: tags must be a list of strings, and "landing" is a string | write a list of texts, such as ["landing", "blog"]
+a.img.hcl:7:16-7:30 IB0204 image.a: tags must be a list of strings, and 3 in it is a number | write a list of texts, such as ["landing", "blog"]
+a.img.hcl:8:16-8:36 IB0204 image.a: depends_on must be a list of images, and preset.p in it is a preset | write a list such as [image.a, image.b["KEY"]]
+a.img.hcl:12:17-12:29 IB0315 image.c: there is no instance "y" | did you mean "x"?
+a.img.hcl:12:31-12:39 IB0301 image.b: there is no image "bb" | did you mean "b"?
+a.img.hcl:17:16-17:20 IB0204 image.c["x"]: tags must be a list of strings, and one in it is empty | write a list of texts, such as ["landing", "blog"]
+a.img.hcl:18:16-18:23 IB0204 image.c["x"]: depends_on must be a list of images, and image.b is an image | write a list such as [image.a, image.b["KEY"]]
+a.img.hcl:22:16-22:27 IB0204 image.d: depends_on must be a list of images, and "image.a" in it is a string | write a list such as [image.a, image.b["KEY"]]
+a.img.hcl:24:1-24:11 IB0205 budget.p: tags is required | add tags = …
+a.img.hcl:25:14-25:16 IB0204 budget.p: max_cost must be an amount in USD that is not negative, and -1 is a number | write an amount in USD, such as 5.00
+a.img.hcl:28:14-28:16 IB0205 budget.q: tags is empty, so it is for no image | write a list of texts, such as ["landing", "blog"]
+a.img.hcl:31:1-31:11 IB0206 budget.q: is declared twice | rename one of them <a.img.hcl:27:1 the first one>
+`},
+	{name: "a budget in a module", files: files{"a.img.hcl": sketch + `module "m" {
+  source = "./m"
+}
+`, "m/m.img.hcl": `image "a" {
+  prompt     = "x"
+  depends_on = [image.bb]
+}
+image "b" {
+  prompt = "y"
+}
+budget "b" {
+  tags     = ["x"]
+  max_cost = 1
+}
+`}, want: `
+m/m.img.hcl:3:16-3:26 IB0301 module.m.image.a: there is no image "bb" | did you mean "b"?
+m/m.img.hcl:8:1-8:11 IB0414 budget: a module has no budget block | move it to the root of the project, where it is for all images with its tags
+`},
+	{name: "unknown image in depends_on", files: files{"a.img.hcl": sketch + `image "hero" {
+  prompt = "x"
+}
+image "late" {
+  prompt     = "x"
+  depends_on = [image.heroo]
+}
+image "off" {
+  prompt  = "x"
+  enabled = false
+}
+image "after" {
+  prompt     = "x"
+  depends_on = [image.off]
+}
+`}, want: `
+a.img.hcl:7:16-7:29 IB0301 image.late: there is no image "heroo" | did you mean "hero"?
+`},
+	{name: "circles by depends_on", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  edit {
+    image = image.b
+  }
+}
+image "b" {
+  prompt     = "x"
+  depends_on = [image.c]
+}
+image "c" {
+  for_each   = toset(["k"])
+  prompt     = "x"
+  path       = "c.png"
+  depends_on = [image.a]
+}
+image "d" {
+  prompt     = "x"
+  depends_on = [image.d]
+}
+`}, want: `
+a.img.hcl:4:3-4:7 IB0408 image.a: it needs itself: it edits image.b, which depends on image.c["k"], which depends on image.a | remove one of the depends_on <a.img.hcl:5:13 image.a edits image.b> <a.img.hcl:10:16 image.b depends on image.c["k"]> <a.img.hcl:16:16 image.c["k"] depends on image.a>
+a.img.hcl:20:16-20:25 IB0408 image.d: it depends on itself | remove one of the depends_on <a.img.hcl:20:16 image.d depends on image.d>
+`},
+	{name: "tag of a budget", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  tags   = ["landing"]
+}
+budget "b" {
+  tags     = ["landnig", "landing"]
+  max_cost = 1
+}
+`}, want: `
+a.img.hcl:7:14-7:36 warning IB0415 budget.b: no image has the tag "landnig" | did you mean "landing"?
+`},
 	{name: "preset", files: files{"a.img.hcl": sketch + `preset "p" {
   n = 20
   preset = preset.p

@@ -54,6 +54,9 @@ func (ev *evaluator) images() {
 		}
 		if off {
 			disabled[im.Address] = true
+			if im.Protect {
+				ev.p.Guards = append(ev.p.Guards, Guard{im.Address, im.origin.place})
+			}
 		}
 		return off
 	})
@@ -78,6 +81,7 @@ func (ev *evaluator) images() {
 		all[i] = nil
 	}
 	ev.checkSources(where, disabled)
+	ev.checkDepends(where, disabled)
 	ev.checkPaths(where)
 	ev.checkEdges(where)
 }
@@ -181,6 +185,7 @@ func (ev *evaluator) decodeInstances(d *imageDecl, which parts) []*draft {
 func (ev *evaluator) decodeSlow(d *imageDecl) {
 	if d.slow.drafts == nil {
 		d.slow.drafts = ev.decodeInstances(d, everything)
+		ev.guard(d)
 	}
 }
 
@@ -423,6 +428,9 @@ func (ev *evaluator) finish(im *draft, where *locator) {
 // says.
 func inherit(im, p *draft) {
 	own := im.said
+	if len(p.Tags) > 0 {
+		im.Tags = slices.Compact(slices.Sorted(slices.Values(slices.Concat(im.Tags, p.Tags))))
+	}
 	for i := range imageSchema.rows {
 		bit := uint32(1) << i
 		if p.said&bit == 0 || im.said&bit != 0 || bit == rowPath { // the path is for finishNames
@@ -647,7 +655,7 @@ type visit struct {
 	edges []spec.Address
 }
 
-// checkEdges finds images that edit each other in a circle, and tells each
+// checkEdges finds images that need each other in a circle, and tells each
 // circle once, edge by edge.
 func (ev *evaluator) checkEdges(where *locator) {
 	images := ev.p.Images
@@ -663,10 +671,10 @@ func (ev *evaluator) checkEdges(where *locator) {
 	// The path from the root is a slice and not the stack: a chain of edits may
 	// be as long as the project.
 	for root := range images {
-		if state[root] != unseen || len(images[root].Wanted.Sources) == 0 {
+		if state[root] != unseen || len(images[root].Wanted.Sources)+len(images[root].DependsOn) == 0 {
 			continue
 		}
-		trail := []visit{{root, images[root].Edges()}}
+		trail := []visit{{root, images[root].Before()}}
 		state[root] = open
 		for len(trail) > 0 {
 			top := &trail[len(trail)-1]
@@ -684,7 +692,7 @@ func (ev *evaluator) checkEdges(where *locator) {
 				ev.tellCircle(trail[begin:], where)
 			default:
 				state[next] = open
-				trail = append(trail, visit{next, images[next].Edges()})
+				trail = append(trail, visit{next, images[next].Before()})
 			}
 		}
 	}
@@ -700,17 +708,29 @@ func (ev *evaluator) tellCircle(ring []visit, where *locator) {
 	}
 	ring = append(slices.Clone(ring[first:]), ring[:first]...)
 	address := func(i int) string { return string(ev.p.Images[ring[i%len(ring)].image].Address) }
-	text := "it edits itself"
+	hint := "let one of them edit a file, or draw it anew"
+	// edge is the kind of the edge from image i to the next, and its place.
+	edge := func(i int) (kind, field string) {
+		if im := &ev.p.Images[ring[i].image]; !slices.Contains(im.Edges(), spec.Address(address(i+1))) {
+			hint = "remove one of the depends_on"
+			return "depends on", "depends_on"
+		}
+		return "edits", "edit.image"
+	}
+	kind, field := edge(0)
+	text := "it " + kind + " itself"
 	if len(ring) > 1 {
-		text = "it needs itself: it edits " + address(1)
-		for i := 2; i <= len(ring); i++ {
-			text += ", which edits " + address(i)
+		text = "it needs itself: it " + kind + " " + address(1)
+		for i := 1; i < len(ring); i++ {
+			kind, _ := edge(i)
+			text += ", which " + kind + " " + address(i+1)
 		}
 	}
-	f := where.image(codeEdgeCycle, ring[0].image, "edit", "let one of them edit a file, or draw it anew", "%s", text)
+	f := where.image(codeEdgeCycle, ring[0].image, strings.TrimSuffix(field, ".image"), hint, "%s", text)
 	for i := range ring {
-		if r := where.at(ring[i].image, "edit.image"); r != nil {
-			f.Related = append(f.Related, diag.Related{Range: *r, Text: address(i) + " edits " + address(i+1)})
+		kind, field := edge(i)
+		if r := where.at(ring[i].image, field); r != nil {
+			f.Related = append(f.Related, diag.Related{Range: *r, Text: address(i) + " " + kind + " " + address(i+1)})
 		}
 	}
 	ev.add(f)

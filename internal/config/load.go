@@ -51,6 +51,7 @@ func Load(src Source, opt Options) (*Project, diag.List) {
 	ev.images()
 	ev.lives()
 	ev.imports()
+	ev.budgets()
 	ev.checkOutputs()
 	p.inputs = ev.inputs.sorted()
 	if p.hasOutputs || opt.Expressions {
@@ -262,6 +263,14 @@ func (ev *evaluator) declare(d *decls, b *block) {
 		d.lives = append(d.lives, b)
 	case "import":
 		d.imports = append(d.imports, b)
+	case "budget":
+		for _, first := range d.budgets {
+			if first.Labels[0] == b.Labels[0] {
+				ev.twice("budget."+b.Labels[0], *rangeOf(b.DefRange()), *rangeOf(first.DefRange()))
+				return
+			}
+		}
+		d.budgets = append(d.budgets, b)
 	case "output":
 		name := b.Labels[0]
 		for _, o := range d.outputs {
@@ -312,6 +321,9 @@ func (ev *evaluator) prepareAll() {
 			}
 			ev.prepareBody(s.block.Body, uses{thing: thing, refs: true, each: s.forEach != nil})
 		}
+	}
+	for _, b := range d.budgets {
+		ev.prepareBody(b.Body, uses{thing: "budget." + b.Labels[0], refs: true})
 	}
 	for _, o := range d.outputs {
 		ev.prepareBody(o.body, uses{thing: "output." + o.name, refs: true})

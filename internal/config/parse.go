@@ -30,6 +30,7 @@ type decls struct {
 	project   *block   // imgbuild
 	lives     []*block // moved and removed, in order
 	imports   []*block // in order
+	budgets   []*block
 	foreign   []*block // of a module, that only the root may have
 }
 
@@ -304,7 +305,7 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 	} else if d.given, wait = decode(b.Body, &imageSchema, d, get, thing, at, add); wait {
 		return false, true
 	}
-	var edit, file *hclsyntax.Block
+	var edit, file, life *hclsyntax.Block
 	for _, inner := range b.Body.Blocks {
 		var twice *hclsyntax.Block
 		switch inner.Type {
@@ -317,6 +318,8 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 			twice, edit = edit, inner
 		case "file":
 			twice, file = file, inner
+		case "lifecycle":
+			twice, life = life, inner
 		default:
 			continue
 		}
@@ -332,11 +335,15 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 		if len(inner.Labels) > 0 {
 			add(problem(codeLabel, thing, inner.LabelRanges[0], "remove it", "%s takes no label", inner.Type))
 		}
-		if inner.Type == "file" {
-			if _, wait = decode(inner.Body, &fileSchema, &d.File, get, thing, inner.DefRange(), within(add, "file: ")); wait {
-				return false, true
-			}
-		} else if decodeEdit(inner, d, get, thing, add) {
+		switch inner.Type {
+		case "file":
+			_, wait = decode(inner.Body, &fileSchema, &d.File, get, thing, inner.DefRange(), within(add, "file: "))
+		case "lifecycle":
+			wait = decodeLifecycle(inner, d, get, thing, add)
+		default:
+			wait = decodeEdit(inner, d, get, thing, add)
+		}
+		if wait {
 			return false, true
 		}
 	}

@@ -20,7 +20,7 @@ import (
 func (p *Project) At(src Source, a spec.Address, field string) *diag.Range {
 	i, ok := p.index(a)
 	if !ok {
-		return nil
+		return p.guardAt(src, a, field)
 	}
 	return (&locator{src: src, p: p}).at(i, field)
 }

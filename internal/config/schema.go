@@ -24,7 +24,7 @@ type row[T any] struct {
 	low, up  int          // of a number; both 0 for any
 	loose    bool         // a number or bool is taken as text
 	hint     string       // for a wrong type
-	to       func(*T) any // *string, *int, *bool, **provider.Money or **target; nil: decoded elsewhere
+	to       func(*T) any // *string, *int, *bool, **provider.Money, **target, *[]string or *[]spec.Address; nil: decoded elsewhere
 	image    bool         // only of images, not of presets
 
 	// For people and for schema -json; see Language.
@@ -92,15 +92,18 @@ var imageSchema = schema[draft]{
 		{name: "enlarge", to: func(d *draft) any { return &d.Wanted.Enlarge }, def: "false", doc: "size and renditions may be larger than the picture"},
 		{name: "enabled", to: func(d *draft) any { return &d.enabled }, def: "true", doc: "false leaves the image out, as if the block were not there: its files are deleted, its candidates stay in the store"},
 		{name: "for_each", image: true, kind: "map, object or set of strings", doc: "one image for each key, with each.key and each.value; the keys must be known at plan"},
+		{name: "tags", kind: "list or set of strings", to: func(d *draft) any { return &d.Tags }, hint: tagsHint, doc: "words for -target=tag:NAME, -exclude, -replace, restore and budget; those of the preset are added to those of the image"},
+		{name: "depends_on", image: true, kind: "list of image addresses", to: func(d *draft) any { return &d.DependsOn }, hint: "write a list such as [image.a, image.b[\"KEY\"]]", doc: "it is made only after these; one with for_each and without a key means all of its instances"},
 	},
 	blocks: []inner{
 		{name: "edit", body: &editSchema, doc: "the picture is made from others"},
 		{name: "rendition", label: "NAME", many: true, body: &renditionSchema, doc: "one more file, made from the same picture, for free"},
 		{name: "file", body: &fileSchema, doc: "how the main output is written"},
+		{name: "lifecycle", body: &lifecycleSchema, doc: "what may become of the picture"},
 		{name: "dynamic", label: "BLOCK", many: true, body: &dynamicSchema, doc: "blocks of one kind, one for each element"},
 	},
-	later: []string{"negative_prompt", "seed", "background", "caption", "tags", "license", "credit", "depends_on",
-		"responsive", "precondition", "postcondition", "lifecycle"},
+	later: []string{"negative_prompt", "seed", "background", "caption", "license", "credit",
+		"responsive", "precondition", "postcondition"},
 }
 
 // presetSchema is imageSchema without what makes sense for one image only, and
@@ -259,6 +262,7 @@ var (
 		{name: "moved", many: true, body: &movedSchema, doc: "an image, or a module, has another name now and keeps its pictures"},
 		{name: "removed", many: true, body: &removedSchema, doc: "an image, or a module, is gone, and what becomes of its files"},
 		{name: "import", many: true, body: &importSchema, doc: "an image takes a picture that exists, free, instead of having one made"},
+		{name: "budget", label: "NAME", many: true, body: &budgetSchema, doc: "what an apply may spend on images with certain tags"},
 		{name: "provider", label: "TYPE", many: true, body: &providerSchema, doc: "who makes pictures: sketch, built in, offline and free, or xai, which is paid"},
 		{name: "imgbuild", body: &settingsSchema, doc: "the settings of the project"},
 	}
@@ -440,6 +444,11 @@ func assign[T any](r *row[T], to any, v cty.Value, thing string, at hcl.Range, a
 			return wrong("an amount in USD that is not negative")
 		}
 		*to = &m
+	case *[]string, *[]spec.Address:
+		if complaint := assignList(to, v); complaint != "" {
+			add(problem(codeType, thing, at, r.hint, "%s must be a list of %s", r.name, complaint))
+			return false
+		}
 	case **target:
 		t, ok := targetOf(v)
 		if !ok || t.kind != kindOf(r.name) {

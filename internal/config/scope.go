@@ -175,6 +175,7 @@ func (ev *evaluator) plant(dir, thing string, at hcl.Range, chain []string) *tre
 var rootOnly = map[string]string{
 	"imgbuild": "move it to the root of the project",
 	"import":   "move it to the root of the project, with to = module.NAME.image.NAME",
+	"budget":   "move it to the root of the project, where it is for all images with its tags",
 	"provider": "declare the provider in the root, and pass it with providers = { xai = provider.NAME }",
 }
 
@@ -266,6 +267,10 @@ func (t *tree) instance(sc *scope) *decls {
 			if s := &draft.Wanted.Sources[k]; s.Image != "" {
 				s.Image = spec.Address(sc.prefix) + s.Image
 			}
+		}
+		draft.DependsOn = slices.Clone(draft.DependsOn)
+		for k, a := range draft.DependsOn {
+			draft.DependsOn[k] = spec.Address(sc.prefix) + a
 		}
 		if p := draft.preset; p != nil {
 			draft.preset = &target{p.kind, sc.prefix + p.name}

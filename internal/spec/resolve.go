@@ -281,7 +281,9 @@ func (res *Resolved) SetInputs(im *Image, source func(Source) digest.Content, fi
 		known = known && !c.IsZero()
 	}
 	if m := res.Request.Mask; m != nil {
-		m.Content = file(im.Wanted.Mask.File)
+		if m.Content = im.Wanted.Mask.Content; m.Content.IsZero() {
+			m.Content = file(im.Wanted.Mask.File)
+		}
 	}
 	return known
 }

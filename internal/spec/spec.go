@@ -2,8 +2,10 @@ package spec
 
 import (
 	"path"
+	"slices"
 	"strings"
 
+	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/provider"
 )
 
@@ -19,6 +21,10 @@ type Image struct {
 	Renditions []Rendition
 	Alt        string
 	Decorative bool
+	Tags       []string  // sorted, each once
+	DependsOn  []Address // sorted, each once; order only, in no digest
+	Protect    bool      // what is there must not be bought again, written over or deleted
+	Ignore     Fields    // count as what the lock recorded, once it has the image
 }
 
 // Wanted is what the user asks for and might be paid for. Empty means "not
@@ -45,6 +51,8 @@ type Source struct {
 	Image Address `json:"image,omitempty"`
 	File  string  `json:"file,omitempty"` // slash path from the root
 	Data  string  `json:"data,omitempty"` // a data URL that ParseDataURL takes
+	// Content is a source of an earlier run that Ignore holds on to.
+	Content digest.Content `json:"content,omitzero"`
 }
 
 func (s Source) String() string {
@@ -55,6 +63,9 @@ func (s Source) String() string {
 		head, _, _ := strings.Cut(s.Data, ",")
 		return head
 	}
+	if !s.Content.IsZero() {
+		return "content " + s.Content.Short()
+	}
 	return s.File
 }
 
@@ -62,6 +73,9 @@ func (s Source) String() string {
 type Mask struct {
 	File string // slash path from the root
 	Edit string // which pixels may change: "transparent", "white" or "black"
+	// Content is a mask of an earlier run that Ignore holds on to, instead of
+	// File.
+	Content digest.Content
 }
 
 // Encoding says how an output file is written.
@@ -119,6 +133,18 @@ func (im *Image) Edges() []Address {
 		}
 		if !repeated {
 			out = append(out, s.Image)
+		}
+	}
+	return out
+}
+
+// Before lists the images that must be done before im is begun: those whose
+// results it needs, and those that it only depends on.
+func (im *Image) Before() []Address {
+	out := im.Edges()
+	for _, a := range im.DependsOn {
+		if !slices.Contains(out, a) {
+			out = append(out, a)
 		}
 	}
 	return out
