@@ -15,7 +15,8 @@
 // nothing is done: Resume (paid for and not fetched yet: apply fetches it
 // before it plans), Hold (sent and not answered), Refused (paid for
 // and unusable), Conflict (a file that is not ours), Missing (an original is
-// on no tier). No standing step turns into a purchase by itself.
+// on no tier), Protected (it would take away what must stay; a plan with one is
+// shown and not carried out). No standing step turns into a purchase by itself.
 //
 // # Whose candidates
 //

@@ -15,9 +15,9 @@ import (
 
 // Make plans. While Asks of the result is not empty it is no plan yet.
 func Make(in Input) *Plan {
-	m := maker{in: in, plan: &Plan{
+	m := maker{in: in, configured: in.Images, plan: &Plan{
 		FormatVersion: FormatVersion, Tool: in.Tool, Draft: in.Draft,
-		Partial: in.Select.Partial(), MaxCost: in.MaxCost, Steps: []Step{},
+		Partial: in.Select.Partial(), MaxCost: in.MaxCost, Budgets: slices.Clone(in.Budgets), Steps: []Step{},
 	}}
 	if in.Lock == nil {
 		m.in.Lock = &lock.Lock{}
@@ -68,6 +68,9 @@ type maker struct {
 	plan  *Plan
 	state []state
 
+	configured []spec.Image          // also of a plan to destroy
+	guards     map[spec.Address]bool // built when first needed
+
 	orphan    []int                               // lock entries that the configuration does not have
 	taken     []bool                              // orphans that were moved, by index of orphan
 	byRequest map[digest.Request][]int            // orphans; built when first needed
@@ -113,7 +116,7 @@ func (m *maker) select_() {
 	}
 	var need func(i int)
 	need = func(i int) {
-		for _, a := range m.in.Images[i].Edges() {
+		for _, a := range m.in.Images[i].Before() {
 			if j, ok := m.index(a); ok && !wanted[j] {
 				wanted[j] = true
 				need(j)
@@ -141,7 +144,7 @@ func (m *maker) select_() {
 }
 
 func (m *maker) matchesLock(pattern string) bool {
-	return slices.ContainsFunc(m.in.Lock.Entries, func(e lock.Entry) bool { return Match(pattern, e.Address) })
+	return slices.ContainsFunc(m.in.Lock.Entries, func(e lock.Entry) bool { return m.hit(pattern, e.Address) })
 }
 
 // findOrphans walks the two sorted lists side by side, and notes which entry
@@ -184,17 +187,14 @@ func (m *maker) visit(i int) {
 	case visited:
 		return
 	case visiting:
-		panic("plan: a cycle of edits reached the plan; package config must refuse it")
+		panic("plan: a cycle of images reached the plan; package config must refuse it")
 	}
 	st.phase = visiting
 	im := &m.in.Images[i]
-	for _, s := range im.Wanted.Sources {
-		if s.Image == "" {
-			continue
-		}
-		j, ok := m.index(s.Image)
+	for _, a := range im.Before() {
+		j, ok := m.index(a)
 		if !ok {
-			panic("plan: " + string(im.Address) + " edits " + string(s.Image) + ", which is not there; package config must refuse it")
+			panic("plan: " + string(im.Address) + " needs " + string(a) + ", which is not there; package config must refuse it")
 		}
 		m.visit(j)
 	}
@@ -205,6 +205,8 @@ func (m *maker) visit(i int) {
 // source is the content of a source, none while it is not known.
 func (m *maker) source(s spec.Source) digest.Content {
 	switch {
+	case !s.Content.IsZero():
+		return s.Content
 	case s.Data != "":
 		b, _ := spec.ParseDataURL(s.Data) // package config has seen that it is one
 		return digest.OfContent(b)
@@ -218,7 +220,9 @@ func (m *maker) source(s spec.Source) digest.Content {
 func (m *maker) image(i int, im *spec.Image) {
 	st := &m.state[i]
 	entry := st.entry
-	for _, a := range im.Edges() {
+	configured := im
+	im, request := m.hold(im, entry)
+	for _, a := range im.Before() {
 		if j, _ := m.index(a); m.state[j].skip && m.state[j].content.IsZero() {
 			st.skip = true
 		}
@@ -233,12 +237,18 @@ func (m *maker) image(i int, im *spec.Image) {
 		return
 	}
 	var mask digest.Content
-	if im.Wanted.Mask != nil {
-		mask = m.in.Files[im.Wanted.Mask.File]
+	if k := im.Wanted.Mask; k != nil {
+		mask = m.source(spec.Source{File: k.File, Content: k.Content})
 	}
-	res, problems := m.resolve(im, entry, false)
+	var res spec.Resolved
+	var problems []spec.Problem
+	if request != nil {
+		res = resolveHeld(im, request)
+	} else {
+		res, problems = m.resolve(im, entry, false)
+	}
 	dig, known := m.digest(im, &res)
-	if entry != nil && (!known || dig != entry.Request || len(problems) > 0) {
+	if request == nil && entry != nil && (!known || dig != entry.Request || len(problems) > 0) {
 		// It may differ only in defaults that the lock pins. They are looked at
 		// only here: taking fields apart costs more than all the rest of an
 		// unchanged image.
@@ -253,6 +263,9 @@ func (m *maker) image(i int, im *spec.Image) {
 		return
 	}
 
+	if im != configured {
+		m.ignored(configured, entry, &res)
+	}
 	if known && entry != nil && entry.Request == dig && len(entry.Candidates) >= im.N && !st.replace && !st.moved {
 		if m.upToDate(im, st, entry, &res, mask) {
 			m.plan.Unchanged++
@@ -402,7 +415,7 @@ func (m *maker) orphans() {
 		}
 		e := &m.in.Lock.Entries[j]
 		if sel := m.in.Select; sel.Partial() {
-			hit := func(p string) bool { return Match(p, e.Address) }
+			hit := func(p string) bool { return m.hit(p, e.Address) }
 			if slices.ContainsFunc(sel.Exclude, hit) || len(sel.Target) > 0 && !slices.ContainsFunc(sel.Target, hit) {
 				continue
 			}
@@ -422,6 +435,12 @@ func (m *maker) orphans() {
 			} else if out.Action == DeleteFile {
 				s.Verb = Delete
 			}
+		}
+		if !m.in.Kept[e.Address] && m.protects(e.Address) {
+			s.protect(e)
+		}
+		if s.Verb == Protected {
+			s.Outputs, s.Drop = nil, false
 		}
 		m.plan.Steps = append(m.plan.Steps, s)
 	}
@@ -491,7 +510,7 @@ func (m *maker) owner(path string) (*lock.Output, spec.Address) {
 
 // Check reports what is wrong with a plan that was read from a file.
 func (p *Plan) Check() error {
-	verbs := []Verb{Generate, Edit, Import, Render, Restore, Move, Delete, Forget, Resume, Hold, Refused, Conflict, Missing}
+	verbs := []Verb{Generate, Edit, Import, Render, Restore, Move, Delete, Forget, Resume, Hold, Refused, Conflict, Missing, Protected}
 	place := map[spec.Address]int{}
 	for i := range p.Steps {
 		s := &p.Steps[i]
@@ -507,7 +526,7 @@ func (p *Plan) Check() error {
 			return bad("its numbers make no sense")
 		case (s.Import != "") != (s.Verb == Import) || s.Import != "" && (spec.CheckPath(s.Import) != nil || s.N != 1 || len(s.Candidates) != 1):
 			return bad("it does not say what is imported")
-		case s.Request.Mask != nil && (s.MaskFile == "" || len(s.Sources) == 0):
+		case s.Request.Mask != nil && (s.MaskFile == "" && !s.Verb.Standing() || len(s.Sources) == 0):
 			return bad("it has a mask and nothing that is masked")
 		}
 		if _, twice := place[s.Address]; twice {
@@ -536,6 +555,7 @@ func (p *Plan) Check() error {
 
 // Recount counts the steps and their prices anew.
 func (p *Plan) Recount() {
+	p.countBudgets()
 	p.Summary = Summary{}
 	s := &p.Summary
 	for i := range p.Steps {
@@ -578,6 +598,18 @@ func inputName(sources []spec.Source) string {
 		names[i] = s.String()
 	}
 	return strings.Join(names, ", ")
+}
+
+// sourceDiff is fieldDiff for people: a source that changed is named, not
+// printed as a digest.
+func sourceDiff(old, new []provider.Field, sources []spec.Source) []Reason {
+	why := fieldDiff(old, new)
+	for i := range why {
+		if why[i].Field == "input" {
+			why[i] = Reason{Cause: CauseSource, New: inputName(sources)}
+		}
+	}
+	return why
 }
 
 func fieldDiff(old, new []provider.Field) (why []Reason) {

@@ -1,14 +1,15 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
 // Selection narrows a plan. Each pattern is an address, an address without its
-// key (all instances), a module, a path of an output, or one of these with *
-// for any run of characters.
+// key (all instances), a module, a path of an output, tag: and a tag, or one of
+// these with * for any run of characters.
 type Selection struct {
 	Target  []string // only these, and what they need
 	Exclude []string // not these, and not what needs them
@@ -55,14 +56,25 @@ func glob(pattern, s string) bool {
 	}
 }
 
+// MatchImage reports whether a pattern means an image.
+func MatchImage(pattern string, im *spec.Image) bool {
+	if tag, ok := strings.CutPrefix(pattern, TagPrefix); ok {
+		return slices.ContainsFunc(im.Tags, func(t string) bool { return glob(tag, t) })
+	}
+	paths := []string{im.Path}
+	for _, r := range im.Renditions {
+		paths = append(paths, r.Path)
+	}
+	return Match(pattern, im.Address, paths...)
+}
+
+// TagPrefix begins a pattern that means tags.
+const TagPrefix = "tag:"
+
 func matchAny(patterns []string, used []bool, im *spec.Image) bool {
 	hit := false
 	for i, p := range patterns {
-		paths := []string{im.Path}
-		for _, r := range im.Renditions {
-			paths = append(paths, r.Path)
-		}
-		if Match(p, im.Address, paths...) {
+		if MatchImage(p, im) {
 			hit, used[i] = true, true
 		}
 	}

@@ -129,17 +129,9 @@ func (s *stepper) blockedButChosen() bool {
 	})
 }
 
-// changes tells what differs from the recorded request. A source that changed
-// is named, not printed as a digest.
+// changes tells what differs from the recorded request.
 func (s *stepper) changes() []Reason {
-	var why []Reason
-	for _, r := range fieldDiff(s.entry.Fields(), s.res.Request.Fields()) {
-		if r.Field == "input" {
-			r = Reason{Cause: CauseSource, New: inputName(s.im.Wanted.Sources)}
-		}
-		why = append(why, r)
-	}
-	return why
+	return sourceDiff(s.entry.Fields(), s.res.Request.Fields(), s.im.Wanted.Sources)
 }
 
 // renamed looks for an orphan with the same request.
@@ -381,6 +373,29 @@ func (s *stepper) sources() {
 			}
 		}
 	}
+	for _, src := range s.im.Wanted.Sources {
+		if c := src.Content; s.step.Need > 0 && !c.IsZero() && !s.m.held(c, nil) {
+			s.missing("edit", c)
+		}
+	}
+	if k := s.im.Wanted.Mask; k != nil && !k.Content.IsZero() && s.step.Need > 0 {
+		s.missing("edit", k.Content)
+	}
+	s.order()
+}
+
+// order puts the step after those of the images that it only depends on.
+func (s *stepper) order() {
+	for _, a := range s.im.DependsOn {
+		j, _ := s.m.index(a)
+		switch dep := &s.m.state[j]; {
+		case s.step.Verb.Standing(), slices.Contains(s.step.After, a):
+		case dep.waits:
+			s.step.Verb, s.step.Why = Missing, []Reason{{Cause: CauseWaits, New: string(a)}}
+		case dep.works:
+			s.step.After = append(s.step.After, a)
+		}
+	}
 }
 
 func (s *stepper) missing(whose string, c digest.Content) {
@@ -438,6 +453,9 @@ func (s *stepper) outputs() {
 	if write && !of.IsZero() && s.step.ShareWith == "" {
 		if !s.m.held(of, s.entry) {
 			s.missing(string(s.im.Address), of)
+		}
+		if k := s.im.Wanted.Mask; k != nil && !k.Content.IsZero() && s.res.Restore {
+			s.missing("edit", k.Content)
 		}
 		if r, _ := spec.ParseRecipe(s.step.Outputs[0].Recipe); r.RestoreEdit != "" && !r.RestoreSource.IsZero() && len(s.im.Wanted.Sources) > 0 {
 			if src := s.im.Wanted.Sources[0]; src.Image != "" && !s.m.held(r.RestoreSource, s.m.in.Lock.Get(src.Image)) {
@@ -605,13 +623,24 @@ func (s *stepper) finish() {
 		}
 	}
 	step.Why = slices.CompactFunc(step.Why, func(a, b Reason) bool { return a == b })
+	if step.Verb.Paid() && !s.asked() {
+		step.Verb = Missing
+	}
 	if step.Verb.Paid() {
 		step.Price, step.Priced = s.price()
+		step.Budgets = s.m.budgetsOf(s.im)
+	}
+	if s.im.Protect {
+		step.protect(s.entry)
 	}
 	if step.Verb.Standing() {
 		step.Outputs, step.Need = nil, 0
 	}
-	if p := s.picked(); p != nil && !step.Fresh {
+	p := s.picked()
+	if step.Verb == Protected {
+		p = s.entry.Picked(Pick(s.im, s.entry))
+	}
+	if p != nil && (!step.Fresh || step.Verb == Protected) {
 		st.content = p.Content
 	} else {
 		st.waits = step.Verb.Standing()

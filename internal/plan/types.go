@@ -30,6 +30,8 @@ const (
 	Refused  Verb = "refused"
 	Conflict Verb = "conflict"
 	Missing  Verb = "missing"
+
+	Protected Verb = "protected" // lifecycle { protect = true }
 )
 
 // Paid reports whether carrying out the verb may cost money.
@@ -37,7 +39,7 @@ func (v Verb) Paid() bool { return v == Generate || v == Edit }
 
 // Standing reports whether the verb only states something.
 func (v Verb) Standing() bool {
-	return v == Hold || v == Refused || v == Conflict || v == Missing || v == Resume
+	return v == Hold || v == Refused || v == Conflict || v == Missing || v == Resume || v == Protected
 }
 
 // Cause is the kind of a reason.
@@ -65,6 +67,7 @@ const (
 	CauseDelivered  Cause = "delivered"   // paid and not yet stored
 	CauseAccepted   Cause = "accepted"    // a job of an earlier run, New is the attempt
 	CauseWaits      Cause = "waits"       // for image New, which can't go on
+	CauseProtected  Cause = "protected"   // Field is the verb that the step would have had
 )
 
 // Reason is one why of a step.
@@ -124,6 +127,7 @@ type Step struct {
 	Import     string           `json:"import,omitempty"`     // the file whose bytes the only candidate is: it must still have them
 
 	Outputs []Output `json:"outputs,omitempty"`
+	Budgets []string `json:"budgets,omitempty"` // that it counts for, of a paid step
 
 	Price  provider.Money `json:"price"`
 	Priced bool           `json:"priced"` // false where no price is known; free steps are priced 0
@@ -145,6 +149,8 @@ type Plan struct {
 	Summary       Summary         `json:"summary"`
 	PricesAsOf    string          `json:"prices_as_of,omitempty"` // date of the oldest price that counts, YYYY-MM-DD
 	MaxCost       *provider.Money `json:"max_cost,omitempty"`
+	Budgets       []Budget        `json:"budgets,omitempty"`
+	Ignored       []Ignored       `json:"ignored,omitempty"`
 
 	Asks     Asks      `json:"-"`
 	Problems []Problem `json:"-"`
@@ -225,6 +231,7 @@ type Input struct {
 	Seen    func(path string) Seen
 	Pending []Pending
 	MaxCost *provider.Money
+	Budgets []Budget // without prices
 
 	// Answers to Asks. A key that is absent is asked for.
 	Bought map[digest.Request][]Bought
@@ -241,6 +248,9 @@ type Input struct {
 	// Kept are images that are gone on purpose and whose files stay.
 	Moved map[spec.Address][]spec.Address
 	Kept  map[spec.Address]bool
+	// Guards are addresses that the configuration does not have and protects;
+	// all instances, where it is without a key.
+	Guards []spec.Address
 
 	Select       Selection
 	Destroy      bool

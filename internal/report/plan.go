@@ -58,6 +58,48 @@ func Plan(w io.Writer, p *plan.Plan, o Options) {
 	if p.MaxCost != nil && p.Summary.Price > *p.MaxCost {
 		fmt.Fprintln(w, c.Yellow(fmt.Sprintf("That is more than max_cost allows (%s): apply would stop there.", *p.MaxCost)))
 	}
+	for i := range p.Budgets {
+		if b := &p.Budgets[i]; b.Exceeded() {
+			fmt.Fprintln(w, c.Yellow(exceeded(b)))
+		}
+	}
+}
+
+// exceeded says that a budget will not do.
+func exceeded(b *plan.Budget) string {
+	s := fmt.Sprintf("The budget %q allows %s, and its images would cost %s", b.Name, b.MaxCost, b.Price)
+	if b.Unpriced > 0 {
+		s += fmt.Sprintf(", and %d of them have no known price", b.Unpriced)
+	}
+	return s + ": apply would skip what it does not allow."
+}
+
+// Protection is why a step of a protected image is held back.
+func Protection(s *plan.Step) string {
+	would := map[plan.Verb]string{
+		plan.Generate: "generate it again", plan.Edit: "edit it again", plan.Render: "write over or move its files", plan.Restore: "put another picture in its place",
+		plan.Move: "move its files", plan.Delete: "delete a file of it", plan.Forget: "forget it",
+	}[plan.Verb(s.Why[0].Field)]
+	if s.N == 0 {
+		would = "delete it"
+	}
+	reasons, _ := because(s)
+	return "is protected, and the plan would " + would + ": " + reasons
+}
+
+// Unheeded is what ignore_changes holds back for one image, a line for each
+// change.
+func Unheeded(w io.Writer, ignored *plan.Ignored, o Options) {
+	fmt.Fprintln(w, "ignore_changes leaves alone:")
+	for _, r := range ignored.Changes {
+		reasons, lines := because(&plan.Step{Why: []plan.Reason{r}})
+		if len(lines) == 0 {
+			fmt.Fprintf(w, "      %s\n", reasons)
+		}
+		for _, line := range lines {
+			fmt.Fprintf(w, "      %s\n", line(o.Palette))
+		}
+	}
 }
 
 func upToDate(n int) string {
@@ -263,11 +305,17 @@ func standing(s *plan.Step) string {
 		case plan.CauseAltered:
 			parts = append(parts, fmt.Sprintf("conflict: %s was changed by someone; delete it to have it restored, or keep it under another name", diag.Clean(r.New)))
 		case plan.CauseNoOriginal:
+			if r.Field == "edit" {
+				parts = append(parts, fmt.Sprintf("missing: what it was edited from (%.12s) is not in the store any more, and ignore_changes holds on to it; bring the file back, or leave edit out of ignore_changes", r.New))
+				continue
+			}
 			parts = append(parts, fmt.Sprintf("missing: the original of %s (%.12s) is not in the store; bring back .imgbuild/store or the file (git checkout), or -replace buys it again", diag.Clean(r.Field), r.New))
 		case plan.CauseDelivered:
 			parts = append(parts, "paid for and not fetched yet; the next apply fetches it, free")
 		case plan.CauseAccepted:
 			parts = append(parts, "sent, and not finished when last asked for; apply asks again, free; -retry-in-doubt buys it anew")
+		case plan.CauseProtected:
+			parts = append(parts, strings.TrimPrefix(Protection(s), "is "))
 		case plan.CauseWaits:
 			parts = append(parts, "waits for "+diag.Clean(r.New))
 		}
@@ -376,6 +424,8 @@ func because(s *plan.Step) (string, []line) {
 			add(fmt.Sprintf("pick %s → %s", old, new))
 		case plan.CauseNew:
 			add("new")
+		case plan.CauseUnwanted:
+			add("the configuration no longer has it")
 		}
 	}
 	return strings.Join(parts, ", "), lines
