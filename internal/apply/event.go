@@ -59,6 +59,7 @@ type Result struct {
 	Doubt    provider.Money // may have been spent
 	Stopped  bool           // by a signal
 	Budget   bool           // something was not started for lack of budget
+	Budgets  []string       // those with a name that did not allow something
 }
 
 // Count is how many outcomes are of a kind.

@@ -78,6 +78,9 @@ func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan) (problems []pl
 
 // sizeOf is the size of a source, zero if it is not known yet.
 func (e *Engine) sizeOf(src spec.Source, want digest.Content, l *lock.Lock) (provider.Size, error) {
+	if !src.Content.IsZero() {
+		return provider.Size{}, nil // it was a picture when it was edited
+	}
 	if src.Image != "" {
 		if entry := l.Get(src.Image); entry != nil {
 			for _, c := range entry.Candidates {

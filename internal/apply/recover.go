@@ -267,33 +267,14 @@ func rollOf(a *journal.Attempt, d *journal.Delivery) store.Roll {
 }
 
 // Unfinished is the run that did not end normally, and what it has spent or
-// may have spent; "" if there is none. Its budget goes on.
+// may have spent; "" if there is none. Its budgets go on.
 func Unfinished(attempts []journal.Attempt) (run string, spent provider.Money) {
 	for i := range attempts {
 		if attempts[i].Run != "" {
 			run = attempts[i].Run
 		}
 	}
-	if run == "" {
-		return "", 0
-	}
-	for i := range attempts {
-		a := &attempts[i]
-		if a.Run != run {
-			continue
-		}
-		spent += a.Spent
-		switch a.Phase {
-		case journal.Sent, journal.Accepted:
-			spent += a.Estimate
-		case journal.Delivered, journal.Stored:
-			_, price := a.Rest()
-			spent += price
-		case journal.InDoubt:
-			spent += a.Doubt
-		}
-	}
-	return run, spent
+	return run, SpentBefore(attempts, run, func(*journal.Attempt) bool { return true })
 }
 
 // Settle compacts the journal once the lock is durable: only what is in doubt

@@ -45,10 +45,12 @@ type Engine struct {
 	Parallelism int    // paid steps at once, at least 1
 	MaxCost     *provider.Money
 	Before      provider.Money    // spent by this run before a crash
+	Budgets     []Budget          // further ones, of the steps that name them
 	NotReady    map[string]string // provider key -> why it can't be asked at all
 	FailFast    bool
-	Saved       bool        // the plan was made earlier: the store may have got more since
-	Event       func(Event) // called from one goroutine at a time
+	Saved       bool                    // the plan was made earlier: the store may have got more since
+	Protects    func(spec.Address) bool // whose picture must stay as it is. May be nil
+	Event       func(Event)             // called from one goroutine at a time
 	Now         func() time.Time
 
 	// Open are the attempts of earlier runs that are not settled.
@@ -114,6 +116,8 @@ type runner struct {
 	reserved provider.Money
 	doubt    provider.Money
 	budget   bool
+	named    []purse
+	empty    []string          // of named: those that did not allow a step
 	stopping bool              // by a signal
 	halted   bool              // by a failure
 	unsaved  bool              // the lock can't be written
@@ -135,6 +139,9 @@ func (e *Engine) Apply(ctx context.Context, stop <-chan struct{}, p *plan.Plan) 
 	halt := make(chan struct{})
 	e.stop = halt
 	r := &runner{Engine: e, ctx: ctx, plan: p, results: make(chan result), spent: e.Before, refused: maps.Clone(e.NotReady), running: map[spec.Address]*job{}, saved: e.Now()}
+	for _, b := range e.Budgets {
+		r.named = append(r.named, purse{b, b.Before})
+	}
 	r.order()
 	var failure error
 	for {
@@ -171,7 +178,7 @@ func (e *Engine) Apply(ctx context.Context, stop <-chan struct{}, p *plan.Plan) 
 	if r.dirty && !r.unsaved {
 		failure = errors.Join(failure, e.SaveLock(e.Lock))
 	}
-	res := Result{Spent: r.spent - e.Before, Doubt: r.doubt, Stopped: r.stopping || ctx.Err() != nil, Budget: r.budget}
+	res := Result{Spent: r.spent - e.Before, Doubt: r.doubt, Stopped: r.stopping || ctx.Err() != nil, Budget: r.budget, Budgets: r.empty}
 	for i, o := range r.outcomes {
 		if o.Kind != "" && !p.Steps[i].Verb.Standing() {
 			res.Outcomes = append(res.Outcomes, o)
@@ -279,17 +286,14 @@ func (r *runner) launch(i int) {
 			r.conclude(i, Skipped, errors.New(why))
 			return
 		}
-		if r.MaxCost != nil && !j.priced {
-			r.budget = true
-			r.conclude(i, Skipped, errors.New("its price is not known, so the budget does not allow it"))
-			return
-		}
-		if r.MaxCost != nil && cost > 0 && r.spent+r.doubt+r.reserved+cost > *r.MaxCost {
-			r.budget = true
-			r.conclude(i, Skipped, fmt.Errorf("the budget of %s does not allow %s more", *r.MaxCost, cost))
+		if err := r.afford(step, cost, j.priced); err != nil {
+			r.conclude(i, Skipped, err)
 			return
 		}
 		r.reserved += cost
+		for _, p := range r.purses(step) {
+			p.used += cost
+		}
 		r.attempts++
 		j.attempt = fmt.Sprintf("%s-%d", r.Process, r.attempts)
 	}
@@ -332,6 +336,9 @@ func (r *runner) prepare(i int, step *plan.Step) (*job, EventKind, error) {
 			return nil, Done, errors.New("already done")
 		}
 		return nil, Stale, errors.New("the lock has changed since the plan was made")
+	}
+	if r.Protects != nil && r.Protects(step.Address) && step.Replaces(planned) {
+		return nil, Stale, errors.New("it has been protected since the plan was made")
 	}
 	j.have = slices.Clone(step.Candidates)
 	if step.ShareWith != "" {
@@ -533,7 +540,13 @@ func (r *runner) end(res result) error {
 	} else {
 		r.working--
 	}
-	r.reserved -= j.each * provider.Money(j.need)
+	cost := j.each * provider.Money(j.need)
+	r.reserved -= cost
+	if j.need > 0 {
+		for _, p := range r.purses(j.step) {
+			p.used += res.paid + res.doubt - cost
+		}
+	}
 	r.landed -= j.landed
 	delete(r.running, j.step.Address)
 	r.spent += res.paid

@@ -232,7 +232,7 @@ func (e *Engine) mask(name string, b []byte, edit string, picture []byte) (*imag
 // source is the bytes of what is edited.
 func (e *Engine) source(s spec.Source, want digest.Content) ([]byte, error) {
 	switch {
-	case s.Image != "":
+	case s.Image != "", !s.Content.IsZero():
 		return e.original(want)
 	case s.Data != "":
 		b, err := spec.ParseDataURL(s.Data)
@@ -282,7 +282,7 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 		p.err = &hinted{fmt.Errorf("no room for the receipt: %w", err), "make room on the disk; nothing was sent"}
 		return
 	}
-	s := &sink{engine: e, address: j.step.Address, provider: j.step.Provider, digest: j.digest, fields: r.Fields(), request: r, id: id, each: j.each}
+	s := &sink{engine: e, address: j.step.Address, budgets: j.step.Budgets, provider: j.step.Provider, digest: j.digest, fields: r.Fields(), request: r, id: id, each: j.each}
 	s.tell = func(ev Event) {
 		ev.At, ev.Address, ev.Verb = e.Now(), j.step.Address, j.step.Verb
 		e.events <- ev
@@ -505,7 +505,8 @@ func (e *Engine) check(b []byte, r *provider.Request, im *provider.Image) (why s
 type sink struct {
 	engine   *Engine
 	address  spec.Address
-	provider string // key
+	budgets  []string // names
+	provider string   // key
 	digest   digest.Request
 	fields   []provider.Field
 	request  *provider.Request
@@ -540,7 +541,7 @@ func (s *sink) Sent() error {
 	// is nothing to remember.
 	records := []journal.Record{
 		{Type: journal.TypeIntent, Attempt: s.id, Intent: &journal.Intent{
-			Run: s.engine.Run, Address: string(s.address), Request: s.digest, Fields: s.fields, Provider: s.provider, Endpoint: s.engine.endpoint(s.provider),
+			Run: s.engine.Run, Budgets: s.budgets, Address: string(s.address), Request: s.digest, Fields: s.fields, Provider: s.provider, Endpoint: s.engine.endpoint(s.provider),
 			N: s.request.N, First: s.request.First, Estimate: s.each * provider.Money(s.request.N), Started: s.engine.Now()}},
 		{Type: journal.TypeSent, Attempt: s.id},
 	}

@@ -157,8 +157,15 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 	if !f.json && (saved == nil || len(p.Steps) == 0) {
 		report.Plan(env.Stdout, p, s.reportOptions())
 	}
+	if l := s.protections(p); len(l) > 0 {
+		if f.json {
+			s.stream.Begin(p)
+		}
+		return s.tell(l)
+	}
 	e.Saved = saved != nil
 	s.budget(f, e, e.Saved)
+	s.budgets(p)
 	if ask := s.checkKeys(e, p); ask && saved == nil && !f.yes {
 		if err := approve(env, p, e.NotReady); err != nil {
 			return err
@@ -200,6 +207,7 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 	}
 	run, spent := apply.Unfinished(state.Attempts)
 	e.Run, e.Before = run, spent
+	e.Budgets, e.Protects = s.budgetsBefore(state.Attempts, run), s.protects
 	if run == "" {
 		e.Run = e.Process
 	}
@@ -537,7 +545,11 @@ func (s *session) exitCode(f *applyFlags, p *plan.Plan, r apply.Result) error {
 	switch {
 	case r.Stopped:
 		return exit(exitInterrupted)
+	case !r.Budget && len(r.Budgets) > 0:
+		s.budgetHints(r)
+		return exit(exitBudget)
 	case r.Budget:
+		s.budgetHints(r)
 		hint := "raise -max-cost or max_cost; what has no known price needs a saved plan: imgbuild plan -out=plan.json, imgbuild apply plan.json"
 		if f.maxCost == nil && s.project.Settings.MaxCost == nil {
 			hint = fmt.Sprintf("nobody watches this run, so it may spend %s; allow more with -max-cost", unwatched)

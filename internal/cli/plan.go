@@ -78,10 +78,11 @@ func runPlan(ctx context.Context, env *Env, f *planFlags) error {
 	if err != nil {
 		return err
 	}
+	protected := s.protections(p)
 	if f.out != "" || f.json {
 		p.Config = digest.OfContent(s.project.Encode())
 	}
-	if f.out != "" {
+	if f.out != "" && len(protected) == 0 {
 		if err := writePlan(env, f.out, p); err != nil {
 			return err
 		}
@@ -92,6 +93,11 @@ func runPlan(ctx context.Context, env *Env, f *planFlags) error {
 		}
 	} else {
 		report.Plan(env.Stdout, p, s.reportOptions())
+	}
+	if err := s.tell(protected); err != nil {
+		return err
+	}
+	if !f.json {
 		next(env, f, p)
 	}
 	// Only what hashing found out is worth keeping; it makes the next plan faster.

@@ -21,6 +21,7 @@ func restoreVerb() verb {
 		help: `
   imgbuild restore
   imgbuild restore image.hero
+  imgbuild restore tag:landing
   imgbuild restore 'static/img/*'
 
 Writes files that are missing or whose size, crop or format changed. Buys
@@ -91,11 +92,7 @@ func (s *session) keepFree(p *plan.Plan, wanted []string) (left int, err error) 
 		any := false
 		for i := range s.project.Images {
 			im := &s.project.Images[i]
-			paths := []string{im.Path}
-			for _, r := range im.Renditions {
-				paths = append(paths, r.Path)
-			}
-			if plan.Match(w, im.Address, paths...) {
+			if plan.MatchImage(w, im) {
 				meant[im.Address], any = true, true
 			}
 		}

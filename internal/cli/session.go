@@ -215,6 +215,9 @@ func (s *session) finding(code string, p plan.Problem) diag.Finding {
 			}
 		}
 	}
+	if tag, ok := strings.CutPrefix(p.Value, plan.TagPrefix); ok && p.Address == "" {
+		p.Hint = s.tagHint(tag)
+	}
 	f := diag.Finding{Severity: diag.Error, Code: code, Address: string(p.Address), Text: p.Text, Hint: p.Hint}
 	switch {
 	case p.Field == importField:
@@ -380,6 +383,13 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 	var ignored diag.List
 	if in.Imports, ignored, err = s.imports(ctx); err != nil {
 		return nil, nil, err
+	}
+	for i := range s.project.Budgets {
+		b := &s.project.Budgets[i]
+		in.Budgets = append(in.Budgets, plan.Budget{Name: b.Name, Tags: b.Tags, MaxCost: b.MaxCost})
+	}
+	for _, g := range s.project.Guards {
+		in.Guards = append(in.Guards, g.Address)
 	}
 
 	for {
@@ -586,7 +596,9 @@ func (s *session) toDraft() error {
 		return err
 	}
 	s.project.Providers = []provider.Config{{Type: "sketch", Parallelism: 8}}
+	s.project.Budgets, s.project.Guards = nil, nil // a draft costs nothing and takes nothing away
 	for i := range s.project.Images {
+		s.project.Images[i].Protect, s.project.Images[i].Ignore = false, 0
 		w := &s.project.Images[i].Wanted
 		w.Provider, w.Model, w.Resolution, w.Quality, w.User = "sketch", "", "", "", ""
 	}

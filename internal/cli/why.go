@@ -63,9 +63,17 @@ func runWhy(ctx context.Context, env *Env, f *projectFlags, a spec.Address) erro
 	if err != nil {
 		return err
 	}
+	unheeded := func() {
+		for i := range p.Ignored {
+			if p.Ignored[i].Address == a {
+				report.Unheeded(env.Stdout, &p.Ignored[i], s.reportOptions())
+			}
+		}
+	}
 	for i := range p.Steps {
 		if step := &p.Steps[i]; step.Address == a || step.From == a {
 			report.Why(env.Stdout, step, s.reportOptions())
+			unheeded()
 			if step.N > 0 {
 				printRequest(env, provider.Canonical(step.Request.Fields()), step.Digest.String(), step.Digest.IsZero())
 			}
@@ -77,6 +85,7 @@ func runWhy(ctx context.Context, env *Env, f *projectFlags, a spec.Address) erro
 		return s.noSuchImage(string(a))
 	}
 	fmt.Fprintf(env.Stdout, "%s is up to date: its request, its recipes and its files are what the lock records.\n", diag.Clean(string(a)))
+	unheeded()
 	printRequest(env, provider.Canonical(e.Fields()), e.Request.String(), false)
 	return nil
 }
@@ -123,12 +132,18 @@ func (s *session) graph(asJSON, mermaid bool) error {
 	type node struct {
 		Address string   `json:"address"`
 		Edits   []string `json:"edits,omitempty"`
+		Depends []string `json:"depends_on,omitempty"`
+		Tags    []string `json:"tags,omitempty"`
 	}
 	nodes := []node{}
 	for i := range s.project.Images {
-		n := node{Address: string(s.project.Images[i].Address)}
-		for _, src := range s.project.Images[i].Wanted.Sources {
+		im := &s.project.Images[i]
+		n := node{Address: string(im.Address), Tags: im.Tags}
+		for _, src := range im.Wanted.Sources {
 			n.Edits = append(n.Edits, src.String())
+		}
+		for _, a := range im.DependsOn {
+			n.Depends = append(n.Depends, string(a))
 		}
 		nodes = append(nodes, n)
 	}
@@ -157,6 +172,9 @@ func (s *session) graph(asJSON, mermaid bool) error {
 			for _, from := range n.Edits {
 				fmt.Fprintf(w, "  %s --> %s\n", name(from), to)
 			}
+			for _, from := range n.Depends {
+				fmt.Fprintf(w, "  %s -.-> %s\n", name(from), to)
+			}
 		}
 		return nil
 	}
@@ -165,6 +183,9 @@ func (s *session) graph(asJSON, mermaid bool) error {
 		fmt.Fprintf(w, "  %s;\n", quote(n.Address))
 		for _, from := range n.Edits {
 			fmt.Fprintf(w, "  %s -> %s;\n", quote(from), quote(n.Address))
+		}
+		for _, from := range n.Depends {
+			fmt.Fprintf(w, "  %s -> %s [style = dashed];\n", quote(from), quote(n.Address))
 		}
 	}
 	fmt.Fprintln(w, "}")

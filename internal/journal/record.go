@@ -59,6 +59,7 @@ type Intent struct {
 	First    int              `json:"first,omitempty"`
 	Estimate provider.Money   `json:"estimate,omitzero"`  // of the call
 	Run      string           `json:"run,omitempty"`      // whose budget it is
+	Budgets  []string         `json:"budgets,omitempty"`  // further budgets of the run that it counts for
 	Endpoint string           `json:"endpoint,omitempty"` // where it is sent; "" for the provider's own
 	Started  time.Time        `json:"started,omitzero"`
 }

@@ -1,0 +1,87 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/imgbuild/imgbuild/internal/journal"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/provider"
+)
+
+// Budget is what a run may spend on the steps that name it, beside what it may
+// spend in all.
+type Budget struct {
+	Name   string
+	Max    provider.Money
+	Before provider.Money // spent by this run before a crash
+}
+
+// purse is a budget during a run.
+type purse struct {
+	Budget
+	used provider.Money // spent, in doubt, or reserved for what is under way
+}
+
+// purses are the budgets that a step counts for. One that the configuration no
+// longer has limits nothing.
+func (r *runner) purses(step *plan.Step) (out []*purse) {
+	for i := range r.named {
+		if slices.Contains(step.Budgets, r.named[i].Name) {
+			out = append(out, &r.named[i])
+		}
+	}
+	return out
+}
+
+// afford is why a step can't be begun: a budget does not allow what it costs.
+func (r *runner) afford(step *plan.Step, cost provider.Money, priced bool) error {
+	switch {
+	case r.MaxCost == nil:
+	case !priced:
+		r.budget = true
+		return errors.New("its price is not known, so the budget does not allow it")
+	case cost > 0 && r.spent+r.doubt+r.reserved+cost > *r.MaxCost:
+		r.budget = true
+		return fmt.Errorf("the budget of %s does not allow %s more", *r.MaxCost, cost)
+	}
+	for _, p := range r.purses(step) {
+		var err error
+		switch {
+		case !priced:
+			err = fmt.Errorf("its price is not known, so the budget %q does not allow it", p.Name)
+		case cost > 0 && p.used+cost > p.Max:
+			err = fmt.Errorf("the budget %q of %s does not allow %s more", p.Name, p.Max, cost)
+		default:
+			continue
+		}
+		if !slices.Contains(r.empty, p.Name) {
+			r.empty = append(r.empty, p.Name)
+		}
+		return err
+	}
+	return nil
+}
+
+// SpentBefore is what a run that did not end normally has spent, or may have,
+// on the attempts that count.
+func SpentBefore(attempts []journal.Attempt, run string, counts func(*journal.Attempt) bool) (spent provider.Money) {
+	for i := range attempts {
+		a := &attempts[i]
+		if run == "" || a.Run != run || !counts(a) {
+			continue
+		}
+		spent += a.Spent
+		switch a.Phase {
+		case journal.Sent, journal.Accepted:
+			spent += a.Estimate
+		case journal.Delivered, journal.Stored:
+			_, price := a.Rest()
+			spent += price
+		case journal.InDoubt:
+			spent += a.Doubt
+		}
+	}
+	return spent
+}
