@@ -65,8 +65,8 @@ func selectFlags(s *plan.Selection) []urfave.Flag {
 
 const patterns = `
 A PATTERN is an address (image.hero), an address of all instances (image.post),
-the path of an output, a tag (tag:landing), or one of these with * for any run of
-characters.
+a module (module.icons), the path of an output, a tag (tag:landing), or one of
+these with * for any run of characters.
 `
 
 // moneyFlag is an amount in USD.
