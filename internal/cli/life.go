@@ -36,7 +36,7 @@ func (s *session) findingAbout(code string, a spec.Address, field, text, hint st
 func (s *session) protects(a spec.Address) bool {
 	im := s.image(a)
 	return im != nil && im.Protect || im == nil && slices.ContainsFunc(s.project.Guards, func(g config.Guard) bool {
-		return a == g.Address || strings.HasPrefix(string(a), string(g.Address)+"[")
+		return g.Of(a)
 	})
 }
 

@@ -45,11 +45,17 @@ var budgetSchema = schema[budget]{rows: []row[budget]{
 const tagsHint = `write a list of texts, such as ["landing", "blog"]`
 
 // Guard is an address whose image the configuration does not have and protects
-// all the same: it is disabled, or of a key that for_each has lost. With the
-// whole block the protection goes.
+// all the same: it is disabled, or of a key that for_each has lost. Without
+// keys it is for every instance, of the modules on the way too. With the whole
+// block the protection goes.
 type Guard struct {
 	Address spec.Address
 	at      place
+}
+
+// Of reports whether the guard is for an address.
+func (g *Guard) Of(a spec.Address) bool {
+	return a == g.Address || a.Base() == g.Address || a.Keyless() == g.Address
 }
 
 // decodeLifecycle reads the lifecycle block of an image.
@@ -175,12 +181,8 @@ func imagesIn(v cty.Value) (out []string, ok bool) {
 // guard notes that a block protects also those instances that it does not have
 // any more, which its own for_each can't tell about.
 func (ev *evaluator) guard(d *imageDecl) {
-	i := slices.IndexFunc(d.slow.block.Body.Blocks, func(b *hclsyntax.Block) bool { return b.Type == "lifecycle" })
-	if d.slow.forEach == nil || i < 0 {
-		return
-	}
-	a := d.slow.block.Body.Blocks[i].Body.Attributes["protect"]
-	if a == nil || usesEach(a.Expr) {
+	a := protectOf(d.slow.block)
+	if d.slow.forEach == nil || a == nil || usesEach(a.Expr) {
 		return
 	}
 	protects := false
@@ -193,6 +195,51 @@ func (ev *evaluator) guard(d *imageDecl) {
 	if protects {
 		ev.p.Guards = append(ev.p.Guards, Guard{spec.Address(ev.cur.prefix + "image." + d.name), d.place})
 	}
+}
+
+// guardModules notes what modules protect by a plain true: an instance that is
+// gone takes its values along, but not what stands in the files.
+func (ev *evaluator) guardModules() {
+	left := maxModules
+	var visit func(t *tree, prefix string)
+	visit = func(t *tree, prefix string) {
+		for _, name := range sortedKeys(t.modules) {
+			m := t.modules[name]
+			if left--; m.tree == nil || left < 0 {
+				continue
+			}
+			inside := prefix + "module." + name + "."
+			for i := range m.tree.images {
+				if d := &m.tree.images[i]; d.protected() {
+					ev.p.Guards = append(ev.p.Guards, Guard{spec.Address(inside + "image." + d.name), d.place})
+				}
+			}
+			visit(m.tree, inside)
+		}
+	}
+	visit(ev.top.tree, "")
+}
+
+// protected reports whether a block says so without a value to evaluate.
+func (d *imageDecl) protected() bool {
+	if d.slow == nil {
+		return d.draft.Protect
+	}
+	a := protectOf(d.slow.block)
+	if a == nil {
+		return false
+	}
+	v, ok := constant(a.Expr)
+	return ok && v.Type() == cty.Bool && !v.IsNull() && v.True()
+}
+
+// protectOf is the attribute of an image block, or nil.
+func protectOf(b *hclsyntax.Block) *hclsyntax.Attribute {
+	i := slices.IndexFunc(b.Body.Blocks, func(b *hclsyntax.Block) bool { return b.Type == "lifecycle" })
+	if i < 0 {
+		return nil
+	}
+	return b.Body.Blocks[i].Body.Attributes["protect"]
 }
 
 func usesEach(e hclsyntax.Expression) bool {
@@ -259,7 +306,7 @@ func (p *Project) BudgetAt(src Source, name, field string) *diag.Range {
 // guardAt is the place of a field of the block that guards an address.
 func (p *Project) guardAt(src Source, a spec.Address, field string) *diag.Range {
 	for _, g := range p.Guards {
-		if a == g.Address || a.Base() == g.Address {
+		if g.Of(a) {
 			return (&locator{src: src, p: p}).field(g.at, field)
 		}
 	}

@@ -159,6 +159,7 @@ guard image.gone 48:15
 guard image.kept 40:22
 guard module.m["k"].image.keyed 10:15
 guard image.off 55:15
+guard module.m.image.keyed 10:15
 budget json [j] $2.00 11:50
 budget landing [landing] $1.00 12:14
 budget rest [house x] $0.50 8:14

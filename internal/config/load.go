@@ -49,6 +49,7 @@ func Load(src Source, opt Options) (*Project, diag.List) {
 	ev.variables(names)
 	ev.settings()
 	ev.images()
+	ev.guardModules()
 	ev.lives()
 	ev.imports()
 	ev.budgets()

@@ -140,7 +140,7 @@ func (m *maker) protects(a spec.Address) bool {
 			}
 		}
 	}
-	return m.guards[a] || m.guards[a.Base()]
+	return m.guards[a] || m.guards[a.Base()] || m.guards[a.Keyless()]
 }
 
 // hit reports whether a pattern means an image that the plan deletes.

@@ -88,6 +88,9 @@ func TestProtect(t *testing.T) {
 		{name: "a guarded key", start: []spec.Image{img(`hero["a["]`), img("heron")}, then: func(w *world) { w.set() },
 			how:  func(in *Input) { in.Guards = []spec.Address{"image.hero"} },
 			want: []string{`protected hero["a["] (protected delete, unwanted)`, "delete heron (unwanted)"}},
+		{name: "a guarded key of a module", start: []spec.Image{img("x", func(im *spec.Image) { im.Address = `module.m["a.b]"].image.hero["k"]` })}, then: func(w *world) { w.set() },
+			how:  func(in *Input) { in.Guards = []spec.Address{"module.m.image.hero"} },
+			want: []string{`protected module.m["a.b]"].image.hero["k"] (protected delete, unwanted)`}},
 		{name: "a guarded key whose files are kept", start: []spec.Image{img(`hero["a"]`)}, then: func(w *world) { w.set() },
 			how: func(in *Input) {
 				in.Guards, in.Kept = []spec.Address{"image.hero"}, map[spec.Address]bool{`image.hero["a"]`: true}

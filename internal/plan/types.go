@@ -248,8 +248,9 @@ type Input struct {
 	// Kept are images that are gone on purpose and whose files stay.
 	Moved map[spec.Address][]spec.Address
 	Kept  map[spec.Address]bool
-	// Guards are addresses that the configuration does not have and protects;
-	// all instances, where it is without a key.
+	// Guards are addresses that the configuration does not have and protects:
+	// an image, all instances of one, or without any key those in all instances
+	// of its modules.
 	Guards []spec.Address
 
 	Select       Selection

@@ -35,6 +35,29 @@ func (a Address) Base() Address {
 	return Address(modules + "image." + name)
 }
 
+// Keyless is the address without any keys: that of a block in the files.
+func (a Address) Keyless() Address {
+	if !strings.Contains(string(a), "[") {
+		return a
+	}
+	out := make([]byte, 0, len(a))
+	quoted, inside := false, false
+	for i := 0; i < len(a); i++ {
+		switch c := a[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == ']':
+			inside = c == '['
+		case !inside:
+			out = append(out, c)
+		}
+	}
+	return Address(out)
+}
+
 // Within reports whether a is what other names or is inside it: an instance of
 // an image, or whatever is in a module or in an instance of one.
 func (a Address) Within(other Address) bool {

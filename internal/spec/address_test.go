@@ -19,6 +19,15 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%s: base %s", c.address, base)
 		}
 	}
+	for address, want := range map[string]string{
+		"image.a":           "image.a",
+		`image.a["]\"[.x"]`: "image.a",
+		`module.blog["x.image.y\"]."].module.b.image.hero["k"]`: "module.blog.module.b.image.hero",
+	} {
+		if got := Address(address).Keyless(); got != Address(want) {
+			t.Errorf("%s: keyless %s", address, got)
+		}
+	}
 	for _, c := range []struct {
 		address, other string
 		want           bool
