@@ -29,12 +29,17 @@ type Budget struct {
 func (b *Budget) Exceeded() bool { return b.Price > b.MaxCost || b.Unpriced > 0 }
 
 // hold gives the image that is planned: that of the configuration, with what
-// ignore_changes names as the lock recorded it.
-func (m *maker) hold(im *spec.Image, entry *lock.Entry) (*spec.Image, *provider.Request) {
+// ignore_changes names as the lock recorded it; and the request, where all of
+// it is held. It is blind where the lock does not have all fields of the
+// request: it keeps no secrets, and a later version may know more of them.
+func (m *maker) hold(im *spec.Image, entry *lock.Entry) (held *spec.Image, request *provider.Request, blind bool) {
 	if im.Ignore == 0 || entry == nil || entry.Request.IsZero() {
-		return im, nil
+		return im, nil, false
 	}
 	rec := spec.Recorded{Request: provider.RequestOf(entry.Fields(), im.N, 0)}
+	if rec.Request.Digest() != entry.Request {
+		return im, nil, true
+	}
 	ignore := im.Ignore
 	if o, ok := m.in.Offer(im.Wanted.Provider, rec.Request.Model); ok && o.Provider == rec.Request.Provider {
 		rec.Offer = o
@@ -46,12 +51,12 @@ func (m *maker) hold(im *spec.Image, entry *lock.Entry) (*spec.Image, *provider.
 	if len(entry.Outputs) > 0 {
 		rec.Recipe, _ = spec.ParseRecipe(entry.Outputs[0].Recipe)
 	}
-	held := *im
-	held.Wanted = im.Wanted.Held(ignore, rec, m.source)
-	if ignore != spec.AllFields {
-		return &held, nil
+	was := *im
+	was.Wanted = im.Wanted.Held(ignore, rec, m.source)
+	if ignore == spec.AllFields {
+		request = rec.Request
 	}
-	return &held, rec.Request
+	return &was, request, false
 }
 
 // resolveHeld is resolve for an image all of whose request is held: it is what

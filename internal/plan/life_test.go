@@ -163,6 +163,19 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
+// What the lock does not record can't be held, and must not be sent empty.
+func TestIgnoreChangesBlindly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(img("a", ignore("prompt")))
+	w.apply(w.plan())
+	e := *w.lock.Get("image.a")
+	e.SetFields(slices.DeleteFunc(e.Fields(), func(f provider.Field) bool { return f.Name == "prompt" }))
+	w.lock.Set(e)
+	check(t, w.plan())
+	w.set(img("a", ignore("prompt"), prompt("another")))
+	check(t, w.plan(), "problem image.a lifecycle.ignore_changes: the request changes, and the lock does not have all of what it was, so nothing can be held")
+}
+
 // Whatever changes in fields that are ignored, and in nothing else, there is
 // nothing to do; and taking the fields back shows the change.
 func TestIgnoreChanges(t *testing.T) {

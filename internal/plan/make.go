@@ -221,7 +221,7 @@ func (m *maker) image(i int, im *spec.Image) {
 	st := &m.state[i]
 	entry := st.entry
 	configured := im
-	im, request := m.hold(im, entry)
+	im, request, blind := m.hold(im, entry)
 	for _, a := range im.Before() {
 		if j, _ := m.index(a); m.state[j].skip && m.state[j].content.IsZero() {
 			st.skip = true
@@ -263,6 +263,13 @@ func (m *maker) image(i int, im *spec.Image) {
 		return
 	}
 
+	if blind && (!known || dig != entry.Request) {
+		st.waits = true
+		m.problem(im.Address, spec.Problem{Field: "lifecycle.ignore_changes",
+			Text: "the request changes, and the lock does not have all of what it was, so nothing can be held",
+			Hint: "remove ignore_changes to buy it again, or write the values back"})
+		return
+	}
 	if im != configured {
 		m.ignored(configured, entry, &res)
 	}
