@@ -50,6 +50,31 @@ func (p *Picture) Opaque() bool {
 	return true
 }
 
+// Blank reports whether the picture shows one colour all over: no channel of
+// what is seen differs by more than evenness between any two pixels. A pixel
+// that is transparent has no colour.
+func (p *Picture) Blank() bool {
+	least, most := [4]int{255, 255, 255, 255}, [4]int{}
+	for i := 0; i < len(p.pix); i += 4 {
+		a := int(p.pix[i+3])
+		for c := range 4 {
+			v := a
+			if c < 3 {
+				v = (int(p.pix[i+c])*a + 127) / 255
+			}
+			least[c], most[c] = min(least[c], v), max(most[c], v)
+			if most[c]-least[c] > evenness {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// evenness is how far apart the channels of one colour may be: a JPEG of an
+// even wall leaves a little noise.
+const evenness = 8
+
 // Digest names size and pixels, whatever file they came from. Encoders change
 // between releases of Go; pixels do not.
 func Digest(p *Picture) digest.Content {
