@@ -59,6 +59,11 @@ const (
 	codeImport       = "IB0420"
 	codeByHand       = "IB0421"
 	codeTag          = "IB0415"
+
+	codePrecondition  = "IB0451"
+	codePostcondition = "IB0452"
+	codeCheck         = "IB0453"
+	codeNoReference   = "IB0454"
 )
 
 // Codes tells in one line what each code of this package means.
@@ -120,4 +125,9 @@ var Codes = map[string]string{
 	codeImport:       "an import block does not fit the images",
 	codeByHand:       "a command can't change this, a person can",
 	codeTag:          "no image has a tag that a budget is for",
+
+	codePrecondition:  "a precondition does not hold",
+	codePostcondition: "the picture of an image does not do what a postcondition asks",
+	codeCheck:         "an assertion of a check does not hold",
+	codeNoReference:   "a condition refers to nothing",
 }

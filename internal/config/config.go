@@ -74,12 +74,13 @@ type Project struct {
 	Budgets    []Budget // sorted by name
 	Guards     []Guard
 
-	files      []string // that places point into
-	origins    []origin // of Images
-	presets    []origin
-	inputs     []Input
-	hasOutputs bool
-	eval       *evaluator // nil in a decoded project
+	files         []string // that places point into
+	origins       []origin // of Images
+	presets       []origin
+	inputs        []Input
+	hasOutputs    bool
+	hasConditions bool
+	eval          *evaluator // nil in a decoded project
 }
 
 // Moved says that an image has another address than before.
@@ -124,6 +125,11 @@ type Facts struct {
 	Width, Height int // pixels
 	Bytes         int64
 	Known         bool // false: the picture is not made yet, and only Path and Files hold
+
+	// Of the picture that Judge looks at, and only if Pixels is set.
+	Pixels   bool
+	HasAlpha bool // a pixel is not opaque
+	Blank    bool // one colour all over
 }
 
 // OutputValue is an evaluated output block. JSON is nil where the value depends

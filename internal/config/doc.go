@@ -59,6 +59,14 @@
 // people's comments and layout are theirs. Choice tells whether a file is the
 // place for a choice at all.
 //
+// # How conditions work
+//
+// Preconditions of images are evaluated by Load, and are done with. All others
+// may use results, so they are kept and asked later, with facts from outside:
+// Judge for the postconditions of one image, Checks, and Finish for the
+// preconditions of outputs. Load evaluates them once without facts, which finds
+// what is wrong in any case. A project without them keeps no expressions.
+//
 // # Refusals
 //
 // The package must never know the lock, the store or the network. It does not

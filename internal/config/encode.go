@@ -17,7 +17,7 @@ const encodingVersion = "imgbuild config 6\n"
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
 // Encode writes the project for the cache: everything but the expressions of
-// outputs. Findings are not in it, so it is for projects without any.
+// outputs, checks and postconditions. Findings are not in it, so it is for projects without any.
 //
 // The layout is the version, the digest of what follows it, then fields one
 // after the other: numbers as varints, a text as 1 + the number of an earlier
@@ -39,6 +39,7 @@ func (p *Project) Encode() []byte {
 		w.text(s.Store.Keep)
 	}
 	w.flag(p.hasOutputs)
+	w.flag(p.hasConditions)
 
 	w.number(len(p.Providers))
 	for i := range p.Providers {
@@ -129,7 +130,7 @@ func Decode(b []byte) (*Project, error) {
 	if r.flag() {
 		s.Store = &Store{r.text(), r.text()}
 	}
-	p.hasOutputs = r.flag()
+	p.hasOutputs, p.hasConditions = r.flag(), r.flag()
 
 	p.Providers = list[provider.Config](&r)
 	for i := range p.Providers {
@@ -269,6 +270,7 @@ const (
 	isEnlarged
 	isProtected
 	hasLife // tags, depends_on or ignore_changes
+	isJudged
 )
 
 func (w *writer) image(im *spec.Image) {
@@ -279,7 +281,7 @@ func (w *writer) image(im *spec.Image) {
 	}{
 		{hasEdit, len(im.Wanted.Sources) > 0}, {hasMask, im.Wanted.Mask != nil}, {hasFile, im.File != spec.Encoding{}},
 		{hasRenditions, len(im.Renditions) > 0}, {isShared, im.Share}, {isDecorative, im.Decorative}, {isEnlarged, im.Wanted.Enlarge},
-		{isProtected, im.Protect}, {hasLife, len(im.Tags)+len(im.DependsOn) > 0 || im.Ignore != 0},
+		{isProtected, im.Protect}, {isJudged, im.Judged}, {hasLife, len(im.Tags)+len(im.DependsOn) > 0 || im.Ignore != 0},
 	} {
 		if f.on {
 			bits |= f.bit
@@ -431,7 +433,7 @@ func (r *reader) encoding(e *spec.Encoding) {
 func (r *reader) image(im *spec.Image) {
 	bits := r.number()
 	im.Share, im.Decorative, im.Wanted.Enlarge = bits&isShared != 0, bits&isDecorative != 0, bits&isEnlarged != 0
-	im.Protect = bits&isProtected != 0
+	im.Protect, im.Judged = bits&isProtected != 0, bits&isJudged != 0
 	im.Address = spec.Address(r.text())
 	im.Wanted.Prompt, im.Path, im.Alt = r.text(), r.text(), r.text()
 	for _, t := range repeating(im) {

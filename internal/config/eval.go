@@ -36,7 +36,9 @@ type evaluator struct {
 	meter     meter
 	facts     map[spec.Address]Facts // not nil once the images are finished
 	made      map[string]cty.Value   // values of images with facts
+	judged    map[spec.Address]judged
 	stack     []frame
+	dids      []*bool // what forget sets back
 	out       *diag.List
 	inputs    *inputs
 	spent     bool // the work for the project is used up, and it was told
@@ -107,6 +109,7 @@ type uses struct {
 	thing string // that the expression belongs to, such as "image.hero"
 	refs  bool   // var, local, image, preset and provider
 	each  bool
+	self  bool
 	bound []string // further names, such as parameters
 }
 
@@ -132,6 +135,8 @@ func (ev *evaluator) prepareBody(b *hclsyntax.Body, u uses) {
 		if inner.Type == "dynamic" {
 			ev.prepareDynamic(inner, u)
 		} else {
+			u := u
+			u.self = inner.Type == "postcondition"
 			ev.prepareBody(inner.Body, u)
 		}
 	}
@@ -169,13 +174,25 @@ func (r *ref) Value(*hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	return r.ev.image(r.name, r.key, r.Range()), nil
 }
 
-func (r *ref) String() string { return r.kind + "." + r.name }
+func (r *ref) String() string {
+	name := r.kind + "." + r.name
+	if r.key != nil {
+		name = instance(name, *r.key)
+	}
+	if r.out != "" {
+		name += "." + r.out
+	}
+	return name
+}
 
 // resolve finds what a traversal names.
 func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u uses) hclsyntax.Expression {
 	root := s.Traversal.RootName()
 	if slices.Contains(bound, root) {
 		return s
+	}
+	if root == "self" {
+		return ev.resolveSelf(s, u)
 	}
 	if root == "each" {
 		if !u.each {
@@ -207,7 +224,11 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 		case len(s.Traversal) == 1:
 			f.Hint = fmt.Sprintf("write %q, with quotes, if it is text", root)
 		default:
-			f.Hint = nearest(root, append(slices.Clone(bound), roots...))
+			known := slices.Concat(bound, roots)
+			if u.self {
+				known = append(known, "self")
+			}
+			f.Hint = nearest(root, known)
 		}
 		ev.add(f)
 		return unknown(s.SrcRange)
@@ -465,7 +486,7 @@ func (ev *evaluator) plain(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 		if of != "" {
 			ev.refuseResult(of, e.Range(), thing)
 		} else if !ev.out.HasErrors() { // else it waits for what failed
-			ev.add(problem(codeUnknownValue, thing, e.Range(), "results of images can be used in output blocks only", "the value is not known before apply"))
+			ev.add(problem(codeUnknownValue, thing, e.Range(), "results of images can be used in outputs, checks and postconditions only", "the value is not known before apply"))
 		}
 		return cty.DynamicVal
 	}
@@ -476,7 +497,7 @@ func (ev *evaluator) plain(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 }
 
 func (ev *evaluator) refuseResult(of string, r hcl.Range, thing string) {
-	ev.add(problem(codeResult, thing, r, "path and files are known before; results can be used in output blocks", "%s is known only after apply", of))
+	ev.add(problem(codeResult, thing, r, "path and files are known before; results can be used in outputs, checks and postconditions", "%s is known only after apply", of))
 }
 
 // wentWrong is what is told of a function that panicked.
@@ -593,6 +614,7 @@ func (ev *evaluator) local(name string, at hcl.Range) cty.Value {
 	}
 	v := ev.value(l.expr, nil, thing)
 	ev.leave()
-	l.value, l.done = v, true
+	l.value = v
+	ev.did(&l.done)
 	return v
 }

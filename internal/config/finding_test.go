@@ -53,9 +53,9 @@ a.img.hcl:1:2-1:3 IB0104 file a.img.hcl: is not valid UTF-8 | save the file as U
 `}, want: `
 a.img.hcl:1:1-1:6 IB0201 imgae: there is no such block | did you mean "image"?
 `},
-	{name: "later block", files: files{"a.img.hcl": `check "a" {}
+	{name: "later block", files: files{"a.img.hcl": `budget {}
 `}, want: `
-a.img.hcl:1:1-1:6 IB0203 check: this block is not supported by this version | remove it for now
+a.img.hcl:1:1-1:7 IB0203 budget: this block is not supported by this version | remove it for now
 `},
 	{name: "attribute at top", files: files{"a.img.hcl": `a = 1
 `}, want: `
@@ -393,11 +393,11 @@ image "d" {
   path = image.a.pth
 }
 `}, want: `
-a.img.hcl:9:12-9:41 IB0309 image.b: image.a.revised_prompt is known only after apply | path and files are known before; results can be used in output blocks
-a.img.hcl:10:9-10:23 IB0309 image.b: image.a.sha256 is known only after apply | path and files are known before; results can be used in output blocks
-a.img.hcl:11:7-11:14 IB0309 image.b: image.a.width is known only after apply | path and files are known before; results can be used in output blocks
-a.img.hcl:13:13-13:27 IB0309 image.b: image.a.sha256 is known only after apply | path and files are known before; results can be used in output blocks
-a.img.hcl:17:14-17:35 IB0309 image.c: image.a.mime is known only after apply | path and files are known before; results can be used in output blocks
+a.img.hcl:9:12-9:41 IB0309 image.b: image.a.revised_prompt is known only after apply | path and files are known before; results can be used in outputs, checks and postconditions
+a.img.hcl:10:9-10:23 IB0309 image.b: image.a.sha256 is known only after apply | path and files are known before; results can be used in outputs, checks and postconditions
+a.img.hcl:11:7-11:14 IB0309 image.b: image.a.width is known only after apply | path and files are known before; results can be used in outputs, checks and postconditions
+a.img.hcl:13:13-13:27 IB0309 image.b: image.a.sha256 is known only after apply | path and files are known before; results can be used in outputs, checks and postconditions
+a.img.hcl:17:14-17:35 IB0309 image.c: image.a.mime is known only after apply | path and files are known before; results can be used in outputs, checks and postconditions
 a.img.hcl:22:17-22:21 IB0317 image.d: an image has no attribute "pth" to read | did you mean "path"?
 `},
 	{name: "cycles", files: files{"a.img.hcl": sketch + `locals {
@@ -819,7 +819,7 @@ image "b" {
   prompt = try(image.a.mime, "x")
 }
 `}, want: `
-a.img.hcl:6:12-6:34 IB0310 image.b: the value is not known before apply | results of images can be used in output blocks only
+a.img.hcl:6:12-6:34 IB0310 image.b: the value is not known before apply | results of images can be used in outputs, checks and postconditions only
 `},
 	{name: "a budget", files: files{"a.img.hcl": sketch + `locals {
   x = [for a in range(1000): [for b in range(1000): b]]
@@ -1383,6 +1383,163 @@ d.img.json:1:19-1:20 IB0101 file d.img.json: there must be an object here | writ
 d.img.json:1:37-1:38 IB0101 file d.img.json: there must be an object here | write { … }
 d.img.json:1:54-1:57 IB0101 file d.img.json: there must be an object here | write { … }
 `},
+
+	// conditions
+	{name: "preconditions", files: files{"a.img.hcl": sketch + `variable "w" {
+  default = 5
+}
+image "a" {
+  prompt = "x"
+  precondition {
+    condition     = var.w > 7 && image.a.path != ""
+    error_message = "w must be over 7, got ${var.w}."
+  }
+  precondition {
+    condition     = self.width > 7
+    error_message = "no"
+  }
+  precondition {
+    condition     = 1 == 2
+    error_message = "no"
+  }
+  precondition {
+    condition     = fileexists("t.txt")
+    error_message = "no file"
+  }
+  precondition {
+    condition     = image.b["l"].width == 3
+    error_message = "no"
+  }
+  precondition {
+    condition     = var.w
+    error_message = "no"
+  }
+  precondition {
+    condition     = var.w > 6
+    error_message = ["no"]
+  }
+  precondition "x" {
+    condition = true
+    text      = "no"
+  }
+}
+image "b" {
+  for_each = { k = 1, l = 2 }
+  prompt   = "x"
+  enabled  = each.value == 2
+  precondition {
+    condition     = each.value > 2
+    error_message = "${each.key} is ${each.value}"
+  }
+}
+`}, want: `
+a.img.hcl:8:21-8:52 IB0451 image.a: w must be over 7, got 5 {var.w is 5} {image.a.path is "a.png"}
+a.img.hcl:12:21-12:31 IB0301 image.a: self is the picture that was made, and is known only in a postcondition | write the condition in a postcondition block of the image
+a.img.hcl:16:21-16:27 IB0451 image.a: no
+a.img.hcl:16:21-16:27 warning IB0454 image.a: precondition: condition refers to nothing, so it is always the same | name what it is about, such as a variable
+a.img.hcl:20:21-20:40 IB0451 image.a: no file
+a.img.hcl:24:21-24:44 IB0309 image.a: image.b["l"].width is known only after apply | path and files are known before; results can be used in outputs, checks and postconditions
+a.img.hcl:28:21-28:26 IB0204 image.a: precondition: condition must be true or false, and is 5 | write a comparison, such as var.width <= 1024
+a.img.hcl:32:21-32:30 IB0451 image.a: the condition does not hold {var.w is 5}
+a.img.hcl:33:21-33:27 IB0204 image.a: precondition: error_message must be a string, and ["no"] is a list | write it with quotes
+a.img.hcl:35:3-35:19 IB0205 image.a: precondition: error_message is required | add error_message = …
+a.img.hcl:35:16-35:19 IB0207 image.a: precondition: the block takes no label | remove it
+a.img.hcl:37:5-37:9 IB0202 image.a: precondition: there is no attribute "text" here | one of condition, error_message
+a.img.hcl:45:21-45:35 IB0451 image.b["l"]: l is 2 {each.value is 2}
+`},
+	{name: "postconditions", files: files{"a.img.hcl": sketch + `variable "w" {
+  default = 5
+}
+image "a" {
+  prompt = "x"
+  postcondition {
+    condition     = self.widht > 7
+    error_message = "no"
+  }
+  postcondition {
+    condition     = self.width
+    error_message = "no"
+  }
+  postcondition {
+    condition     = self
+    error_message = "no"
+  }
+  postcondition {
+    condition     = self.width > 7 && var.w == 6
+    error_message = "never, with ${var.w}"
+  }
+  postcondition {
+    condition     = self.width > 7 && !self.blank && self["mime"] == "image/png" && image.a.width > 3
+    error_message = "perhaps"
+  }
+  postcondition {
+    condition     = slef.width > 7
+    error_message = "no"
+  }
+  dynamic "postcondition" {
+    for_each = [1]
+    content {
+      condition     = var.w > 7
+      error_message = "no"
+    }
+  }
+}
+`}, want: `
+a.img.hcl:8:25-8:31 IB0317 image.a: self has no attribute "widht" | did you mean "width"?
+a.img.hcl:12:21-12:31 IB0204 image.a: postcondition: condition must be true or false, and is a number | write a comparison, such as self.width >= 1024
+a.img.hcl:16:21-16:25 IB0301 image.a: self is not a value by itself | write self.width, or another of its attributes
+a.img.hcl:20:21-20:49 IB0452 image.a: never, with 5 {var.w is 5}
+a.img.hcl:28:21-28:31 IB0301 image.a: there is nothing called slef here | did you mean "self"?
+a.img.hcl:31:11-31:26 IB0203 image.a: dynamic: a postcondition can't be generated | write one with alltrue([for … : …])
+`},
+	{name: "checks and outputs", files: files{"a.img.hcl": sketch + `variable "w" {
+  default = 5
+}
+image "a" {
+  prompt = "x"
+}
+check "none" {}
+check "a" {
+  asert {}
+  data "x" "y" {}
+}
+check "a" {
+  assert {
+    condition     = image.a.width > 3
+    error_message = "no"
+  }
+}
+check "b" {
+  assert {
+    condition     = image.a.widt > 3
+    error_message = self.width
+  }
+  assert {
+    condition     = var.w == 6
+    error_message = "told by Checks"
+  }
+}
+output "o" {
+  value = image.a.width
+  precondition {
+    condition     = image.a.width > 3 && var.w == 6
+    error_message = "w is ${var.w}"
+  }
+  precondition {
+    condition     = image.a.width > 3
+    error_message = "not known"
+  }
+}
+`}, want: `
+a.img.hcl:8:1-8:13 IB0205 check.none: a check needs an assert block | add assert { condition = … error_message = … }
+a.img.hcl:9:1-9:10 IB0205 check.a: a check needs an assert block | add assert { condition = … error_message = … }
+a.img.hcl:10:3-10:8 IB0201 check.a: there is no block "asert" here | did you mean "assert"?
+a.img.hcl:11:3-11:7 IB0203 check.a: data is not supported by this version | remove it for now
+a.img.hcl:13:1-13:10 IB0206 check.a: is declared twice | rename one of them <a.img.hcl:9:1 the first one>
+a.img.hcl:21:28-21:33 IB0317 check.b: an image has no attribute "widt" to read | did you mean "width"?
+a.img.hcl:22:21-22:31 IB0301 check.b: self is the picture that was made, and is known only in a postcondition | write the condition in a postcondition block of the image
+a.img.hcl:32:21-32:52 IB0451 output.o: w is 5 {var.w is 5}
+`},
 }
 
 func TestFindings(t *testing.T) {
@@ -1399,10 +1556,10 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// Each code is shown by a case here, in guard_test.go or in edit_test.go.
+// Each code is shown by a case here, in guard_test.go, edit_test.go or condition_test.go.
 func TestEveryCodeIsShown(t *testing.T) {
 	t.Parallel()
-	shown := codeTooDeep + codeTooLong + codeHeredoc + codeMarker + codeTooBig + codeByHand
+	shown := codeTooDeep + codeTooLong + codeHeredoc + codeMarker + codeTooBig + codeByHand + codeCheck
 	for _, c := range findingCases {
 		shown += c.want
 	}

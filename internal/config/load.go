@@ -53,9 +53,10 @@ func Load(src Source, opt Options) (*Project, diag.List) {
 	ev.lives()
 	ev.imports()
 	ev.budgets()
+	ev.checkConditions()
 	ev.checkOutputs()
 	p.inputs = ev.inputs.sorted()
-	if p.hasOutputs || opt.Expressions {
+	if p.hasOutputs || p.hasConditions || opt.Expressions {
 		p.eval = ev
 	}
 	return p, withoutEchoes(ev.out.Sorted(), ev.tornFiles)
@@ -138,6 +139,7 @@ func (ev *evaluator) parseAll(dir string, names []string) *decls {
 	}
 	ev.sortImages(d)
 	slices.SortFunc(d.outputs, func(a, b *outputDecl) int { return cmp.Compare(a.name, b.name) })
+	slices.SortFunc(d.checks, func(a, b *checkDecl) int { return cmp.Compare(a.name, b.name) })
 	if ev.left.Load() < 0 && !ev.tooBig {
 		ev.tooBig = true
 		ev.add(diag.Finding{Severity: diag.Error, Code: codeTooBig, Range: &diag.Range{File: names[0]},
@@ -281,6 +283,13 @@ func (ev *evaluator) declare(d *decls, b *block) {
 			}
 		}
 		d.outputs = append(d.outputs, &outputDecl{name: name, at: b.DefRange(), body: b.Body})
+	case "check":
+		name := b.Labels[0]
+		if i := slices.IndexFunc(d.checks, func(c *checkDecl) bool { return c.name == name }); i >= 0 {
+			ev.twice("check."+name, *rangeOf(b.DefRange()), *rangeOf(d.checks[i].at))
+			return
+		}
+		d.checks = append(d.checks, &checkDecl{name: name, at: b.DefRange(), body: b.Body})
 	}
 }
 
@@ -298,6 +307,7 @@ func (ev *evaluator) getter(thing string) valuer {
 // never evaluated.
 func (ev *evaluator) prepareAll() {
 	d := ev.cur.decls
+	ev.declareConditions()
 	for _, name := range sortedKeys(d.functions) {
 		ev.prepareFunction(d.functions[name])
 	}
@@ -328,6 +338,9 @@ func (ev *evaluator) prepareAll() {
 	}
 	for _, o := range d.outputs {
 		ev.prepareBody(o.body, uses{thing: "output." + o.name, refs: true})
+	}
+	for _, c := range d.checks {
+		ev.prepareBody(c.body, uses{thing: "check." + c.name, refs: true})
 	}
 	for _, name := range sortedKeys(d.vars) {
 		for _, b := range d.vars[name].block.Body.Blocks {

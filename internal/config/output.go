@@ -21,6 +21,7 @@ func (ev *evaluator) checkOutputs() {
 		for _, o := range sc.outputs {
 			thing := sc.prefix + "output." + o.name
 			decode(o.body, &outputSchema, &o.described, ev.getter(thing), thing, o.at, ev.add)
+			ev.checkOutputConditions(o)
 			ev.output(sc, o.name, o.at)
 		}
 		for _, name := range sortedKeys(sc.locals) {
@@ -30,7 +31,8 @@ func (ev *evaluator) checkOutputs() {
 }
 
 // Finish evaluates the output blocks, sorted by name, with what is known of
-// the images; those without facts count as not made yet. It works on loaded
+// the images; those without facts count as not made yet. An output with a
+// precondition that is false is an error and left out. It works on loaded
 // projects only: a decoded one has none of its expressions, and gives nil.
 func (p *Project) Finish(facts map[spec.Address]Facts) ([]OutputValue, diag.List) {
 	if p.eval == nil {
@@ -39,7 +41,17 @@ func (p *Project) Finish(facts map[spec.Address]Facts) ([]OutputValue, diag.List
 	ev, out := p.eval, diag.List{}
 	ev.begin(&out, facts)
 	values := make([]OutputValue, 0, len(ev.top.outputs))
+	ev.every(func(sc *scope) {
+		for _, o := range sc.outputs {
+			if sc != ev.top {
+				ev.checkOutputConditions(o)
+			}
+		}
+	})
 	for _, o := range ev.top.outputs {
+		if !ev.checkOutputConditions(o) {
+			continue
+		}
 		v := OutputValue{Name: o.name, Description: o.description}
 		if a := o.body.Attributes["value"]; a != nil {
 			ev.into(&v, a.Expr, "output."+o.name)

@@ -25,6 +25,7 @@ type decls struct {
 	locals    map[string]*localDecl
 	makers    map[string]*block // provider blocks by key
 	outputs   []*outputDecl     // sorted by name
+	checks    []*checkDecl      // sorted by name
 	modules   map[string]*moduleDecl
 	functions map[string]*functionDecl
 	project   *block   // imgbuild
@@ -57,6 +58,8 @@ type slowImage struct {
 	values []cty.Value // as each, of references
 	all    cty.Value   // of a reference to the whole
 	ready  bool        // values and all are set
+
+	conditions []condition
 }
 
 func (d *imageDecl) keyed() bool { return d.slow != nil && d.slow.forEach != nil }
@@ -84,6 +87,8 @@ type outputDecl struct {
 	at    hcl.Range
 	value cty.Value // of a module
 	done  bool
+
+	conditions []condition
 }
 
 func (d *decls) image(name string) *imageDecl {
@@ -273,6 +278,9 @@ func identifier(s string) bool {
 // literalImage decodes an image block without an evaluator, and reports
 // whether that was possible.
 func (out *parsed) literalImage(b *hclsyntax.Block, d *draft) bool {
+	if slices.ContainsFunc(b.Body.Blocks, func(b *hclsyntax.Block) bool { return b.Type == "precondition" || b.Type == "postcondition" }) {
+		return false
+	}
 	thing := string(d.Address)
 	_, wait := decodeImage(b, d, everything, constant, thing, out.add)
 	return !wait

@@ -25,6 +25,14 @@ func (p *Project) At(src Source, a spec.Address, field string) *diag.Range {
 	return (&locator{src: src, p: p}).at(i, field)
 }
 
+// Image is the image of an address, nil if the project does not have it.
+func (p *Project) Image(a spec.Address) *spec.Image {
+	if i, ok := p.index(a); ok {
+		return &p.Images[i]
+	}
+	return nil
+}
+
 // index is the place of an image among Images.
 func (p *Project) index(a spec.Address) (int, bool) {
 	return slices.BinarySearchFunc(p.Images, a, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })

@@ -100,10 +100,12 @@ var imageSchema = schema[draft]{
 		{name: "rendition", label: "NAME", many: true, body: &renditionSchema, doc: "one more file, made from the same picture, for free"},
 		{name: "file", body: &fileSchema, doc: "how the main output is written"},
 		{name: "lifecycle", body: &lifecycleSchema, doc: "what may become of the picture"},
+		{name: "precondition", many: true, body: &preconditionSchema, doc: "what must hold before anything is made"},
+		{name: "postcondition", many: true, body: &postconditionSchema, doc: "what must hold of the picture before it is written"},
 		{name: "dynamic", label: "BLOCK", many: true, body: &dynamicSchema, doc: "blocks of one kind, one for each element"},
 	},
 	later: []string{"negative_prompt", "seed", "background", "caption", "license", "credit",
-		"responsive", "precondition", "postcondition"},
+		"responsive"},
 }
 
 // presetSchema is imageSchema without what makes sense for one image only, and
@@ -223,17 +225,34 @@ var variableSchema = schema[described]{
 	blocks: []inner{{name: "validation", many: true, body: &validationSchema, doc: "what values must be; may use any variable and local"}},
 }
 
-var validationSchema = schema[described]{rows: []row[described]{
-	{name: "condition", kind: "bool", required: true, doc: "false is an error"},
-	{name: "error_message", kind: "string", required: true, doc: "what the error says"},
-}}
+// The blocks of conditions differ in what false means.
+var (
+	validationSchema      = conditionSchema("false is an error", "what the error says")
+	preconditionSchema    = conditionSchema("false is an error, before anything is paid for; may use variables, locals, each, and paths of images", "what the error says")
+	postconditionSchema   = conditionSchema("false refuses the picture: it is kept, and no file is written; may use self, the picture, and results of other images besides", "why it is refused")
+	outputConditionSchema = conditionSchema("false is an error; may use results of images", "what the error says")
+	assertSchema          = conditionSchema("false is a warning; may use results of images", "what the warning says")
+)
+
+func conditionSchema(condition, message string) schema[described] {
+	return schema[described]{rows: []row[described]{
+		{name: "condition", kind: "bool", required: true, doc: condition},
+		{name: "error_message", kind: "string", required: true, doc: message},
+	}}
+}
 
 var outputSchema = schema[described]{
 	rows: []row[described]{
 		{name: "value", kind: "any", required: true, doc: "printed by apply and imgbuild output; results of images may be used"},
 		{name: "description", to: func(d *described) any { return &d.description }, doc: "for people"},
 	},
-	later: []string{"precondition", "sensitive"},
+	blocks: []inner{{name: "precondition", many: true, body: &outputConditionSchema, doc: "what must hold of that which the output is made of"}},
+	later:  []string{"sensitive"},
+}
+
+var checkSchema = schema[described]{
+	blocks: []inner{{name: "assert", many: true, body: &assertSchema, doc: "what should hold"}},
+	later:  []string{"data"},
 }
 
 // moduleSchema is for the tables: the inputs have the names of the variables.
@@ -259,6 +278,7 @@ var (
 		{name: "module", label: "NAME", many: true, body: &moduleSchema, doc: "the images of another folder, made with values of yours; its outputs are read as module.NAME.OUTPUT"},
 		{name: "function", label: "NAME", many: true, body: &functionSchema, doc: "a function of your own, called as NAME(…)"},
 		{name: "output", label: "NAME", many: true, body: &outputSchema, doc: "a value for others, known at the latest after apply"},
+		{name: "check", label: "NAME", many: true, body: &checkSchema, doc: "assertions that only warn, with the plan and after apply"},
 		{name: "moved", many: true, body: &movedSchema, doc: "an image, or a module, has another name now and keeps its pictures"},
 		{name: "removed", many: true, body: &removedSchema, doc: "an image, or a module, is gone, and what becomes of its files"},
 		{name: "import", many: true, body: &importSchema, doc: "an image takes a picture that exists, free, instead of having one made"},
@@ -266,7 +286,7 @@ var (
 		{name: "provider", label: "TYPE", many: true, body: &providerSchema, doc: "who makes pictures: sketch, built in, offline and free, or xai, which is paid"},
 		{name: "imgbuild", body: &settingsSchema, doc: "the settings of the project"},
 	}
-	laterBlocks = []string{"check"}
+	laterBlocks = []string{"budget"}
 )
 
 // A valuer gives the value of an expression, or false if it has none yet and

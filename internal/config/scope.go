@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -247,7 +246,7 @@ func (ev *evaluator) register(sc *scope) {
 // instance copies the declarations, for values of their own.
 func (t *tree) instance(sc *scope) *decls {
 	d := &decls{
-		images: slices.Clone(t.images), lives: t.lives, functions: t.functions,
+		images: slices.Clone(t.images), lives: t.lives, functions: t.functions, checks: t.checks,
 		presets: make(map[string]*presetDecl, len(t.presets)), vars: make(map[string]*varDecl, len(t.vars)),
 		locals: make(map[string]*localDecl, len(t.locals)), modules: make(map[string]*moduleDecl, len(t.modules)),
 		outputs: make([]*outputDecl, len(t.outputs)),
@@ -255,7 +254,7 @@ func (t *tree) instance(sc *scope) *decls {
 	for i := range d.images {
 		im := &d.images[i]
 		if im.slow != nil {
-			im.slow = &slowImage{block: im.slow.block, repeated: repeated{forEach: im.slow.forEach}}
+			im.slow = &slowImage{block: im.slow.block, repeated: repeated{forEach: im.slow.forEach}, conditions: im.slow.conditions}
 			continue
 		}
 		draft := *im.draft
@@ -297,7 +296,7 @@ func (t *tree) instance(sc *scope) *decls {
 		d.modules[name] = &moduleDecl{name: m.name, block: m.block, tree: m.tree, repeated: repeated{forEach: m.forEach}}
 	}
 	for i, o := range t.outputs {
-		d.outputs[i] = &outputDecl{name: o.name, body: o.body, at: o.at}
+		d.outputs[i] = &outputDecl{name: o.name, body: o.body, at: o.at, conditions: o.conditions}
 	}
 	return d
 }
@@ -374,7 +373,7 @@ func (ev *evaluator) variable(name string, at hcl.Range) cty.Value {
 	ev.in(sc.parent, func() { val = ev.value(v.input, sc.ctx, strings.TrimSuffix(sc.prefix, ".")) })
 	ev.leave()
 	ev.give(name, val, v.input.Range(), "the value")
-	v.done = true
+	ev.did(&v.done)
 	return v.value
 }
 
@@ -441,23 +440,23 @@ func (ev *evaluator) output(sc *scope, name string, at hcl.Range) cty.Value {
 	}
 	ev.in(sc, func() { o.value = ev.value(a.Expr, nil, thing) })
 	ev.leave()
-	o.done = true
+	ev.did(&o.done)
 	return o.value
 }
 
 // forget drops what was evaluated and may depend on a result.
 func (ev *evaluator) forget() {
-	for sc := range maps.Values(ev.scopes) {
-		for _, l := range sc.locals {
-			l.done = false
-		}
-		for _, v := range sc.vars {
-			v.done = false
-		}
-		for _, o := range sc.outputs {
-			o.done = false
-		}
+	for _, done := range ev.dids {
+		*done = false
 	}
+	ev.dids = ev.dids[:0]
+}
+
+// did notes that a value is evaluated. There may be many, and between two
+// pictures that are judged few of them are.
+func (ev *evaluator) did(done *bool) {
+	*done = true
+	ev.dids = append(ev.dids, done)
 }
 
 // scopeOf finds the module of an address, and the name of the image in it.

@@ -93,19 +93,24 @@ func imageVal(im *spec.Image, f Facts) cty.Value {
 		attrs["files"] = cty.MapVal(files)
 	}
 	if f.Known {
-		attrs["sha256"] = cty.StringVal(f.SHA256)
-		attrs["mime"] = cty.StringVal(f.MIME)
-		attrs["revised_prompt"] = cty.StringVal(f.RevisedPrompt)
-		attrs["model"] = cty.StringVal(f.Model)
-		attrs["width"] = cty.NumberIntVal(int64(f.Width))
-		attrs["height"] = cty.NumberIntVal(int64(f.Height))
-		attrs["bytes"] = cty.NumberIntVal(f.Bytes)
+		f.results(attrs)
 		return cty.ObjectVal(attrs)
 	}
 	for name, ty := range resultAttrs {
 		attrs[name] = cty.UnknownVal(ty).Mark(result{string(im.Address) + "." + name})
 	}
 	return cty.ObjectVal(attrs)
+}
+
+// results puts what resultAttrs lists into attrs.
+func (f *Facts) results(attrs map[string]cty.Value) {
+	attrs["sha256"] = cty.StringVal(f.SHA256)
+	attrs["mime"] = cty.StringVal(f.MIME)
+	attrs["revised_prompt"] = cty.StringVal(f.RevisedPrompt)
+	attrs["model"] = cty.StringVal(f.Model)
+	attrs["width"] = cty.NumberIntVal(int64(f.Width))
+	attrs["height"] = cty.NumberIntVal(int64(f.Height))
+	attrs["bytes"] = cty.NumberIntVal(f.Bytes)
 }
 
 // unknownIn reports whether v is not known as a whole, and which result of an

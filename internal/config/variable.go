@@ -203,36 +203,16 @@ func (ev *evaluator) give(name string, val cty.Value, at hcl.Range, from string)
 // validate checks the validation blocks of a variable.
 func (ev *evaluator) validate(name string, v *varDecl) {
 	thing := ev.cur.prefix + "var." + name
-	for _, b := range v.block.Body.Blocks {
-		if b.Type != "validation" {
+	for _, c := range ev.conditionsIn(v.block.Body, thing, "validation") {
+		if v.value.Type() == cty.DynamicPseudoType && !v.value.IsKnown() {
 			continue
 		}
-		var d described
-		decode(b.Body, &validationSchema, &d, constant, thing, b.DefRange(), within(ev.add, "validation: "))
-		condition, message := b.Body.Attributes["condition"], b.Body.Attributes["error_message"]
-		if condition == nil || message == nil || v.value.Type() == cty.DynamicPseudoType && !v.value.IsKnown() {
-			continue
+		if f, is := ev.broken(c, codeInvalidVar, thing, nil, ev.plain); is {
+			f.Values = []diag.Value{{Expression: thing, Text: "is " + show(v.value, 80)}}
+			if v.input != nil {
+				f.Related = []diag.Related{{Range: *rangeOf(v.input.Range()), Text: "the value"}}
+			}
+			ev.add(f)
 		}
-		ok, good := ev.getter(thing)(condition.Expr)
-		if !good || ok.Type() == cty.DynamicPseudoType && !ok.IsKnown() {
-			continue
-		}
-		if ok.Type() != cty.Bool || ok.IsNull() || !ok.IsKnown() {
-			ev.add(problem(codeType, thing, condition.Expr.Range(), "write a comparison, such as contains([…], var."+name+")", "validation: condition must be true or false, and is %s", show(ok, 60)))
-			continue
-		}
-		if ok.True() {
-			continue
-		}
-		text, _ := ev.getter(thing)(message.Expr)
-		if text.Type() != cty.String || text.IsNull() || !text.IsKnown() {
-			text = cty.StringVal("the value is not valid")
-		}
-		f := problem(codeInvalidVar, thing, condition.Expr.Range(), "", "%s", strings.TrimSuffix(sentence(text.AsString()), "."))
-		f.Values = []diag.Value{{Expression: thing, Text: "is " + show(v.value, 80)}}
-		if v.input != nil {
-			f.Related = []diag.Related{{Range: *rangeOf(v.input.Range()), Text: "the value"}}
-		}
-		ev.add(f)
 	}
 }

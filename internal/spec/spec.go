@@ -25,6 +25,7 @@ type Image struct {
 	DependsOn  []Address // sorted, each once; order only, in no digest
 	Protect    bool      // what is there must not be bought again, written over or deleted
 	Ignore     Fields    // count as what the lock recorded, once it has the image
+	Judged     bool      // it has postconditions
 }
 
 // Wanted is what the user asks for and might be paid for. Empty means "not
