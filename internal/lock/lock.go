@@ -47,10 +47,14 @@ type Output struct {
 // request changes or somebody asks.
 type Refusal struct {
 	Request digest.Request
-	Reason  string // "moderated", "unusable"
-	Message string // the provider's
+	Reason  string // "moderated", "unusable", Unfit
+	Message string // the provider's, or that of the postcondition
 	Price   provider.Money
 }
+
+// Unfit is the reason of a refusal by a postcondition, while an older picture
+// stays in use: the reply itself is sound, and its bytes are in the store.
+const Unfit = "postcondition"
 
 // fields are the resolved fields of a request: either taken apart, or the text
 // of the JSON object they were read from.

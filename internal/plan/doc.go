@@ -5,7 +5,8 @@
 // Make is a pure function: no I/O, no clock, no HCL, no layout of text. Where
 // it needs to know something that only the disk can tell and that a plan with
 // nothing to do never needs (was this request bought before, is this original
-// on a tier, what are the bytes of that file), it lists the question in
+// on a tier, what are the bytes of that file, does this picture do what the
+// postconditions ask), it lists the question in
 // Plan.Asks; the caller answers and calls again. The number of rounds is
 // bounded by the longest chain of edits.
 //
@@ -14,9 +15,10 @@
 // Paid: Generate, Edit. Free: Import, Render, Restore, Move, Delete, Forget. Standing,
 // nothing is done: Resume (paid for and not fetched yet: apply fetches it
 // before it plans), Hold (sent and not answered), Refused (paid for
-// and unusable), Conflict (a file that is not ours), Missing (an original is
-// on no tier), Protected (it would take away what must stay; a plan with one is
-// shown and not carried out). No standing step turns into a purchase by itself.
+// and unusable, or against a postcondition, which each plan asks anew), Conflict
+// (a file that is not ours), Missing (an original is on no tier), Protected (it
+// would take away what must stay; a plan with one is shown and not carried out).
+// No standing step turns into a purchase by itself.
 //
 // # Whose candidates
 //

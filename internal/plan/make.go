@@ -229,7 +229,8 @@ func (m *maker) image(i int, im *spec.Image) {
 	}
 	if st.skip {
 		if entry != nil {
-			if p := entry.Picked(Pick(im, entry)); p != nil {
+			// A candidate that a postcondition refused has no output.
+			if p := entry.Picked(Pick(im, entry)); p != nil && (!im.Judged || slices.ContainsFunc(entry.Outputs, func(o lock.Output) bool { return o.Of == p.Content })) {
 				st.content = p.Content
 			}
 		}
@@ -274,10 +275,11 @@ func (m *maker) image(i int, im *spec.Image) {
 		m.ignored(configured, entry, &res)
 	}
 	if known && entry != nil && entry.Request == dig && len(entry.Candidates) >= im.N && !st.replace && !st.moved {
-		if m.upToDate(im, st, entry, &res, mask) {
+		if m.upToDate(im, st, entry, &res, mask) && m.unfit(im, &res, entry.Picked(Pick(im, entry)), mask) == "" {
 			m.plan.Unchanged++
 			return
 		}
+		st.content = digest.Content{}
 	}
 	if !m.writable(im, &res) {
 		st.waits = true
@@ -380,6 +382,25 @@ func (m *maker) upToDate(im *spec.Image, st *state, entry *lock.Entry, res *spec
 	}
 	st.content = picked.Content
 	return true
+}
+
+// unfit is what a postcondition of an image says against its picture made from
+// a candidate; "" if none does, and while that is asked for. A draft is not
+// judged.
+func (m *maker) unfit(im *spec.Image, res *spec.Resolved, of *provider.Image, mask digest.Content) string {
+	if !im.Judged || m.in.Draft {
+		return ""
+	}
+	key := Unfit{im.Address, of.Content}
+	why, ok := m.in.Unfit[key]
+	if !ok {
+		p := Picture{Unfit: key, Of: *of, Model: res.Request.Model, Output: res.Outputs(im, mask)[0], Sources: im.Wanted.Sources}
+		if im.Wanted.Mask != nil {
+			p.Mask = im.Wanted.Mask.File
+		}
+		m.plan.Asks.Pictures = append(m.plan.Asks.Pictures, p)
+	}
+	return why
 }
 
 // ours reports whether a file is what we wrote, as far as is known.

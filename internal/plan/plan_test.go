@@ -29,6 +29,7 @@ type world struct {
 	files   map[string]digest.Content
 	pending []Pending
 	bought  int // images
+	unfit   func(Picture) string
 }
 
 func newWorld(images ...spec.Image) *world {
@@ -61,7 +62,7 @@ func (w *world) plan(change ...func(*Input)) *Plan {
 		Tool: "test", Images: w.images, Lock: w.lock, Files: w.files, Pending: w.pending,
 		Offer:  func(_, model string) (*provider.Offer, bool) { o, ok := offers[model]; return &o, ok },
 		Seen:   func(p string) Seen { c, ok := w.disk[p]; return Seen{Exists: ok, Regular: ok, Size: 7, Content: c} },
-		Bought: map[digest.Request][]Bought{}, Held: map[digest.Content]bool{}, Hashes: map[string]digest.Content{},
+		Bought: map[digest.Request][]Bought{}, Held: map[digest.Content]bool{}, Hashes: map[string]digest.Content{}, Unfit: map[Unfit]string{},
 	}
 	for _, f := range change {
 		f(&in)
@@ -79,6 +80,11 @@ func (w *world) plan(change ...func(*Input)) *Plan {
 		}
 		for _, f := range p.Asks.Files {
 			in.Hashes[f] = w.disk[f]
+		}
+		for _, q := range p.Asks.Pictures {
+			if in.Unfit[q.Unfit] = ""; w.unfit != nil {
+				in.Unfit[q.Unfit] = w.unfit(q)
+			}
 		}
 	}
 	panic("the plan never stops asking")

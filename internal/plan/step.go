@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -22,6 +23,7 @@ type stepper struct {
 	mask   digest.Content
 	known  bool // all inputs have a content
 	digest digest.Request
+	asked  string // the flag that rolls again; "" for -replace
 	step   Step
 }
 
@@ -52,7 +54,32 @@ func (s *stepper) run() {
 	if !s.step.Verb.Standing() {
 		s.outputs()
 	}
+	if !s.step.Verb.Standing() && s.judge() && s.m.in.RetryRefused {
+		s.st.replace, s.asked = true, "-retry-refused"
+		s.run()
+		return
+	}
 	s.finish()
+}
+
+// judge turns the step into a standing one where a postcondition speaks
+// against the picture, and reports whether it does. A candidate that is not
+// recorded is left to apply, which judges it and records it, so that other
+// machines know what was paid for.
+func (s *stepper) judge() bool {
+	p := s.picked()
+	if p == nil || s.entry == nil {
+		return false
+	}
+	has := s.entry.Request == s.digest && slices.ContainsFunc(s.entry.Candidates, func(c provider.Image) bool { return c.Content == p.Content })
+	if !has && !slices.ContainsFunc(s.entry.Refused, func(r lock.Refusal) bool { return r.Request == s.digest }) {
+		return false
+	}
+	why := s.m.unfit(s.im, s.res, p, s.mask)
+	if why != "" {
+		s.step.Verb, s.step.Price, s.step.Why = Refused, p.Price, []Reason{{Cause: CauseUnfit, New: why}}
+	}
+	return why != ""
 }
 
 // candidates finds what the image has already and what must be bought.
@@ -60,7 +87,7 @@ func (s *stepper) candidates() {
 	m, step := s.m, &s.step
 	if s.st.replace {
 		step.Need, step.Fresh = s.im.N, true
-		s.why(Reason{Cause: CauseAsked, Field: "-replace"})
+		s.why(Reason{Cause: CauseAsked, Field: cmp.Or(s.asked, "-replace")})
 		if s.known {
 			step.Rolls = len(m.bought(s.digest))
 			s.pending()
@@ -308,7 +335,7 @@ func (s *stepper) blocked() {
 	refusal := func() (Reason, provider.Money, bool) {
 		if s.entry != nil {
 			for _, r := range s.entry.Refused {
-				if r.Request == s.digest {
+				if r.Request == s.digest && (r.Reason != lock.Unfit || len(s.step.Candidates) == 0) {
 					return Reason{Cause: CauseBadReply, Field: r.Reason, New: r.Message}, r.Price, true
 				}
 			}
@@ -645,6 +672,7 @@ func (s *stepper) finish() {
 	} else {
 		st.waits = step.Verb.Standing()
 	}
+	st.waits = st.waits || step.Verb == Refused && s.because(CauseUnfit)
 	st.works = !step.Verb.Standing()
 	s.m.plan.Steps = append(s.m.plan.Steps, *step)
 }

@@ -64,6 +64,7 @@ const (
 	CauseNoOriginal Cause = "no original" // Field is whose, New the digest that is on no tier
 	CauseUnanswered Cause = "unanswered"  // New is the attempt
 	CauseBadReply   Cause = "bad reply"   // Field is the reason, New the message
+	CauseUnfit      Cause = "unfit"       // a postcondition does not hold, New is its message
 	CauseDelivered  Cause = "delivered"   // paid and not yet stored
 	CauseAccepted   Cause = "accepted"    // a job of an earlier run, New is the attempt
 	CauseWaits      Cause = "waits"       // for image New, which can't go on
@@ -174,10 +175,30 @@ type Asks struct {
 	Requests []digest.Request // what was bought for these?
 	Contents []digest.Content // are these on a tier?
 	Files    []string         // what are the bytes of these outputs?
+	Pictures []Picture        // do the postconditions of these hold?
+}
+
+// Picture is the main output of an image with postconditions, made or to be
+// made from a candidate that the image has.
+type Picture struct {
+	Unfit
+	Of      provider.Image
+	Model   string // that was asked
+	Output  spec.Output
+	Sources []spec.Source // of an edit
+	Mask    string        // its file
+}
+
+// Unfit names a candidate of an image.
+type Unfit struct {
+	Address   spec.Address
+	Candidate digest.Content
 }
 
 // None reports whether the plan is complete.
-func (a Asks) None() bool { return len(a.Requests)+len(a.Contents)+len(a.Files) == 0 }
+func (a Asks) None() bool {
+	return len(a.Requests)+len(a.Contents)+len(a.Files)+len(a.Pictures) == 0
+}
 
 // Problem is a wish that can't be planned.
 type Problem struct {
@@ -237,6 +258,7 @@ type Input struct {
 	Bought map[digest.Request][]Bought
 	Held   map[digest.Content]bool
 	Hashes map[string]digest.Content
+	Unfit  map[Unfit]string // which postcondition speaks against it; "" for none
 
 	// Imports are the pictures that images take which have none in the lock.
 	Imports map[spec.Address]Imported

@@ -300,6 +300,8 @@ func standing(s *plan.Step) string {
 			parts = append(parts, "in doubt: sent and not answered; apply -retry-in-doubt sends it again")
 		case plan.CauseBadReply:
 			parts = append(parts, fmt.Sprintf("refused: %s; apply -retry-refused asks again", either(diag.Clean(r.New), r.Field)))
+		case plan.CauseUnfit:
+			parts = append(parts, fmt.Sprintf("refused by its postcondition: %s; apply -retry-refused makes another", diag.Clean(r.New)))
 		case plan.CauseForeign:
 			parts = append(parts, fmt.Sprintf("conflict: %s is not ours; move it away or choose another path", diag.Clean(r.New)))
 		case plan.CauseAltered:

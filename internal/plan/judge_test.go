@@ -1,0 +1,108 @@
+package plan
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/imgbuild/imgbuild/internal/lock"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+func judged(im *spec.Image) { im.Judged = true }
+
+func TestUnfit(t *testing.T) {
+	t.Parallel()
+	retry := func(in *Input) { in.RetryRefused = true }
+	w := newWorld(img("hero", judged), img("night", editOf("hero")), img("plain"))
+	asked := []Picture{}
+	w.unfit = func(p Picture) string { asked = append(asked, p); return "no good" }
+	p := w.plan()
+	check(t, p, "generate hero (new) 1× $0.02", "edit night (new) 1× $0.03", "generate plain (new) 1× $0.02")
+	if len(asked) > 0 {
+		t.Errorf("asked about pictures that are not there: %+v", asked)
+	}
+
+	// Paid, recorded, and without an output, as apply leaves it.
+	p.Steps = slices.DeleteFunc(p.Steps, func(s Step) bool { return s.Address == "image.night" })
+	w.apply(p)
+	e := *w.lock.Get("image.hero")
+	done := e
+	delete(w.disk, "hero.png")
+	e.Outputs = nil
+	w.lock.Set(e)
+	p = w.plan()
+	check(t, p, "refused hero (unfit)", "missing night (waits)")
+	if p.Steps[0].Price != e.Candidates[0].Price || p.Unchanged != 1 || p.Changes() || p.Steps[0].Need != 0 || p.Steps[0].Outputs != nil {
+		t.Errorf("%+v", p.Steps[0])
+	}
+	want := Picture{Unfit: Unfit{"image.hero", e.Candidates[0].Content}, Of: e.Candidates[0], Model: "m1", Output: spec.Output{Path: "hero.png", Recipe: "format=png"}}
+	if len(asked) != 1 || asked[0].Unfit != want.Unfit || asked[0].Of != want.Of || asked[0].Model != want.Model || asked[0].Output != want.Output {
+		t.Errorf("asked %+v, want %+v", asked, want)
+	}
+	// What depends on it is left out with it, though it has a candidate.
+	check(t, w.plan(func(in *Input) { in.Select.Exclude = []string{"image.hero"} }))
+	check(t, w.plan(retry), "generate hero (asked -retry-refused) 1× $0.02", "edit night (new) 1× $0.03")
+	if s := w.plan(retry).Steps[0]; !s.Fresh || s.Rolls != 1 || len(s.Candidates) != 0 {
+		t.Errorf("%+v", s)
+	}
+	check(t, w.plan(func(in *Input) { in.Draft = true }), "render hero (recipe path)", "edit night (new) 1× $0.03")
+
+	// Another condition, or another choice.
+	only := e.Candidates[0].Content
+	w.unfit = func(p Picture) string {
+		if p.Candidate == only {
+			return "no good"
+		}
+		return ""
+	}
+	two := e
+	two.Candidates = append(slices.Clone(e.Candidates), provider.Image{Content: w.lock.Get("image.plain").Candidates[0].Content, MIME: "image/png", Bytes: 7, Width: 1, Height: 1})
+	w.lock.Set(two)
+	w.set(img("hero", judged, n(2), pick(2)), img("plain"))
+	check(t, w.plan(), "render hero (recipe path)")
+	w.set(img("hero", judged, n(3)), img("plain"))
+	check(t, w.plan(), "refused hero (unfit)")
+	w.unfit = nil
+	w.lock.Set(e)
+	w.set(img("hero", judged), img("night", editOf("hero")), img("plain"))
+	check(t, w.plan(), "render hero (recipe path)", "edit night (new) 1× $0.03")
+
+	// What is done is judged too, and what was made of it stays.
+	w.lock.Set(done)
+	w.disk["hero.png"] = done.Outputs[0].Content
+	w.apply(w.plan())
+	check(t, w.plan())
+	w.unfit = func(Picture) string { return "no good" }
+	check(t, w.plan(), "refused hero (unfit)")
+	check(t, w.plan(retry), "generate hero (asked -retry-refused) 1× $0.02", "edit night (source) 1× $0.03")
+}
+
+// What was refused while an older picture is in use is known where its bytes
+// are, and where only the lock is.
+func TestUnfitBesideAnOlderOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(img("hero", judged))
+	w.apply(w.plan())
+	w.set(img("hero", judged, prompt("other")))
+	p := w.plan()
+	check(t, p, "generate hero (changed prompt) 1× $0.02")
+	e := *w.lock.Get("image.hero")
+	before := e
+	w.apply(p)
+	dig := w.lock.Get("image.hero").Request
+	e.Refused = []lock.Refusal{{Request: dig, Reason: lock.Unfit, Message: "no good", Price: 3}}
+	w.lock.Set(e)
+	w.disk["hero.png"] = before.Outputs[0].Content
+	w.unfit = func(Picture) string { return "no good" }
+	check(t, w.plan(), "refused hero (unfit)")
+	w.unfit = nil
+	check(t, w.plan(), "restore hero (changed prompt, bought)")
+	w.set(img("hero", judged, prompt("other"), n(2)))
+	check(t, w.plan(), "generate hero (changed prompt, bought) 1× $0.02")
+	w.set(img("hero", judged, prompt("other")))
+	w.store = nil
+	check(t, w.plan(), "refused hero (bad reply postcondition)")
+	w.set(img("hero", judged))
+	check(t, w.plan())
+}
