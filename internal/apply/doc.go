@@ -13,6 +13,9 @@
 //	receipt        the URL, or the content of the bytes, which are in the store
 //	               already, and the price
 //	blob           the bytes are in the store, and what was measured of them
+//	judgement      the main output, made in memory, does what the postconditions
+//	               of its image ask; else what was bought is recorded and no
+//	               file is written. A crash before that only repeats it
 //	wrote          the paths and contents of the outputs, before they are there:
 //	               a run that dies must not take its own files for a stranger's
 //	outputs        temp, sync, rename, sync the folder; never over a file that

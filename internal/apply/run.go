@@ -51,7 +51,15 @@ type Engine struct {
 	Saved       bool                    // the plan was made earlier: the store may have got more since
 	Protects    func(spec.Address) bool // whose picture must stay as it is. May be nil
 	Event       func(Event)             // called from one goroutine at a time
-	Now         func() time.Time
+
+	// Judge says which postcondition of an image speaks against a picture, ""
+	// for none; nil if nothing is judged. It is called by many goroutines.
+	Judge func(spec.Address, *Picture) (why string, err error)
+	// Recorded is told of each entry once it is settled, before what needs it
+	// starts. May be nil.
+	Recorded func(*lock.Entry)
+
+	Now func() time.Time
 
 	// Open are the attempts of earlier runs that are not settled.
 	Open []journal.Attempt
@@ -559,6 +567,9 @@ func (r *runner) end(res result) error {
 			r.Lock.Remove(j.step.Address)
 		} else {
 			r.Lock.Set(*res.entry)
+			if r.Recorded != nil && res.kind == Done {
+				r.Recorded(res.entry)
+			}
 		}
 		r.dirty = true
 	}

@@ -82,6 +82,11 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 	if err != nil {
 		res.err, res.kind = err, Failed
 	}
+	var refused *unfit
+	if errors.As(err, &refused) {
+		refused.paid = res.paid
+		entry = j.refuse(entry, refused.why)
+	}
 	return res
 }
 
@@ -677,6 +682,9 @@ func (e *Engine) files(ctx context.Context, j *job, entry *lock.Entry, original 
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := e.judge(j, picked, made); err != nil {
+		return nil, nil, err
+	}
 	// Before a file is there the journal knows that it is ours: the lock is
 	// saved later, and a run that dies in between must not find a stranger.
 	wrote := journal.Record{Type: journal.TypeWrote, Attempt: e.Process}
@@ -728,6 +736,7 @@ func (e *Engine) files(ctx context.Context, j *job, entry *lock.Entry, original 
 // madeFile is an output that is ready to be written, or, without bytes, that
 // is on disk already.
 type madeFile struct {
+	name   string // of the rendition
 	rec    lock.Output
 	bytes  []byte
 	expect digest.Content
@@ -743,7 +752,7 @@ func (e *Engine) makeFiles(j *job, picked *provider.Image, original []byte) (mad
 		if picked == nil {
 			return nil, errors.New("there is no picture to write")
 		}
-		m := madeFile{rec: lock.Output{Path: o.Path, Recipe: o.Recipe, Of: picked.Content}, expect: o.Expect}
+		m := madeFile{name: o.Name, rec: lock.Output{Path: o.Path, Recipe: o.Recipe, Of: picked.Content}, expect: o.Expect}
 		if o.Adopt {
 			m.rec.Content, m.rec.Bytes = picked.Content, picked.Bytes
 			made = append(made, m)

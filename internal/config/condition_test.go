@@ -95,7 +95,7 @@ output "o" {
 `}
 
 // bare is lines without the values.
-func bare(l diag.List) string {
+func plainLines(l diag.List) string {
 	return regexp.MustCompile(` \{[^\n]*\}`).ReplaceAllString(lines(l), "")
 }
 
@@ -129,7 +129,7 @@ func TestJudge(t *testing.T) {
 		{`module.m["x"].image.i`, made, nil, `m/m.img.hcl:7:21-7:43 IB0452 module.m["x"].image.i: more than 7`},
 	} {
 		for range 2 { // it may be asked again
-			same(t, bare(p.Judge(c.address, c.picture, c.facts)), c.want)
+			same(t, plainLines(p.Judge(c.address, c.picture, c.facts)), c.want)
 		}
 	}
 	for a, want := range map[spec.Address][2]bool{"image.plain": {}, `image.a["small"]`: {true, false}, "image.pixels": {true, true}, `module.m["x"].image.i`: {true, false}} {
@@ -147,7 +147,7 @@ func TestChecks(t *testing.T) {
 	p := load(t, judgedProject)
 	same(t, lines(p.Checks(nil)), "")
 	facts := map[spec.Address]Facts{"image.plain": {Known: true, Width: 4}, `module.m["x"].image.i`: {Known: true, Width: 4}}
-	same(t, bare(p.Checks(facts)), `a.img.hcl:48:21-48:42 warning IB0453 check.sizes: it is 4
+	same(t, plainLines(p.Checks(facts)), `a.img.hcl:48:21-48:42 warning IB0453 check.sizes: it is 4
 m/m.img.hcl:13:21-13:39 warning IB0453 module.m["x"].check.inner: it is 4`)
 	// A check that goes wrong is a warning too.
 	facts["image.plain"] = Facts{Known: true, Width: 6, Height: 1}
@@ -156,13 +156,13 @@ m/m.img.hcl:13:21-13:39 warning IB0453 module.m["x"].check.inner: it is 4`)
 		t.Errorf("%+v", l)
 	}
 	_, l = p.Finish(facts)
-	same(t, bare(l), `m/m.img.hcl:20:21-20:39 IB0451 module.m["x"].output.o: 7 is not 4`)
+	same(t, plainLines(l), `m/m.img.hcl:20:21-20:39 IB0451 module.m["x"].output.o: 7 is not 4`)
 	facts["image.plain"] = Facts{Known: true, Width: 4}
 	values, l := p.Finish(facts)
 	if len(values) != 0 || len(l) != 2 || !l.HasErrors() {
 		t.Errorf("%+v %+v", values, l)
 	}
-	same(t, bare(l[:1]), "a.img.hcl:59:21-59:42 IB0451 output.plain: it is 4")
+	same(t, plainLines(l[:1]), "a.img.hcl:59:21-59:42 IB0451 output.plain: it is 4")
 }
 
 func TestDecodedHasNoConditions(t *testing.T) {
