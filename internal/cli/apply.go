@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -132,6 +133,7 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 		return err
 	}
 	defer unlock()
+	f.leaving = f.destroy
 	if err := s.prepare(ctx, &f.projectFlags); err != nil {
 		return err
 	}
@@ -464,9 +466,15 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 		}
 	}
 	ctx, stop, done := signals(ctx, f.grace)
+	s.watch(e, p)
 	res, err := e.Apply(ctx, stop, p)
 	done()
 	live()
+	values, wrong := s.afterwards()
+	if len(wrong) > 0 {
+		fmt.Fprintln(s.env.Stderr)
+	}
+	told := s.tell(wrong)
 	for _, end := range ends {
 		end(res)
 	}
@@ -483,13 +491,9 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 		return err
 	}
 	if !f.json && !f.draft {
-		values, findings := s.project.Finish(s.facts())
-		if err := s.tell(findings); err != nil {
-			return err
-		}
 		printOutputs(s.env.Stdout, values)
 	}
-	return s.exitCode(f, p, res)
+	return cmp.Or(s.exitCode(f, p, res), told)
 }
 
 // signals turns the first INT or TERM into a stop and the second, or the end of

@@ -46,9 +46,15 @@ const (
 
 	picture1 = "picture 1"
 	refused  = "refused"
+	unfit    = "paid, and not written"
 	doubted  = "in doubt"
 	due      = "paid, to be fetched"
 )
+
+// unfitFor is a postcondition that no picture meets.
+func unfitFor(condition string) string {
+	return "postcondition {\n    condition = " + condition + "\n    error_message = \"not so\"\n  }"
+}
 
 var faults = []fault{
 	{name: "nothing", do: `"delay": "20ms"`, ways: anyWay, see: "Apply: 1 done", codes: "000", posts: 1, paid: 1, have: picture1},
@@ -94,6 +100,11 @@ var faults = []fault{
 
 	{name: "redirected", do: `"redirect": "http://127.0.0.1:1/elsewhere"`, ways: fetches, see: "paid for and not fetched yet.*redirects to http://127.0.0.1:1/elsewhere", codes: "444", posts: 1, paid: 1, have: due},
 	{name: "wrong size", do: `"wrong_size": true`, attrs: `size = "1024x1024"`, ways: anyWay, see: "it is 512x512, asked was 1k", codes: "444", posts: 1, paid: 1, have: refused},
+
+	// Pictures that are sound, and not what the user asks of them.
+	{name: "unfit", do: `"delay": "1ms"`, attrs: unfitFor("self.bytes < 5"), ways: anyWay, see: `its postcondition does not hold: not so \(\$0\.02 was charged\)`, codes: "444", posts: 1, paid: 1, have: unfit},
+	{name: "unfit of three", do: `"delay": "1ms"`, attrs: unfitFor("self.blank"), n: 3, ways: anyWay, see: `its postcondition does not hold: not so \(\$0\.06 was charged\)`, codes: "444", posts: 1, paid: 3, have: unfit},
+	{name: "unfit and too few", do: `"n": 1`, attrs: unfitFor("self.blank"), n: 2, ways: anyWay, see: `its postcondition does not hold: not so \(\$0\.02 was charged\)`, codes: "444", posts: 1, paid: 1, have: unfit},
 
 	// Slow is not wrong.
 	{name: "late", do: `"delay": "300ms"`, ways: anyWay, see: "Apply: 1 done", codes: "000", posts: 1, paid: 1, have: picture1},
@@ -210,6 +221,7 @@ func TestFaultsOfASavedPlan(t *testing.T) {
 		"job that can't be asked for": {match: `"method": "GET", "path": "/v1/images/*"`, do: `"status": 401`, ways: "j", codes: "4", see: "the result is not in yet"},
 		"download that fails":         {match: `"path": "/images/*"`, do: `"status": 500`, ways: "jug", codes: "4", see: "the result is not in yet"},
 		"no answer":                   {do: `"drop": "after-request"`, ways: anyWay, codes: "4", see: "sent before and not answered"},
+		"unfit":                       {do: `"delay": "1ms"`, attrs: unfitFor("self.bytes < 5"), ways: anyWay, codes: "6", see: "stale"},
 		"moderated":                   {do: `"moderated": "400"`, ways: anyWay, codes: "6", see: "stale"},
 	} {
 		for i := range len(f.ways) {
@@ -257,6 +269,8 @@ func (f fault) recorded(t *testing.T, dir string) string {
 	switch {
 	case len(a.Refused) == 1 && len(a.Candidates) == 0 && err != nil:
 		return refused
+	case len(a.Refused) == 0 && len(a.Candidates) > 0 && err != nil:
+		return unfit
 	case len(a.Refused) == 0 && len(a.Candidates) > 0 && err == nil:
 		return fmt.Sprintf("picture %d", len(a.Candidates))
 	}

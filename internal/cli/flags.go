@@ -17,6 +17,7 @@ type projectFlags struct {
 	noCache bool
 	outputs bool // the verb evaluates outputs
 	draft   bool
+	leaving bool // all goes: preconditions are not asked for
 }
 
 // varFlag collects -var and -var-file into one list, because their order

@@ -9,6 +9,7 @@ import (
 
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/journal"
+	"github.com/imgbuild/imgbuild/internal/lock"
 )
 
 func gcVerb() verb {
@@ -108,6 +109,14 @@ func needed(s *session, attempts []journal.Attempt) (map[digest.Content]bool, ma
 		}
 		for _, r := range e.Refused {
 			requests[r.Request] = true
+			if r.Reason != lock.Unfit {
+				continue
+			}
+			// Another postcondition may take what this one refused.
+			rolls, _ := s.store.Local.Bought(r.Request)
+			for _, roll := range rolls {
+				contents[roll.Image.Content] = true
+			}
 		}
 	}
 	for i := range attempts {

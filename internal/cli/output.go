@@ -11,6 +11,7 @@ import (
 
 	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
@@ -91,27 +92,35 @@ func (s *session) facts() map[spec.Address]config.Facts {
 	out := make(map[spec.Address]config.Facts, len(s.project.Images))
 	for i := range s.project.Images {
 		im := &s.project.Images[i]
-		f := config.Facts{Path: im.Path, Files: map[string]string{}}
-		for _, r := range im.Renditions {
-			f.Files[r.Name] = r.Path
-		}
-		if e := s.lock.Get(im.Address); e != nil {
-			if o, p := e.Output(im.Path), e.Picked(plan.Pick(im, e)); o != nil && p != nil {
-				f.SHA256, f.Bytes, f.Known = o.Content.String(), o.Bytes, true
-				f.MIME, f.RevisedPrompt, f.Model = p.MIME, p.RevisedPrompt, e.Field("model")
-				f.Width, f.Height = p.Width, p.Height
-				if p.Model != "" {
-					f.Model = p.Model
-				}
-				if r, err := spec.ParseRecipe(o.Recipe); err == nil {
-					f.MIME = "image/" + r.File.Format
-					if !r.Size.IsZero() {
-						f.Width, f.Height = r.Size.Width, r.Size.Height
-					}
-				}
-			}
-		}
-		out[im.Address] = f
+		out[im.Address] = factsOf(im, s.lock.Get(im.Address))
 	}
 	return out
+}
+
+// factsOf is what is known of an image by its entry, which may be nil.
+func factsOf(im *spec.Image, e *lock.Entry) config.Facts {
+	f := config.Facts{Path: im.Path, Files: map[string]string{}}
+	for _, r := range im.Renditions {
+		f.Files[r.Name] = r.Path
+	}
+	if e == nil {
+		return f
+	}
+	o, p := e.Output(im.Path), e.Picked(plan.Pick(im, e))
+	if o == nil || p == nil || o.Of != p.Content {
+		return f
+	}
+	f.SHA256, f.Bytes, f.Known = o.Content.String(), o.Bytes, true
+	f.MIME, f.RevisedPrompt, f.Model = p.MIME, p.RevisedPrompt, e.Field("model")
+	f.Width, f.Height = p.Width, p.Height
+	if p.Model != "" {
+		f.Model = p.Model
+	}
+	if r, err := spec.ParseRecipe(o.Recipe); err == nil {
+		f.MIME = "image/" + r.File.Format
+		if !r.Size.IsZero() {
+			f.Width, f.Height = r.Size.Width, r.Size.Height
+		}
+	}
+	return f
 }

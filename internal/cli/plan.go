@@ -68,6 +68,7 @@ func runPlan(ctx context.Context, env *Env, f *planFlags) error {
 			return err
 		}
 	}
+	f.leaving = f.destroy
 	if err := s.prepare(ctx, &f.projectFlags); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ const (
 	journalDir   = own + "/journal"
 	storeDir     = own + "/store"
 	projectCache = "project"
+	pixelCache   = "pixels"
 	maxLock      = 1 << 30 // bytes
 	maxSource    = 8 << 20 // bytes; what a configuration file may have
 
@@ -61,6 +62,7 @@ type session struct {
 	vars    []config.Var
 
 	expressions bool // they are evaluated later
+	judge       judge
 }
 
 // openSession opens the folder of env. Nothing is written.
@@ -134,11 +136,11 @@ func measure(b []byte) (config.Picture, error) {
 }
 
 // load evaluates the configuration, from the cache if it is fresh and holds
-// what f asks for: outputs can't be evaluated from it.
+// what f asks for: outputs and conditions can't be evaluated from it.
 func (s *session) load(f *projectFlags) diag.List {
 	s.vars = f.vars
 	if !f.noCache {
-		if p := s.cached(); p != nil && !(f.outputs && p.HasOutputs()) {
+		if p := s.cached(); p != nil && !(f.outputs && p.HasOutputs()) && !p.HasConditions() {
 			s.project = p
 			if len(p.Images) <= manyImages {
 				debug.SetGCPercent(400) // what follows is small and soon over
@@ -152,7 +154,7 @@ func (s *session) load(f *projectFlags) diag.List {
 	var l diag.List
 	s.project, l = config.Load(s.root, s.options())
 	if !f.noCache && len(l) == 0 {
-		s.writeCache()
+		s.writeCache(projectCache, s.project.Encode())
 	}
 	if s.project != nil && len(s.project.Images) > manyImages {
 		debug.FreeOSMemory() // what parsing left would double what comes now
@@ -171,16 +173,27 @@ func (s *session) noFiles() diag.List {
 		Hint: "imgbuild init writes a first one; -C DIR works in another folder"}}
 }
 
-// A cache file is the SHA-256 of an encoded project, and the project, which
-// lists what it was evaluated from. It is advisory: whatever is wrong with it
-// makes it a miss.
-func (s *session) cached() *config.Project {
-	b, ok := s.root.ReadCache(projectCache)
-	if !ok || len(b) < sha256.Size {
-		return nil
+// readCache reads a cache file, which is the SHA-256 of a text, and the text.
+// It is advisory: whatever is wrong with it makes it a miss.
+func (s *session) readCache(name string) ([]byte, bool) {
+	b, ok := s.root.ReadCache(name)
+	if !ok || len(b) < sha256.Size || sha256.Sum256(b[sha256.Size:]) != [sha256.Size]byte(b) {
+		return nil, false
 	}
-	sum, body := [sha256.Size]byte(b), b[sha256.Size:]
-	if sha256.Sum256(body) != sum {
+	return b[sha256.Size:], true
+}
+
+func (s *session) writeCache(name string, body []byte) {
+	sum := sha256.Sum256(body)
+	// A cache that can't be written makes the next plan slower, not wrong.
+	_ = s.root.WriteCache(name, append(sum[:], body...))
+}
+
+// cached is the project of the last run, which lists what it was evaluated
+// from, if that is the same now.
+func (s *session) cached() *config.Project {
+	body, ok := s.readCache(projectCache)
+	if !ok {
 		return nil
 	}
 	p, err := config.Decode(body)
@@ -193,13 +206,6 @@ func (s *session) cached() *config.Project {
 func (s *session) hashOne(path string) (digest.Content, error) {
 	c, errs := s.root.Hash(context.Background(), []string{path})
 	return c[0], errs[0]
-}
-
-func (s *session) writeCache() {
-	body := s.project.Encode()
-	sum := sha256.Sum256(body)
-	// A cache that can't be written makes the next plan slower, not wrong.
-	_ = s.root.WriteCache(projectCache, append(sum[:], body...))
 }
 
 // finding turns a problem of the plan into one about the user's files.
@@ -365,7 +371,7 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 	in := plan.Input{
 		Tool: "imgbuild " + Version, Images: s.project.Images, Offer: s.offer, Files: s.files, Lock: s.lock,
 		Seen: func(path string) plan.Seen { return seen[path] }, MaxCost: s.project.Settings.MaxCost,
-		Bought: map[digest.Request][]plan.Bought{}, Held: map[digest.Content]bool{}, Hashes: map[string]digest.Content{},
+		Bought: map[digest.Request][]plan.Bought{}, Held: map[digest.Content]bool{}, Hashes: map[string]digest.Content{}, Unfit: map[plan.Unfit]string{},
 		Select: o.sel, Destroy: o.destroy, RetryRefused: o.retryRefused, Draft: s.draft,
 		Pending: s.pending(o), Written: o.written, Moved: map[spec.Address][]spec.Address{}, Kept: map[spec.Address]bool{},
 	}
@@ -404,7 +410,11 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 			}
 		}
 		if p.Asks.None() || l.HasErrors() {
-			return p, slices.Concat(l, ignored, s.endings()), nil
+			l = slices.Concat(l, ignored, s.endings())
+			if !o.destroy {
+				l = append(l, s.conditions(p)...)
+			}
+			return p, l, nil
 		}
 		if err := s.answer(ctx, &in, p.Asks); err != nil {
 			return nil, nil, err
@@ -536,6 +546,9 @@ func (s *session) answer(ctx context.Context, in *plan.Input, asks plan.Asks) er
 			}
 		}
 	}
+	if len(asks.Pictures) > 0 {
+		s.judgeAll(in.Unfit, asks.Pictures)
+	}
 	return nil
 }
 
@@ -553,6 +566,9 @@ func (s *session) prepare(ctx context.Context, f *projectFlags) error {
 	l := s.load(f)
 	if s.project == nil {
 		return s.tell(l)
+	}
+	if f.leaving {
+		l = slices.DeleteFunc(l, config.IsPrecondition)
 	}
 	if l.HasErrors() {
 		return s.tell(append(append(l, s.unmet()...), s.hashSources(ctx)...))
