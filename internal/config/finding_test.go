@@ -53,10 +53,6 @@ a.img.hcl:1:2-1:3 IB0104 file a.img.hcl: is not valid UTF-8 | save the file as U
 `}, want: `
 a.img.hcl:1:1-1:6 IB0201 imgae: there is no such block | did you mean "image"?
 `},
-	{name: "later block", files: files{"a.img.hcl": `budget {}
-`}, want: `
-a.img.hcl:1:1-1:7 IB0203 budget: this block is not supported by this version | remove it for now
-`},
 	{name: "attribute at top", files: files{"a.img.hcl": `a = 1
 `}, want: `
 a.img.hcl:1:1-1:2 IB0202 a: there are no attributes outside blocks | put it into a block; values for variables stand in *.imgvars files

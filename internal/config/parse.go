@@ -239,9 +239,6 @@ func (out *parsed) checkHead(b *hclsyntax.Block) bool {
 		labels = 1
 	}
 	switch {
-	case kind == nil && slices.Contains(laterBlocks, b.Type):
-		out.add(problem(codeUnsupported, b.Type, b.TypeRange, "remove it for now", "this block is not supported by this version"))
-		return false
 	case kind == nil:
 		out.add(problem(codeUnknownBlock, b.Type, b.TypeRange, nearest(b.Type, blockNames(topBlocks)), "there is no such block"))
 		return false

@@ -267,27 +267,23 @@ var moduleSchema = schema[described]{
 
 var localsSchema = schema[described]{open: "any name: a value, read as local.NAME"}
 
-// topBlocks are the blocks of a file, and laterBlocks those of the language
-// that this version does not know.
-var (
-	topBlocks = []inner{
-		{name: "image", label: "NAME", many: true, body: &imageSchema, doc: "a picture that is wanted, and the files that are made from it"},
-		{name: "preset", label: "NAME", many: true, body: &presetSchema, doc: "a house style: attributes that images share, and words put round their prompts"},
-		{name: "variable", label: "NAME", many: true, body: &variableSchema, doc: "a value that is given from outside, read as var.NAME"},
-		{name: "locals", many: true, body: &localsSchema, doc: "names for expressions"},
-		{name: "module", label: "NAME", many: true, body: &moduleSchema, doc: "the images of another folder, made with values of yours; its outputs are read as module.NAME.OUTPUT"},
-		{name: "function", label: "NAME", many: true, body: &functionSchema, doc: "a function of your own, called as NAME(…)"},
-		{name: "output", label: "NAME", many: true, body: &outputSchema, doc: "a value for others, known at the latest after apply"},
-		{name: "check", label: "NAME", many: true, body: &checkSchema, doc: "assertions that only warn, with the plan and after apply"},
-		{name: "moved", many: true, body: &movedSchema, doc: "an image, or a module, has another name now and keeps its pictures"},
-		{name: "removed", many: true, body: &removedSchema, doc: "an image, or a module, is gone, and what becomes of its files"},
-		{name: "import", many: true, body: &importSchema, doc: "an image takes a picture that exists, free, instead of having one made"},
-		{name: "budget", label: "NAME", many: true, body: &budgetSchema, doc: "what an apply may spend on images with certain tags"},
-		{name: "provider", label: "TYPE", many: true, body: &providerSchema, doc: "who makes pictures: sketch, built in, offline and free, or xai, which is paid"},
-		{name: "imgbuild", body: &settingsSchema, doc: "the settings of the project"},
-	}
-	laterBlocks = []string{"budget"}
-)
+// topBlocks are the blocks of a file.
+var topBlocks = []inner{
+	{name: "image", label: "NAME", many: true, body: &imageSchema, doc: "a picture that is wanted, and the files that are made from it"},
+	{name: "preset", label: "NAME", many: true, body: &presetSchema, doc: "a house style: attributes that images share, and words put round their prompts"},
+	{name: "variable", label: "NAME", many: true, body: &variableSchema, doc: "a value that is given from outside, read as var.NAME"},
+	{name: "locals", many: true, body: &localsSchema, doc: "names for expressions"},
+	{name: "module", label: "NAME", many: true, body: &moduleSchema, doc: "the images of another folder, made with values of yours; its outputs are read as module.NAME.OUTPUT"},
+	{name: "function", label: "NAME", many: true, body: &functionSchema, doc: "a function of your own, called as NAME(…)"},
+	{name: "output", label: "NAME", many: true, body: &outputSchema, doc: "a value for others, known at the latest after apply"},
+	{name: "check", label: "NAME", many: true, body: &checkSchema, doc: "assertions that only warn, with the plan and after apply"},
+	{name: "moved", many: true, body: &movedSchema, doc: "an image, or a module, has another name now and keeps its pictures"},
+	{name: "removed", many: true, body: &removedSchema, doc: "an image, or a module, is gone, and what becomes of its files"},
+	{name: "import", many: true, body: &importSchema, doc: "an image takes a picture that exists, free, instead of having one made"},
+	{name: "budget", label: "NAME", many: true, body: &budgetSchema, doc: "what an apply may spend on images with certain tags"},
+	{name: "provider", label: "TYPE", many: true, body: &providerSchema, doc: "who makes pictures: sketch, built in, offline and free, or xai, which is paid"},
+	{name: "imgbuild", body: &settingsSchema, doc: "the settings of the project"},
+}
 
 // A valuer gives the value of an expression, or false if it has none yet and
 // the block must wait for the evaluator.

@@ -70,9 +70,9 @@ func resolveHeld(im *spec.Image, request *provider.Request) spec.Resolved {
 	return res
 }
 
-// asked reports whether the provider of the image can be asked at all: a
+// canBeAsked reports whether the provider of the image can be asked at all: a
 // request that is held as a whole may be another one's.
-func (s *stepper) asked() bool {
+func (s *stepper) canBeAsked() bool {
 	offer, ok := s.m.in.Offer(s.im.Wanted.Provider, s.res.Request.Model)
 	if ok && offer.Provider == s.res.Request.Provider {
 		return true

@@ -650,7 +650,7 @@ func (s *stepper) finish() {
 		}
 	}
 	step.Why = slices.CompactFunc(step.Why, func(a, b Reason) bool { return a == b })
-	if step.Verb.Paid() && !s.asked() {
+	if step.Verb.Paid() && !s.canBeAsked() {
 		step.Verb = Missing
 	}
 	if step.Verb.Paid() {
