@@ -76,7 +76,7 @@ var doors = map[string]map[string]string{
 		"plan": "its orders", "lock": "rewrites it", "journal": "money first to disk", "store": "keeps bytes",
 		"workspace": "writes outputs", "provider": "calls makers", "imaging": "checks and renders", "spec": "recipes", "digest": "names",
 	},
-	"report": {"plan": "prints plans", "apply": "prints events", "spec": "names images", "provider": "prints prices", "diag": "prints findings", "lock": "prints records"},
+	"report": {"plan": "prints plans", "apply": "prints events", "provider": "prints prices", "diag": "prints findings", "lock": "prints records"},
 	"cli": {
 		"config": "loads the project", "diag": "tells findings", "digest": "hashes", "journal": "reads what is under way", "lock": "reads and writes it",
 		"plan": "makes plans", "apply": "carries them out", "provider": "configures makers", "provider/all": "knows them by name", "report": "prints",
