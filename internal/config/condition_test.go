@@ -94,7 +94,7 @@ output "o" {
 }
 `}
 
-// bare is lines without the values.
+// plainLines is lines without the values.
 func plainLines(l diag.List) string {
 	return regexp.MustCompile(` \{[^\n]*\}`).ReplaceAllString(lines(l), "")
 }

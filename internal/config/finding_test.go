@@ -1443,6 +1443,18 @@ a.img.hcl:35:16-35:19 IB0207 image.a: precondition: the block takes no label | r
 a.img.hcl:37:5-37:9 IB0202 image.a: precondition: there is no attribute "text" here | one of condition, error_message
 a.img.hcl:45:21-45:35 IB0451 image.b["l"]: l is 2 {each.value is 2}
 `},
+	{name: "conditions in lifecycle", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  lifecycle {
+    precondition {
+      condition     = true
+      error_message = "no"
+    }
+  }
+}
+`}, want: `
+a.img.hcl:5:5-5:17 IB0201 image.a: lifecycle: there is no block "precondition" here | write it in the image itself
+`},
 	{name: "postconditions", files: files{"a.img.hcl": sketch + `variable "w" {
   default = 5
 }

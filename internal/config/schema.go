@@ -392,6 +392,9 @@ func (s *schema[T]) stranger(what, name string, known []string, thing string, at
 		if h, ok := elsewhere[name]; ok && what == "attribute" && !strings.HasPrefix(hint, "did") {
 			hint = h
 		}
+		if what == "block" && (name == "precondition" || name == "postcondition") {
+			hint = "write it in the image itself" // in Terraform it is in lifecycle
+		}
 		add(problem(code, thing, at, hint, "there is no %s %q here", what, name))
 	}
 }
