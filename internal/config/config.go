@@ -12,7 +12,7 @@ type Source interface {
 	// ReadDir lists the names of the regular files in a folder, sorted.
 	ReadDir(dir string) ([]string, error)
 	// Read returns a file of at most limit bytes and refuses paths that leave
-	// the root.
+	// the root. The error of a larger one has a method TooLarge that returns true.
 	Read(path string, limit int64) ([]byte, error)
 	// Glob lists the files that match a doublestar pattern relative to dir,
 	// sorted, relative to dir.
@@ -44,9 +44,9 @@ type Options struct {
 	// done. It is handed in because this package knows nothing of pictures.
 	Measure func(b []byte) (Picture, error)
 
-	// Limits for tests; 0 for maxSteps and maxTotal.
-	steps int
-	total int64
+	// Limits for tests; 0 for maxSteps, maxTotal and maxTotalTokens.
+	steps         int
+	total, tokens int64
 }
 
 // Var is one -var (Name and Value) or one -var-file (File). A value is taken

@@ -29,6 +29,7 @@ type evaluator struct {
 	presets   map[string]*presetDecl       // of all scopes, by address
 	instances int                          // of modules
 	left      atomic.Int64                 // bytes of configuration that may be read
+	tokens    atomic.Int64                 // of it that may be parsed
 	tooBig    bool                         // and it was told
 	funcs     map[string]function.Function // those that were named so far
 	templates map[string]hclsyntax.Expression
@@ -38,7 +39,8 @@ type evaluator struct {
 	made      map[string]cty.Value   // values of images with facts
 	judged    map[spec.Address]judged
 	stack     []frame
-	dids      []*bool // what forget sets back
+	circled   map[string]bool // targets of which a circle is told
+	dids      []*bool         // what forget sets back
 	out       *diag.List
 	inputs    *inputs
 	spent     bool // the work for the project is used up, and it was told
@@ -70,7 +72,7 @@ func rangeOf(r hcl.Range) *diag.Range {
 
 // problem is an error at r about thing.
 func problem(code, thing string, r hcl.Range, hint, format string, args ...any) diag.Finding {
-	f := diag.Finding{Severity: diag.Error, Code: code, Hint: hint, Text: thing + ": " + fmt.Sprintf(format, args...)}
+	f := diag.Finding{Severity: diag.Error, Code: code, Hint: hint, Text: clip(thing+": "+fmt.Sprintf(format, args...), 2000)}
 	if r.Filename != "" {
 		f.Range = rangeOf(r)
 	}
@@ -83,8 +85,16 @@ func problem(code, thing string, r hcl.Range, hint, format string, args ...any) 
 // nearest is the hint for a misspelled name: the name among those that exist
 // which is at most a third of its letters away, else the list of them.
 func nearest(name string, known []string) string {
-	best, distance := "", max(2, len(name)/3)+1
-	for _, k := range known {
+	best, distance := "", min(max(2, len(name)/3), 20)+1
+	near := known
+	if len(near) > 1000 { // of very many, which are sorted, those around it
+		i, _ := slices.BinarySearch(near, name)
+		near = near[max(0, i-500):min(i+500, len(near))]
+	}
+	for _, k := range near {
+		if d := len(k) - len(name); d > 2*distance || d < -2*distance || len(name) > 1000 {
+			continue // there may be 4 bytes to a character, but not for long
+		}
 		if d := levenshtein.Distance(name, k, nil); d < distance {
 			best, distance = k, d
 		}
@@ -421,15 +431,25 @@ func (ev *evaluator) enter(name string, at hcl.Range) bool {
 		return true
 	}
 	ring := ev.stack[begin:]
+	if !slices.ContainsFunc(ring, func(f frame) bool { return !ev.circled[f.name] }) {
+		return false // it is told of each already; there may be as many circles as there are subsets
+	}
+	if ev.circled == nil {
+		ev.circled = map[string]bool{}
+	}
 	f := problem(codeCycle, name, at, "break the circle: one of these must be a plain value", "refers to itself")
 	if len(ring) > 1 {
 		names := make([]string, 0, len(ring)+1)
 		for _, fr := range ring {
 			names = append(names, fr.name)
 		}
-		f.Text = name + ": refers to itself by way of " + strings.Join(names[1:], ", ")
+		f.Text = name + ": refers to itself by way of " + strings.Join(someOf(names[1:], func(n int) string { return fmt.Sprintf("%d more", n) }), ", ")
 	}
 	for i, fr := range ring {
+		ev.circled[fr.name] = true
+		if leftOut(i, len(ring)) {
+			continue
+		}
 		next, place := name, at
 		if i+1 < len(ring) {
 			next, place = ring[i+1].name, ring[i+1].at
@@ -438,6 +458,20 @@ func (ev *evaluator) enter(name string, at hcl.Range) bool {
 	}
 	ev.add(f)
 	return false
+}
+
+// maxRing is how many members of a circle are told; of a longer one, these but
+// one and the last.
+const maxRing = 12
+
+func leftOut(i, of int) bool { return of > maxRing && i >= maxRing-1 && i < of-1 }
+
+// someOf is list with what leftOut leaves out told in one.
+func someOf(list []string, more func(n int) string) []string {
+	if len(list) <= maxRing {
+		return list
+	}
+	return append(slices.Clone(list[:maxRing-1]), more(len(list)-maxRing), list[len(list)-1])
 }
 
 func (ev *evaluator) leave() { ev.stack = ev.stack[:len(ev.stack)-1] }
@@ -545,10 +579,15 @@ func (ev *evaluator) explain(diags hcl.Diagnostics, thing string) {
 // sentence joins what HCL says into one line without a full stop.
 func sentence(s string) string {
 	s = strings.TrimSuffix(strings.Join(strings.Fields(s), " "), ".")
-	if len(s) > 600 {
-		s = strings.ToValidUTF8(s[:600], "") + "…"
+	return clip(s, 600)
+}
+
+// clip is s, or the beginning of it: some have a megabyte in them.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
 	}
-	return s
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // values tells what the names in e stand for.

@@ -147,6 +147,36 @@ func fileset(ev *evaluator) function.Function {
 	})
 }
 
+// maxAlternatives is how many patterns one with braces may stand for: each walks
+// the folders again.
+const maxAlternatives = 256
+
+// alternatives counts the patterns that one with braces stands for.
+func alternatives(pattern string) float64 {
+	type group struct{ before, sum float64 } // before: of what stands before it
+	now, open := 1.0, []group(nil)
+	for i := 0; i < len(pattern); i++ {
+		last := len(open) - 1
+		switch c := pattern[i]; {
+		case c == '\\':
+			i++
+		case c == '{':
+			open = append(open, group{before: now})
+			now = 1
+		case c == ',' && last >= 0:
+			open[last].sum += now
+			now = 1
+		case c == '}' && last >= 0:
+			now = open[last].before * (open[last].sum + now)
+			open = open[:last]
+		}
+	}
+	for _, g := range open {
+		now *= g.before * (g.sum + 1)
+	}
+	return now
+}
+
 // glob lists files below dir, and notes it.
 func (ev *evaluator) glob(dir, pattern string) ([]string, error) {
 	if path.IsAbs(dir) || strings.HasPrefix(path.Clean(dir)+"/", "../") || path.IsAbs(pattern) || slices.Contains(strings.Split(pattern, "/"), "..") {
@@ -156,9 +186,12 @@ func (ev *evaluator) glob(dir, pattern string) ([]string, error) {
 		dir = ""
 	}
 	pattern = trimDot(pattern)
+	if alternatives(pattern) > maxAlternatives {
+		return nil, fmt.Errorf("the pattern stands for more than %d", maxAlternatives)
+	}
 	list, err := ev.src.Glob(dir, pattern)
 	if err != nil {
-		return nil, err
+		return nil, cause(err)
 	}
 	ev.inputs.add(Input{Kind: InputGlob, Path: dir, Pattern: pattern, Content: ofList(list)})
 	if len(list) > maxElements {

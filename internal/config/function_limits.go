@@ -32,10 +32,10 @@ func textIn(v cty.Value) float64 {
 		return 20
 	}
 	n := 0.0
-	for it := v.ElementIterator(); it.Next(); {
-		_, e := it.Element()
+	each(v, func(e cty.Value) bool {
 		n += textIn(e) + 4
-	}
+		return true
+	})
 	return n
 }
 

@@ -18,6 +18,8 @@ const (
 	maxOperators    = 10_000
 	maxHeredocLines = 2_000
 	maxHeredocBytes = 256 << 10
+	maxTokens       = 1 << 20 // of a file: the parser takes up to half a kilobyte for each
+	maxTotalTokens  = 8 << 20
 )
 
 // guard scans a file in one pass before the parser may see it. It follows the
@@ -26,11 +28,17 @@ const (
 // rest of a file, guard goes on counting. A template is the content of
 // templatefile: one that stands alone.
 func guard(file string, src []byte, template bool) *diag.Finding {
+	_, f := guarded(file, src, template)
+	return f
+}
+
+// guarded is guard, and tells how many tokens there are, about.
+func guarded(file string, src []byte, template bool) (tokens int, _ *diag.Finding) {
 	if f := guardText(file, src); f != nil {
-		return f
+		return 0, f
 	}
-	refuse := func(code string, at int, text, hint string) *diag.Finding {
-		return &diag.Finding{Severity: diag.Error, Code: code, Text: text, Hint: hint, Range: rangeAt(file, src, at)}
+	refuse := func(code string, at int, text, hint string) (int, *diag.Finding) {
+		return 0, &diag.Finding{Severity: diag.Error, Code: code, Text: text, Hint: hint, Range: rangeAt(file, src, at)}
 	}
 	g := scanner{src: src}
 	g.levels = append(g.stack[:0], level{open: 'F'})
@@ -50,10 +58,17 @@ func guard(file string, src []byte, template bool) *diag.Finding {
 		return refuse(codeHeredoc, g.at, fmt.Sprintf("file %s: a text between << markers is longer than %d lines or %d KiB", file, maxHeredocLines, maxHeredocBytes>>10), `keep the text in a file of its own and read it with file("…")`)
 	case longLiteral:
 		return refuse(codeTooLong, g.at, fmt.Sprintf("file %s: a number has more than %d digits", file, maxDigits), "write it with an exponent, such as 1e10")
+	case tooMany:
+		return refuse(codeTooBig, g.at, fmt.Sprintf("file %s: has more than %d words and signs", file, maxTokens), "split it, or keep the data in a file for jsondecode or csvdecode")
 	case oddMarker:
 		return refuse(codeMarker, g.at, fmt.Sprintf("file %s: the marker after << has a letter outside ASCII", file), "use a marker such as EOT")
 	}
-	return nil
+	return g.tokens, nil
+}
+
+func fileTooLarge(file string) diag.Finding {
+	return diag.Finding{Severity: diag.Error, Code: codeTooBig, Range: &diag.Range{File: file},
+		Text: fmt.Sprintf("file %s: is larger than %d MiB", file, maxFile>>20), Hint: "split it; all files of the folder are read together"}
 }
 
 // guardText refuses what is too large or no text.
@@ -62,8 +77,8 @@ func guardText(file string, src []byte) *diag.Finding {
 		return &diag.Finding{Severity: diag.Error, Code: code, Text: text, Hint: hint, Range: rangeAt(file, src, at)}
 	}
 	if len(src) > maxFile {
-		return &diag.Finding{Severity: diag.Error, Code: codeTooBig, Range: &diag.Range{File: file},
-			Text: fmt.Sprintf("file %s: is larger than %d MiB", file, maxFile>>20), Hint: "split it; all files of the folder are read together"}
+		f := fileTooLarge(file)
+		return &f
 	}
 	if i := bytes.IndexByte(src, 0); i >= 0 {
 		return refuse(codeNUL, i, fmt.Sprintf("file %s: contains a NUL byte", file), "save the file as UTF-8 text")
@@ -91,6 +106,7 @@ const (
 	heredocTooLong
 	oddMarker
 	longLiteral
+	tooMany
 )
 
 const (
@@ -122,6 +138,7 @@ type scanner struct {
 	levels  []level
 	stack   [16]level
 	deepest int
+	tokens  int // about, and never less than the parser sees
 }
 
 func (g *scanner) push(open byte) bool {
@@ -199,10 +216,14 @@ var classes = func() (c [256]byte) {
 // code scans one token of code.
 func (g *scanner) code() verdict {
 	src, c := g.src, g.src[g.at]
-	switch classes[c] {
-	case spaces:
+	if classes[c] == spaces {
 		g.at++
 		return fine
+	}
+	if g.tokens++; g.tokens > maxTokens {
+		return tooMany
+	}
+	switch classes[c] {
 	case digit:
 		begin := g.at
 		for g.at < len(src) && (classes[src[g.at]] == digit || src[g.at] == '.') {
@@ -238,6 +259,10 @@ func (g *scanner) code() verdict {
 		}
 	case ',':
 		g.levels[len(g.levels)-1].ops = 0
+	case '.':
+		if !g.op() { // a link of a chain
+			return tooLong
+		}
 	case '#':
 		g.comment()
 	case '/':
@@ -364,6 +389,9 @@ func (g *scanner) quoted() verdict {
 
 // sequence enters ${ or %{, or steps over $${, %%{ or a plain character.
 func (g *scanner) sequence(c byte) (entered bool, v verdict) {
+	if g.tokens++; g.tokens > maxTokens {
+		return true, tooMany
+	}
 	rest := g.src[g.at+1:]
 	switch {
 	case len(rest) > 1 && rest[0] == c && rest[1] == '{':

@@ -636,6 +636,9 @@ func (ev *evaluator) checkPaths(where *locator) {
 	}
 	last := ""
 	for _, o := range all {
+		if len(o.key) > spec.MaxPath {
+			continue // told already
+		}
 		for dir := path.Dir(o.key); dir != "." && dir != "/" && dir != last; dir = path.Dir(dir) {
 			last = path.Dir(o.key)
 			k, found := slices.BinarySearchFunc(all, dir, func(o output, dir string) int { return cmp.Compare(o.key, dir) })
@@ -721,13 +724,18 @@ func (ev *evaluator) tellCircle(ring []visit, where *locator) {
 	text := "it " + kind + " itself"
 	if len(ring) > 1 {
 		text = "it needs itself: it " + kind + " " + address(1)
+		var rest []string
 		for i := 1; i < len(ring); i++ {
 			kind, _ := edge(i)
-			text += ", which " + kind + " " + address(i+1)
+			rest = append(rest, ", which "+kind+" "+address(i+1))
 		}
+		text += strings.Join(someOf(rest, func(n int) string { return fmt.Sprintf(", and so on over %d more", n) }), "")
 	}
 	f := where.image(codeEdgeCycle, ring[0].image, strings.TrimSuffix(field, ".image"), hint, "%s", text)
 	for i := range ring {
+		if leftOut(i, len(ring)) {
+			continue
+		}
 		kind, field := edge(i)
 		if r := where.at(ring[i].image, field); r != nil {
 			f.Related = append(f.Related, diag.Related{Range: *r, Text: address(i) + " " + kind + " " + address(i+1)})

@@ -75,6 +75,7 @@ func newEvaluator(src Source, opt Options) *evaluator {
 	ev.cur, ev.scopes, ev.trees = ev.top, map[string]*scope{"": ev.top}, map[string]*tree{}
 	ev.presets = map[string]*presetDecl{}
 	ev.left.Store(cmp.Or(ev.opt.total, maxTotal))
+	ev.tokens.Store(cmp.Or(ev.opt.tokens, maxTotalTokens))
 	return ev
 }
 
@@ -111,13 +112,13 @@ func (ev *evaluator) parseAll(dir string, names []string) *decls {
 				if i >= len(names) {
 					return
 				}
-				files[i] = readAndParse(ev.src, names[i], int32(first+i), &ev.left, intern)
+				files[i] = readAndParse(ev.src, names[i], int32(first+i), &ev.left, &ev.tokens, intern)
 			}
 		})
 	}
 	workers.Wait()
 
-	d := &decls{presets: map[string]*presetDecl{}, vars: map[string]*varDecl{}, locals: map[string]*localDecl{}, makers: map[string]*block{}, modules: map[string]*moduleDecl{}, functions: map[string]*functionDecl{}}
+	d := &decls{presets: map[string]*presetDecl{}, vars: map[string]*varDecl{}, locals: map[string]*localDecl{}, makers: map[string]*block{}, modules: map[string]*moduleDecl{}, functions: map[string]*functionDecl{}, named: map[string]hcl.Range{}}
 	n := 0
 	for _, f := range files {
 		n += len(f.images)
@@ -140,6 +141,11 @@ func (ev *evaluator) parseAll(dir string, names []string) *decls {
 	ev.sortImages(d)
 	slices.SortFunc(d.outputs, func(a, b *outputDecl) int { return cmp.Compare(a.name, b.name) })
 	slices.SortFunc(d.checks, func(a, b *checkDecl) int { return cmp.Compare(a.name, b.name) })
+	if ev.left.Load() >= 0 && ev.tokens.Load() < 0 && !ev.tooBig {
+		ev.tooBig = true
+		ev.add(diag.Finding{Severity: diag.Error, Code: codeTooBig, Range: &diag.Range{File: names[0]},
+			Text: fmt.Sprintf("the configuration: all files together have more than %d words and signs", maxTotalTokens), Hint: "write repeated blocks as one with for_each"})
+	}
 	if ev.left.Load() < 0 && !ev.tooBig {
 		ev.tooBig = true
 		ev.add(diag.Finding{Severity: diag.Error, Code: codeTooBig, Range: &diag.Range{File: names[0]},
@@ -148,10 +154,13 @@ func (ev *evaluator) parseAll(dir string, names []string) *decls {
 	return d
 }
 
-func readAndParse(src Source, name string, index int32, left *atomic.Int64, intern map[string]string) *parsed {
+func readAndParse(src Source, name string, index int32, left, tokens *atomic.Int64, intern map[string]string) *parsed {
 	b, err := src.Read(name, maxFile+1)
+	if tooLarge(err) {
+		return &parsed{torn: true, findings: diag.List{fileTooLarge(name)}}
+	}
 	if err != nil {
-		return &parsed{torn: true, findings: diag.List{{Severity: diag.Error, Code: codeRead, Text: "file " + name + ": " + err.Error(), Range: &diag.Range{File: name}}}}
+		return &parsed{torn: true, findings: diag.List{{Severity: diag.Error, Code: codeRead, Text: "file " + name + ": " + cause(err).Error(), Range: &diag.Range{File: name}}}}
 	}
 	weight := int64(len(b))
 	if isJSON(name) {
@@ -160,7 +169,7 @@ func readAndParse(src Source, name string, index int32, left *atomic.Int64, inte
 	if left.Add(-weight) < 0 {
 		return &parsed{torn: true}
 	}
-	return parseFile(name, index, b, intern)
+	return parseFile(name, index, b, tokens, intern)
 }
 
 // tear notes that not all of a file could be read.
@@ -195,6 +204,17 @@ func (ev *evaluator) sortImages(d *decls) {
 func (ev *evaluator) twice(thing string, second, first diag.Range) {
 	ev.add(diag.Finding{Severity: diag.Error, Code: codeDuplicate, Text: thing + ": is declared twice", Hint: "rename one of them",
 		Range: &second, Related: []diag.Related{{Range: first, Text: "the first one"}}})
+}
+
+// secondOf tells of a block whose thing was declared before.
+func (ev *evaluator) secondOf(d *decls, thing string, b *block) bool {
+	first, ok := d.named[thing]
+	if ok {
+		ev.twice(thing, *rangeOf(b.DefRange()), *rangeOf(first))
+	} else {
+		d.named[thing] = b.DefRange()
+	}
+	return ok
 }
 
 // declare files a block that is no image.
@@ -267,26 +287,19 @@ func (ev *evaluator) declare(d *decls, b *block) {
 	case "import":
 		d.imports = append(d.imports, b)
 	case "budget":
-		for _, first := range d.budgets {
-			if first.Labels[0] == b.Labels[0] {
-				ev.twice("budget."+b.Labels[0], *rangeOf(b.DefRange()), *rangeOf(first.DefRange()))
-				return
-			}
+		if ev.secondOf(d, "budget."+b.Labels[0], b) {
+			return
 		}
 		d.budgets = append(d.budgets, b)
 	case "output":
 		name := b.Labels[0]
-		for _, o := range d.outputs {
-			if o.name == name {
-				ev.twice("output."+name, *rangeOf(b.DefRange()), *rangeOf(o.at))
-				return
-			}
+		if ev.secondOf(d, "output."+name, b) {
+			return
 		}
 		d.outputs = append(d.outputs, &outputDecl{name: name, at: b.DefRange(), body: b.Body})
 	case "check":
 		name := b.Labels[0]
-		if i := slices.IndexFunc(d.checks, func(c *checkDecl) bool { return c.name == name }); i >= 0 {
-			ev.twice("check."+name, *rangeOf(b.DefRange()), *rangeOf(d.checks[i].at))
+		if ev.secondOf(d, "check."+name, b) {
 			return
 		}
 		d.checks = append(d.checks, &checkDecl{name: name, at: b.DefRange(), body: b.Body})
@@ -493,6 +506,20 @@ func (ev *evaluator) checkProvider(key, thing string, at hcl.Range) (diag.Findin
 	return problem(codeUnknownName, thing, at, hint, "there is no provider.%s", key), false
 }
 
+// tooLarge reports whether a Source refused to read as much.
+func tooLarge(err error) bool {
+	var e interface{ TooLarge() bool }
+	return errors.As(err, &e) && e.TooLarge()
+}
+
+// cause is an error of a Source without its room and verb.
+func cause(err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return err
+}
+
 // readText reads a file that the configuration names, and notes it.
 func (ev *evaluator) readText(file string, limit int64) (string, error) {
 	b, err := ev.readFile(file, limit)
@@ -516,9 +543,9 @@ func (ev *evaluator) readFile(file string, limit int64) ([]byte, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("there is no file %s", quoteKey(file))
-	case err != nil:
-		return nil, err
-	case int64(len(b)) > limit:
+	case err != nil && !tooLarge(err):
+		return nil, cause(err)
+	case err != nil || int64(len(b)) > limit:
 		return nil, fmt.Errorf("%s is larger than %d MiB", quoteKey(file), limit>>20)
 	}
 	return b, nil

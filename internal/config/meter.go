@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math/big"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -78,10 +79,28 @@ func (m *meter) weigh(v cty.Value) bool {
 		if ty.IsSetType() && !m.spend(costOfOrder(ty.ElementType())*v.LengthInt()) {
 			return false
 		}
-		for it := v.ElementIterator(); it.Next(); {
-			if _, e := it.Element(); !m.weigh(e) {
+		return each(v, m.weigh)
+	}
+	return true
+}
+
+// each hands the elements of v to f until that returns false. An iterator of cty
+// makes a number of a kilobyte for each.
+func each(v cty.Value, f func(e cty.Value) bool) bool {
+	if ty := v.Type(); ty.IsTupleType() || ty.IsListType() {
+		i := new(big.Float)
+		key := cty.NumberVal(i) // of which i is the inside
+		for k := range v.LengthInt() {
+			if !f(v.Index(key)) {
 				return false
 			}
+			i.SetInt64(int64(k) + 1)
+		}
+		return true
+	}
+	for it := v.ElementIterator(); it.Next(); {
+		if _, e := it.Element(); !f(e) {
+			return false
 		}
 	}
 	return true
@@ -141,10 +160,10 @@ func elements(v cty.Value) int {
 		return 0
 	}
 	n := 0
-	for it := v.ElementIterator(); it.Next() && n <= maxElements; {
-		_, e := it.Element()
+	each(v, func(e cty.Value) bool {
 		n += 1 + elements(e)
-	}
+		return n <= maxElements
+	})
 	return n
 }
 

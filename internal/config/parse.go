@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -19,7 +20,9 @@ import (
 
 // decls is what the files declare. The first of equal names stays.
 type decls struct {
-	images    []imageDecl // sorted by name
+	images    []imageDecl          // sorted by name
+	names     []string             // of images, when they were asked for
+	named     map[string]hcl.Range // the first output, check and budget of each name
 	presets   map[string]*presetDecl
 	vars      map[string]*varDecl
 	locals    map[string]*localDecl
@@ -101,11 +104,13 @@ func (d *decls) image(name string) *imageDecl {
 
 // imageNames is for hints.
 func (d *decls) imageNames() []string {
-	names := make([]string, len(d.images))
-	for i := range d.images {
-		names[i] = d.images[i].name
+	if len(d.names) != len(d.images) {
+		d.names = make([]string, len(d.images))
+		for i := range d.images {
+			d.names[i] = d.images[i].name
+		}
 	}
-	return names
+	return d.names
 }
 
 // parsed is what remains of a file when its tree is dropped.
@@ -115,13 +120,14 @@ type parsed struct {
 	blocks   []*hclsyntax.Block // the others
 	findings diag.List
 	torn     bool
+	left     *atomic.Int64 // tokens that may still be parsed; nil for a file of values
 }
 
 // parseFile guards, parses and decodes what is literal. It keeps neither src
 // nor, but for the blocks that it returns, the tree. intern makes one of equal
 // short strings.
-func parseFile(name string, index int32, src []byte, intern map[string]string) *parsed {
-	out := &parsed{content: digest.OfContent(src)}
+func parseFile(name string, index int32, src []byte, left *atomic.Int64, intern map[string]string) *parsed {
+	out := &parsed{content: digest.OfContent(src), left: left}
 	body, ok := out.parse(name, src)
 	if !ok {
 		return out
@@ -179,8 +185,11 @@ func (out *parsed) parse(name string, src []byte) (*hclsyntax.Body, bool) {
 	if isJSON(name) {
 		return out.parseJSON(name, src)
 	}
-	if f := guard(name, src, false); f != nil {
+	tokens, f := guarded(name, src, false)
+	if f != nil {
 		out.add(*f)
+	}
+	if f != nil || out.left != nil && out.left.Add(-int64(tokens)) < 0 {
 		out.torn = true
 		return nil, false
 	}
@@ -311,11 +320,15 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 		return false, true
 	}
 	var edit, file, life *hclsyntax.Block
+	var renditions map[string]bool
 	for _, inner := range b.Body.Blocks {
 		var twice *hclsyntax.Block
 		switch inner.Type {
 		case "rendition":
-			if which&names != 0 && decodeRendition(inner, d, get, thing, add) {
+			if renditions == nil {
+				renditions = map[string]bool{}
+			}
+			if which&names != 0 && decodeRendition(inner, d, renditions, get, thing, add) {
 				return false, true
 			}
 			continue
@@ -364,19 +377,20 @@ func within(add func(diag.Finding), inner string) func(diag.Finding) {
 	}
 }
 
-func decodeRendition(b *hclsyntax.Block, d *draft, get valuer, thing string, add func(diag.Finding)) (wait bool) {
+func decodeRendition(b *hclsyntax.Block, d *draft, seen map[string]bool, get valuer, thing string, add func(diag.Finding)) (wait bool) {
 	if len(b.Labels) != 1 || !identifier(b.Labels[0]) {
 		add(problem(codeLabel, thing, b.DefRange(), `write rendition "NAME" { … } with letters, digits, - and _`, "a rendition takes one name"))
 		return false
 	}
 	r := rendition{Name: b.Labels[0]}
-	if slices.ContainsFunc(d.Renditions, func(o rendition) bool { return o.Name == r.Name }) {
+	if seen[r.Name] {
 		add(problem(codeDuplicate, thing, b.DefRange(), "give it another name", "there are two renditions %q", r.Name))
 		return false
 	}
 	if _, wait = decode(b.Body, &renditionSchema, &r, get, thing, b.DefRange(), within(add, "rendition "+r.Name+": ")); wait {
 		return true
 	}
+	seen[r.Name] = true
 	d.Renditions = append(d.Renditions, r)
 	return false
 }

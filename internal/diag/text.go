@@ -67,13 +67,24 @@ func (p Palette) Bold(s string) string   { return p.paint("1", s) }
 // about. source returns the bytes of a file, nil if it can't. What is wrong with
 // many instances at one place is told of the first, with the names of others.
 func (l List) Text(w io.Writer, source func(file string) []byte, p Palette) {
+	var name string
+	var src []byte
+	last := func(file string) []byte { // findings are sorted by file
+		if file != name {
+			name, src = file, source(file)
+		}
+		return src
+	}
+	if source == nil {
+		last = nil
+	}
 	l = l.Sorted()
 	for i := 0; i < len(l); {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
 		f := &l[i]
-		f.text(w, source, p)
+		f.text(w, last, p)
 		var also []string
 		for i++; i < len(l) && f.samePlace(&l[i]); i++ {
 			also = append(also, Clean(l[i].Address))
@@ -140,10 +151,21 @@ func snippet(w io.Writer, r Range, source func(string) []byte, p Palette, note s
 	if b == nil || r.Start.Byte > len(b) {
 		return
 	}
-	start := bytes.LastIndexByte(b[:r.Start.Byte], '\n') + 1
-	stop := len(b)
-	if i := bytes.IndexByte(b[r.Start.Byte:], '\n'); i >= 0 {
+	// Not all of a line of megabytes: there may be a finding for each of its words.
+	const most = 8 * maxSnippet
+	start := max(0, r.Start.Byte-most)
+	if i := bytes.LastIndexByte(b[start:r.Start.Byte], '\n'); i >= 0 {
+		start += i + 1
+	}
+	stop := min(len(b), max(r.End.Byte, r.Start.Byte)+most)
+	if i := bytes.IndexByte(b[r.Start.Byte:stop], '\n'); i >= 0 {
 		stop = r.Start.Byte + i
+	}
+	for start < r.Start.Byte && !utf8.RuneStart(b[start]) {
+		start++
+	}
+	for stop < len(b) && stop > r.Start.Byte && !utf8.RuneStart(b[stop]) {
+		stop--
 	}
 	end := min(max(r.End.Byte, r.Start.Byte+1), stop)
 	before, span, after := Clean(string(b[start:r.Start.Byte])), Clean(string(b[r.Start.Byte:max(end, r.Start.Byte)])), Clean(string(b[max(end, r.Start.Byte):stop]))

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
+// MaxPath is the length of a path, in bytes.
+const MaxPath = 1024
+
 // CheckPath reports why p can't name a file of the repository on every
 // platform: it must be a clean, relative slash path inside the root, without
 // control characters, names that Windows reserves, or a part of .git or
@@ -32,8 +35,8 @@ func CheckPath(p string) error {
 		return errors.New("leaves the root of the project")
 	case path.Clean(p) != p:
 		return fmt.Errorf("is not in its shortest form, which is %q", path.Clean(p))
-	case len(p) > 1024:
-		return errors.New("is longer than 1024 bytes")
+	case len(p) > MaxPath:
+		return fmt.Errorf("is longer than %d bytes", MaxPath)
 	}
 	for _, r := range p {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {

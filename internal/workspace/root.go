@@ -74,6 +74,16 @@ func (e *TooLarge) Error() string {
 	return fmt.Sprintf("%s has %d bytes, more than the limit of %d", e.Path, e.Size, e.Limit)
 }
 
+// TooLarge tells it to who doesn't know this room.
+func (e *TooLarge) TooLarge() bool { return true }
+
+// Leaves is a path on which a link leads out of the root.
+type Leaves struct{ Path string }
+
+func (e *Leaves) Error() string {
+	return fmt.Sprintf("a link on the way to %q leads out of the project", e.Path)
+}
+
 // NotRegular is a folder, link or device where a file is meant.
 type NotRegular struct {
 	Path string
@@ -143,6 +153,9 @@ func (r *Root) read(p string, limit int64) ([]byte, error) {
 // would wait for a writer.
 func (r *Root) open(p string) (File, fs.FileInfo, error) {
 	fi, err := r.fs.Stat(p)
+	if err != nil && r.leaves(p) {
+		return nil, nil, &Leaves{p}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -213,7 +226,8 @@ func (r *Root) entries(dir string) ([]fs.DirEntry, error) {
 // Glob lists the regular files below dir ("" for the root) that match a
 // pattern of doublestar ("**", "{a,b}"), relative to dir and sorted. It does
 // not descend into linked folders, .git or .imgbuild, and leaves out links that
-// lead out of the root. A folder that does not exist has no files.
+// lead out of the root. A folder that does not exist has no files; one that
+// lies outside is *Leaves.
 func (r *Root) Glob(dir, pattern string) ([]string, error) {
 	if dir == "" {
 		dir = "."
@@ -227,6 +241,9 @@ func (r *Root) Glob(dir, pattern string) ([]string, error) {
 		doublestar.WithFilesOnly(), doublestar.WithNoFollow(), doublestar.WithFailOnIOErrors())
 	if err != nil {
 		return nil, fmt.Errorf("workspace: glob %q: %w", pattern, err)
+	}
+	if len(names) == 0 && dir != "." && r.leaves(dir) {
+		return nil, fmt.Errorf("workspace: glob %q: %w", pattern, &Leaves{dir})
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
@@ -332,11 +349,14 @@ func (r *Root) ensureOwn() error {
 
 // real is where a folder is when its links are followed.
 func (r *Root) real(dir string) (string, error) {
-	top, err := filepath.EvalSymlinks(r.dir)
+	top, err := filepath.Abs(r.dir) // a link may lead to an absolute path
 	if err != nil {
 		return "", err
 	}
-	at, err := filepath.EvalSymlinks(filepath.Join(r.dir, filepath.FromSlash(dir)))
+	if top, err = filepath.EvalSymlinks(top); err != nil {
+		return "", err
+	}
+	at, err := filepath.EvalSymlinks(filepath.Join(top, filepath.FromSlash(dir)))
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// Each of these took minutes or gigabytes, in the loading or in what was said of
+// it. What is told is bounded, too.
+func TestHostileConfigurations(t *testing.T) {
+	t.Parallel()
+	r := strings.Repeat
+	numbered := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i, (i+1)%n)
+		}
+		return b.String()
+	}
+	all := strings.TrimSuffix(numbered(100, "local.l%[1]d, "), ", ")
+	for name, c := range map[string]struct {
+		src   string
+		opt   Options
+		code  string // of each finding, "" for none
+		most  int    // findings
+		bytes int    // of all that is told
+	}{
+		"many small values":      {src: "locals {\n" + r("a=1\n", 300_000) + "}\n", code: codeTooBig, most: 1, bytes: 300},
+		"many blocks":            {src: r("image \"a\" {}\n", 250_000), code: codeTooBig, most: 1, bytes: 300},
+		"many in a string":       {src: "locals {\n  a = \"" + r("${1}", 400_000) + "\"\n}\n", code: codeTooBig, most: 1, bytes: 300},
+		"many in all files":      {src: numbered(100, "image \"i%d\" {}\n"), opt: Options{tokens: 400}, code: codeTooBig, most: 1, bytes: 300},
+		"a chain of names":       {src: "locals {\n  a = {}" + r(".a", 200_000) + "\n}\n", code: codeTooLong, most: 1, bytes: 300},
+		"a circle":               {src: "locals {\n" + numbered(900, "  l%d = local.l%d\n") + "}\n", code: codeCycle, most: 1, bytes: 2000},
+		"circles of all":         {src: "locals {\n" + numbered(100, "  l%[1]d = {a = ["+all+"]}\n") + "}\n", opt: Options{steps: 1 << 12}, code: codeCycle + " " + codeBudget, most: 400, bytes: 400_000},
+		"a circle of edits":      {src: sketch + numbered(2000, "image \"i%d\" {\n  prompt = \"x\"\n  edit {\n    image = image.i%d\n  }\n}\n"), code: codeEdgeCycle, most: 1, bytes: 3000},
+		"long names":             {src: sketch + "image \"" + r("a", 1<<20) + "\" {\n  prompt = image." + r("b", 1<<20) + ".path\n}\n", code: codeUnknownName + " " + codePath, most: 2, bytes: 3 << 20},
+		"a long key":             {src: sketch + "image \"a\" {\n  prompt   = each.value\n  for_each = { " + r("b", 1<<20) + " = \"x\" }\n}\n", code: codePath, most: 1, bytes: 2 << 20},
+		"a path of many folders": {src: sketch + "image \"a\" {\n  prompt = \"x\"\n  path   = \"" + r("a/", 100_000) + "a.png\"\n}\n", code: codePath, most: 1, bytes: 3000},
+		"alternatives":           {src: "locals {\n  a = fileset(\".\", \"" + r("{a,b}", 30) + "\")\n}\n", code: codeFunction, most: 1, bytes: 300},
+		"nested alternatives":    {src: "locals {\n  a = fileset(\".\", \"" + r("{{a,b},", 30) + r("c}", 30) + r("{a,b}", 8) + "\")\n}\n", code: codeFunction, most: 1, bytes: 300},
+		"some alternatives":      {src: "locals {\n  a = fileset(\".\", \"**/*.{md,mdx,html,{jpg,jpeg},\\\\{}\")\n}\n"},
+		"many outputs":           {src: numbered(20_000, "output \"o%d\" {\n  value = %d\n}\n")},
+		"many renditions":        {src: sketch + "image \"a\" {\n  prompt = \"x\"\n" + numbered(20_000, "  rendition \"r%d\" {\n    width = 1 + %d\n  }\n") + "}\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, l := Load(files{"a.img.hcl": c.src}, c.opt)
+			if len(l) > c.most || c.code != "" && len(l) == 0 {
+				t.Errorf("%d findings: %.1000s", len(l), lines(l))
+			}
+			told := 0
+			for _, f := range l {
+				if f.Code == "" || !strings.Contains(c.code, f.Code) {
+					t.Errorf("want %s, got %.300s", c.code, line(f))
+				}
+				told += len(line(f))
+			}
+			if told > c.bytes {
+				t.Errorf("%d bytes are told: %.1000s", told, lines(l))
+			}
+		})
+	}
+}
+
+// A long name is compared with those around it, and not letter by letter with
+// one of another length.
+func TestNearestAmongMany(t *testing.T) {
+	t.Parallel()
+	var known []string
+	for i := range 100_000 {
+		known = append(known, fmt.Sprintf("post_%06d", i))
+	}
+	for name, want := range map[string]string{
+		"post_04242":              `did you mean "post_042042"?`,
+		"":                        "",
+		strings.Repeat("p", 1e6):  "",
+		"post_099999x":            `did you mean "post_099999"?`,
+		strings.Repeat("日本", 400): "",
+	} {
+		if got := nearest(name, known); got != want {
+			t.Errorf("%.20s: got %s, want %s", name, got, want)
+		}
+	}
+}
+
+// Weighing a value takes no memory for each of its elements: it is done again
+// wherever the value is used.
+func TestWeighingAllocatesNothing(t *testing.T) {
+	ev := newEvaluator(files{"locals.img.hcl": "locals {\n  x = [for i in range(1000) : [i, \"a\", [i]]]\n}\n"}, Options{})
+	ev.top.decls = ev.parseAll("", []string{"locals.img.hcl"})
+	ev.prepareAll()
+	v := ev.value(ev.top.decls.locals["x"].expr, nil, "local.x")
+	m := meter{steps: 1 << 30}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 100 {
+		m.weigh(v)
+	}
+	runtime.ReadMemStats(&after)
+	steps := 1<<30 - m.steps
+	if made := int(after.TotalAlloc - before.TotalAlloc); made > 100*steps {
+		t.Errorf("%d bytes for %d steps", made, steps)
+	}
+}
