@@ -41,7 +41,7 @@ a.img.hcl:2:11-2:12 IB0101 unclosed configuration block: there is no closing bra
   prompt = "y"
 }
 `}, want: `
-a.img.hcl:4:3-4:9 IB0206 attribute: the argument "prompt" was already set at a.img.hcl:3,3-9. Each argument may be set only once | keep one of them
+a.img.hcl:4:3-4:9 IB0206 attribute: prompt is set twice | keep one of them <a.img.hcl:3:3 the first one>
 `},
 	{name: "NUL", files: files{"a.img.hcl": "a\n b\x00"}, want: `
 a.img.hcl:2:3-2:4 IB0103 file a.img.hcl: contains a NUL byte | save the file as UTF-8 text

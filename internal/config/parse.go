@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -207,11 +210,20 @@ func (out *parsed) parse(name string, src []byte) (*hclsyntax.Body, bool) {
 // those that follow are mostly its echo. An unclosed string alone makes six.
 func syntaxFindings(src []byte, diags hcl.Diagnostics) (l diag.List, torn bool) {
 	var first *hcl.Diagnostic
+	var starts []int // of lines, when they are asked for
 	for _, d := range diags {
 		switch {
 		case d.Severity != hcl.DiagError || d.Subject == nil:
 		case d.Summary == "Attribute redefined":
-			l = append(l, problem(codeDuplicate, "attribute", *d.Subject, "keep one of them", "%s", lowerFirst(sentence(d.Detail))))
+			if starts == nil {
+				starts = []int{0, 0}
+				for i, c := range src {
+					if c == '\n' {
+						starts = append(starts, i+1)
+					}
+				}
+			}
+			l = append(l, setTwice(src, starts, d))
 		case first == nil || d.Subject.Start.Byte < first.Subject.Start.Byte:
 			first = d
 		}
@@ -227,6 +239,30 @@ func syntaxFindings(src []byte, diags hcl.Diagnostics) (l diag.List, torn bool) 
 		l = append(l, problem(codeSyntax, lowerFirst(first.Summary), *first.Subject, hint, "%s", lowerFirst(sentence(first.Detail))))
 	}
 	return l, first != nil
+}
+
+var firstSet = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`:(\d+),\d+-[\d,]+\. `) })
+
+// setTwice takes the place of the first one out of the sentence, which would
+// change with the layout.
+func setTwice(src []byte, starts []int, d *hcl.Diagnostic) diag.Finding {
+	name := d.Subject.SliceBytes(src)
+	f := problem(codeDuplicate, "attribute", *d.Subject, "keep one of them", "%s is set twice", name)
+	m := firstSet().FindStringSubmatch(d.Detail)
+	if m == nil {
+		return f
+	}
+	line, _ := strconv.Atoi(m[1])
+	if line >= len(starts) {
+		return f
+	}
+	begin := starts[line]
+	if i := bytes.Index(src[begin:], name); i >= 0 {
+		r := rangeAt(d.Subject.Filename, src, begin+i)
+		r.End = diag.Pos{Line: r.Start.Line, Column: r.Start.Column + utf8.RuneCount(name), Byte: r.Start.Byte + len(name)}
+		f.Related = []diag.Related{{Range: *r, Text: "the first one"}}
+	}
+	return f
 }
 
 func lowerFirst(s string) string {
