@@ -149,7 +149,7 @@ func (e *Engine) resume(ctx context.Context, a *journal.Attempt, out *resumption
 	reply, err := maker.Resume(ctx, a.JobID, request, s)
 	var pe *provider.Error
 	if errors.As(err, &pe) && pe.Kind == provider.InDoubt && a.Phase == journal.InDoubt {
-		out.purchase.err = err // as before
+		out.purchase.err = withhold(request, err) // as before
 		return
 	}
 	e.conclude(ctx, maker, s, reply, err, &out.purchase)

@@ -348,6 +348,10 @@ func (r *runner) prepare(i int, step *plan.Step) (*job, EventKind, error) {
 	if r.Protects != nil && r.Protects(step.Address) && step.Replaces(planned) {
 		return nil, Stale, errors.New("it has been protected since the plan was made")
 	}
+	if !step.Sealed.IsZero() && (step.Need > 0 || step.Digest.IsZero()) && step.Request.Digest() != step.Sealed {
+		return nil, Stale, &hinted{errors.New("its sensitive values are not those that the plan was made with"),
+			"give the variables the same values again, or make a new plan"}
+	}
 	j.have = slices.Clone(step.Candidates)
 	if step.ShareWith != "" {
 		if with := r.Lock.Get(step.ShareWith); with != nil && with.Request == j.digest {

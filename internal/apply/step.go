@@ -76,6 +76,12 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 			res.err = fmt.Errorf("done, and %d more came and was charged than the %d that were asked for", extra, j.need)
 		}
 	}
+	if len(j.request.Sensitive) > 0 {
+		if err := e.conceal(j, &entry); err != nil {
+			res.err, res.kind = err, Failed
+			return res
+		}
+	}
 	res.entry = &entry
 	paths, gone, err := e.files(ctx, j, &entry, picked)
 	res.paths, res.gone = paths, gone
@@ -305,6 +311,7 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 
 // conclude takes in what a call brought, and journals what it lacks.
 func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, reply provider.Reply, err error, p *purchase) {
+	err = withhold(s.request, err)
 	var pe *provider.Error
 	errors.As(err, &pe)
 	for _, d := range s.deliveries {
@@ -349,7 +356,7 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 			price, charged = rest, "up to %s may have been charged"
 			p.doubt += price
 		}
-		p.refuse_(pe.Kind.String(), pe.Message, price, s.digest)
+		p.refuse_(s.request, pe.Kind.String(), pe.Message, price, s.digest)
 		pe.Message += fmt.Sprintf(" ("+charged+")", price)
 		p.err = errors.Join(&hinted{pe, "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"},
 			e.Journal.Append(append([]journal.Record{{Type: journal.TypeUnusable, Attempt: id, Reason: pe.Kind.String(), Price: price}}, s.replaced()...)...),
@@ -370,7 +377,10 @@ func verdict(e *provider.Error) bool {
 	return e != nil && (e.Kind == provider.Rejected || e.Kind == provider.Moderated || e.Kind == provider.Unusable || e.Kind == provider.InDoubt)
 }
 
-func (p *purchase) refuse_(reason, message string, price provider.Money, r digest.Request) {
+func (p *purchase) refuse_(asked *provider.Request, reason, message string, price provider.Money, r digest.Request) {
+	if len(asked.Sensitive) > 0 {
+		message = "" // the reason says enough
+	}
 	p.refused = append(p.refused, lock.Refusal{Request: r, Reason: reason, Message: message, Price: price})
 }
 
@@ -390,7 +400,7 @@ func (e *Engine) takeIn(ctx context.Context, maker provider.Maker, s *sink, repl
 			if d.Moderated {
 				reason = "moderated"
 			}
-			p.refuse_(reason, why, d.price, s.digest)
+			p.refuse_(s.request, reason, why, d.price, s.digest)
 			p.err = errors.Join(p.err, &hinted{fmt.Errorf("%s (%s was charged)", why, d.price), "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"})
 		default:
 			p.images = append(p.images, im)
@@ -404,6 +414,7 @@ func (e *Engine) takeIn(ctx context.Context, maker provider.Maker, s *sink, repl
 func (e *Engine) takeOne(ctx context.Context, maker provider.Maker, attempt string, dig digest.Request, fields []provider.Field, r *provider.Request, d delivery) (im provider.Image, b []byte, why string, err error) {
 	roll := fmt.Sprintf("%s/%d", attempt, d.index)
 	c, b, err := e.bytes(ctx, maker, d)
+	err = withhold(r, err)
 	var pe *provider.Error
 	var large *store.TooLarge
 	if errors.As(err, &large) || d.URL == "" && errors.Is(err, store.ErrMissing) {
@@ -421,7 +432,7 @@ func (e *Engine) takeOne(ctx context.Context, maker provider.Maker, attempt stri
 	if err != nil {
 		return im, nil, "", fmt.Errorf("paid for and not fetched yet, the next apply fetches it for free: %w", err)
 	}
-	im = provider.Image{Content: c, Bytes: int64(len(b)), Price: d.price, Model: d.Model, RevisedPrompt: strings.ToValidUTF8(d.RevisedPrompt, "\uFFFD")}
+	im = provider.Image{Content: c, Bytes: int64(len(b)), Price: d.price, Model: d.Model, RevisedPrompt: revised(r, d.RevisedPrompt)}
 	if im.Model == r.Model {
 		im.Model = ""
 	}
@@ -608,7 +619,7 @@ func (s *sink) Delivered(i int, from provider.Delivery, price provider.Money) er
 		delete(s.puts, i)
 	}
 	err := s.engine.Journal.Append(append([]journal.Record{{Type: journal.TypeReceipt, Attempt: s.id, Delivery: &journal.Delivery{
-		Index: i, URL: from.URL, Content: d.content, Bytes: size, MIME: from.MIME, Model: from.Model, RevisedPrompt: from.RevisedPrompt,
+		Index: i, URL: from.URL, Content: d.content, Bytes: size, MIME: from.MIME, Model: from.Model, RevisedPrompt: revised(s.request, from.RevisedPrompt),
 		Moderated: from.Moderated, Price: price}}}, s.replaced()...)...)
 	if err == nil {
 		s.deliveries = append(s.deliveries, d)
@@ -670,6 +681,9 @@ func (p *put) Close() (err error) {
 }
 
 func (s *sink) Waiting(d time.Duration, why string) {
+	if len(s.request.Sensitive) > 0 {
+		why, _, _ = strings.Cut(why, ": ") // what follows may be the provider's words
+	}
 	s.tell(Event{Kind: Waiting, Wait: d, Text: why})
 }
 

@@ -144,6 +144,9 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 	defer closeJournal()
 
 	p := saved
+	if saved != nil {
+		s.unseal(saved)
+	}
 	if saved != nil && saved.Config != digest.OfContent(s.project.Encode()) {
 		fmt.Fprintf(env.Stderr, "%s the configuration has changed since this plan was made; the plan is carried out as it is.\n", palette(env, env.Stderr).Yellow("Warning:"))
 	}

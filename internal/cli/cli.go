@@ -169,6 +169,9 @@ func join(dir, to string) string {
 
 func (v verb) usageError(env *Env, flags []urfave.Flag, err error) error {
 	text := err.Error()
+	if i := strings.LastIndex(text, " for flag -var: "); i >= 0 {
+		text = "-var: " + text[i+len(" for flag -var: "):] // its value may be a secret
+	}
 	fmt.Fprintf(env.Stderr, "%s %s\n", palette(env, env.Stderr).Red("Error:"), diag.Clean(text))
 	if _, name, ok := strings.Cut(text, "not defined: "); ok {
 		var names []string

@@ -36,6 +36,8 @@ Results of images (sha256, width, …) are those of the lock.
 			switch {
 			case err != nil:
 				return err
+			case asJSON && v.Sensitive:
+				return fail("write nonsensitive(…) if it is no secret", "the value is sensitive, and JSON has no word for what is withheld")
 			case asJSON && v.JSON == nil:
 				return fail("leave out -json", "the value is not known before apply")
 			case asJSON:
@@ -112,9 +114,9 @@ func (s *session) eval(src string) (config.OutputValue, error) {
 	v, findings := s.project.Eval(src, s.facts())
 	findings.Text(s.env.Stderr, func(file string) []byte {
 		if file == config.Expression {
-			return []byte(src)
+			return s.project.Show(file, []byte(src))
 		}
-		return s.source(file)
+		return s.shown(file)
 	}, palette(s.env, s.env.Stderr))
 	if findings.HasErrors() {
 		return v, exit(exitError)

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	urfave "github.com/urfave/cli/v3"
@@ -18,6 +18,8 @@ type projectFlags struct {
 	outputs bool // the verb evaluates outputs
 	draft   bool
 	leaving bool // all goes: preconditions are not asked for
+	input   bool // on a terminal, missing values are asked for
+	quiet   bool // the verb never asks
 }
 
 // varFlag collects -var and -var-file into one list, because their order
@@ -37,7 +39,7 @@ func (v varFlag) Set(s string) error {
 	}
 	name, value, ok := strings.Cut(s, "=")
 	if !ok || name == "" {
-		return fmt.Errorf("%q is not name=value", s)
+		return errors.New("what follows it is not name=value")
 	}
 	*v.list = append(*v.list, config.Var{Name: strings.TrimSpace(name), Value: value})
 	return nil
@@ -45,12 +47,13 @@ func (v varFlag) Set(s string) error {
 
 // varFlags are flags of a verb that never takes the configuration from the
 // cache.
-func (f *projectFlags) varFlags() []urfave.Flag { return f.flags()[:2] }
+func (f *projectFlags) varFlags() []urfave.Flag { return f.flags()[:3] }
 
 func (f *projectFlags) flags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.GenericFlag{Name: "var", Usage: "set a variable, `name=value`; may be repeated", Value: varFlag{&f.vars, false}},
 		&urfave.GenericFlag{Name: "var-file", Usage: "set variables from `FILE`; may be repeated", Value: varFlag{&f.vars, true}},
+		&urfave.BoolFlag{Name: "input", Usage: "ask for variables without a value; -input=false never does", Value: true, Destination: &f.input},
 		&urfave.BoolFlag{Name: "no-cache", Usage: "evaluate the configuration anew", Destination: &f.noCache},
 	}
 }

@@ -41,13 +41,16 @@ Prints the names of the files that it changed (with -check: would change).
 				if err != nil {
 					return err
 				}
-				out, l := config.Format("<stdin>", src)
+				const name = "<stdin>"
+				p := &config.Project{}
+				p.Mind(name, src)
+				out, l := config.Format(name, src)
 				if l.HasErrors() {
-					l.Text(env.Stderr, func(string) []byte { return src }, palette(env, env.Stderr))
+					p.Conceal(l).Text(env.Stderr, func(string) []byte { return p.Show(name, src) }, palette(env, env.Stderr))
 					return exit(exitError)
 				}
 				if asDiff {
-					printDiff(env.Stdout, "<stdin>", src, out)
+					printDiff(env.Stdout, name, src, out, p)
 				} else if !check {
 					_, err = env.Stdout.Write(out)
 				}
@@ -76,8 +79,10 @@ Prints the names of the files that it changed (with -check: would change).
 	}
 }
 
-// printDiff prints what changes in a file. Its lines are foreign text.
-func printDiff(w io.Writer, name string, before, after []byte) {
+// printDiff prints what changes in a file, but for lines that may hold a
+// sensitive value. Its lines are foreign text.
+func printDiff(w io.Writer, name string, before, after []byte, p *config.Project) {
+	before, after = p.ShowAnew(name, before), p.ShowAnew(name, after)
 	for line := range strings.Lines(string(diff.Diff(name, before, name, after))) {
 		fmt.Fprintln(w, diag.Clean(strings.TrimSuffix(line, "\n")))
 	}
@@ -86,6 +91,7 @@ func printDiff(w io.Writer, name string, before, after []byte) {
 func (s *session) format(files []string, check, noWrite, asDiff bool) error {
 	var findings diag.List
 	unformatted := false
+	s.mind(files)
 	for _, name := range files {
 		name = strings.TrimPrefix(name, "./")
 		src, err := s.root.Read(name, maxSource)
@@ -99,7 +105,7 @@ func (s *session) format(files []string, check, noWrite, asDiff bool) error {
 		}
 		unformatted = true
 		if asDiff {
-			printDiff(s.env.Stdout, name, src, out)
+			printDiff(s.env.Stdout, name, src, out, s.project)
 		} else {
 			fmt.Fprintln(s.env.Stdout, diag.Clean(name))
 		}
@@ -110,11 +116,25 @@ func (s *session) format(files []string, check, noWrite, asDiff bool) error {
 			return err
 		}
 	}
-	if err := s.tell(findings); err != nil {
+	if err := s.tell(s.project.Conceal(findings)); err != nil {
 		return err
 	}
 	if check && unformatted {
 		return exit(exitCheck)
 	}
 	return nil
+}
+
+// mind finds out what of the files, which are not evaluated, must not be shown.
+func (s *session) mind(files []string) {
+	s.project = &config.Project{}
+	all, _ := s.root.Glob("", "*.img.{hcl,json}") // what can't be read is told where it is needed
+	all = append(all, files...)
+	for _, values := range []bool{false, true} { // files of values come last
+		for _, name := range all {
+			if src, err := s.root.Read(name, maxSource); err == nil && strings.HasSuffix(name, ".imgvars") == values {
+				s.project.Mind(strings.TrimPrefix(name, "./"), src)
+			}
+		}
+	}
 }

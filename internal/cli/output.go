@@ -52,6 +52,8 @@ func outputVerb() verb {
 				values = values[i : i+1]
 			}
 			switch {
+			case raw && len(values) == 1 && values[0].Sensitive:
+				return fail("imgbuild shows no sensitive value; output nonsensitive(…) if it is no secret", "the output %q is sensitive", values[0].Name)
 			case raw && len(values) == 1:
 				var text string
 				if err := json.Unmarshal(values[0].JSON, &text); err != nil {

@@ -60,6 +60,9 @@ type session struct {
 	files   map[string]digest.Content // of sources and masks
 	offers  map[[2]string]*provider.Offer
 	vars    []config.Var
+	asks    bool // for variables without a value
+
+	noAnswer error // why there are no more questions
 
 	expressions bool // they are evaluated later
 	judge       judge
@@ -98,10 +101,16 @@ func (s *session) source(file string) []byte {
 	return b
 }
 
+// shown is source without the lines that hold sensitive values.
+func (s *session) shown(file string) []byte { return s.project.Show(file, s.source(file)) }
+
 // tell shows findings and returns the exit code for them, nil if none is an
 // error.
 func (s *session) tell(l diag.List) error {
-	l.Text(s.env.Stderr, s.source, palette(s.env, s.env.Stderr))
+	if s.noAnswer == errInterrupted {
+		return exit(exitInterrupted)
+	}
+	l.Text(s.env.Stderr, s.shown, palette(s.env, s.env.Stderr))
 	if s.stream != nil {
 		for _, f := range l.Sorted() {
 			s.stream.Write(report.Line{Type: "diagnostic", Message: f.Text, Address: f.Address, Hint: f.Hint, Finding: &f})
@@ -123,7 +132,11 @@ func (s *session) tell(l diag.List) error {
 }
 
 func (s *session) options() config.Options {
-	return config.Options{Expressions: s.expressions, Vars: s.vars, Env: s.env.Getenv, Types: all.Types(), Version: Version, Measure: measure}
+	o := config.Options{Expressions: s.expressions, Vars: s.vars, Env: s.env.Getenv, Types: all.Types(), Version: Version, Measure: measure}
+	if s.asks {
+		o.Ask = s.askVariable
+	}
+	return o
 }
 
 // measure reads the header of a picture for imagesize.
@@ -139,6 +152,7 @@ func measure(b []byte) (config.Picture, error) {
 // what f asks for: outputs and conditions can't be evaluated from it.
 func (s *session) load(f *projectFlags) diag.List {
 	s.vars = f.vars
+	s.asks = f.input && !f.quiet && mayAsk(s.env)
 	if !f.noCache {
 		if p := s.cached(); p != nil && !(f.outputs && p.HasOutputs()) && !p.HasConditions() {
 			s.project = p
@@ -153,7 +167,10 @@ func (s *session) load(f *projectFlags) diag.List {
 	}
 	var l diag.List
 	s.project, l = config.Load(s.root, s.options())
-	if !f.noCache && len(l) == 0 {
+	switch {
+	case s.project != nil && !s.project.MayKeep():
+		_ = s.root.WriteCache(projectCache, nil) // of before its values were sensitive
+	case !f.noCache && len(l) == 0:
 		s.writeCache(projectCache, s.project.Encode())
 	}
 	if s.project != nil && len(s.project.Images) > manyImages {

@@ -12,7 +12,7 @@ import (
 )
 
 func validateVerb() verb {
-	var f projectFlags
+	f := projectFlags{quiet: true}
 	var asJSON, asSARIF bool
 	return verb{
 		name: "validate", short: "check the configuration and the lock",

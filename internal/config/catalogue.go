@@ -92,7 +92,6 @@ type AbsentFunction struct{ Name, Why, Instead string }
 const (
 	everyRun   = "its result changes on each run, which would buy every image again"
 	otherwhere = "its result differs from machine to machine"
-	noSecrets  = "nothing is marked as sensitive: prompts and the lockfile show every value"
 )
 
 // AbsentFunctions are those that people look for, by name.
@@ -100,12 +99,9 @@ var AbsentFunctions = []AbsentFunction{
 	{"abspath", otherwhere, "paths are relative to the root of the project"},
 	{"bcrypt", everyRun, "use sha256()"},
 	{"ephemeralasnull", "no value is ephemeral", "leave it away"},
-	{"issensitive", noSecrets, "leave it away"},
-	{"nonsensitive", noSecrets, "leave it away"},
 	{"pathexpand", otherwhere, "paths are relative to the root of the project"},
 	{"plantimestamp", everyRun, "write the time as text, or give it as a variable"},
 	{"rsadecrypt", "it would need a private key in the configuration, and prompts and the lockfile would show the secret", "keep secrets in the environment"},
-	{"sensitive", noSecrets, "leave it away"},
 	{"timestamp", everyRun, "write the time as text, or give it as a variable"},
 	{"type", "Terraform has it in its console only", "use can(), as in can(tonumber(x)), to test a type"},
 	{"uuid", everyRun, "write an identifier as text, or use uuidv5(); reroll asks for a new roll"},
@@ -227,14 +223,17 @@ func makeCatalogue() map[string]*entry {
 		"values":                 {group: collections, returns: anything, f: stdlib.ValuesFunc, text: "the values of a map or an object, in the order of the keys"},
 		"zipmap":                 {group: collections, returns: anything, f: stdlib.ZipmapFunc, text: "a map or an object of a list of keys and one of values"},
 
-		"can":      {group: types, returns: aBool, f: tryfunc.CanFunc, text: "whether an expression can be evaluated"},
-		"try":      {group: types, returns: anything, f: tryfunc.TryFunc, text: "the first expression that can be evaluated"},
-		"tobool":   {group: types, returns: aBool, f: stdlib.MakeToFunc(cty.Bool), text: "the value as a bool"},
-		"tolist":   {group: types, returns: list, bind: toCollection(stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)), cty.List(cty.DynamicPseudoType)), text: "the value as a list, its elements of one type"},
-		"tomap":    {group: types, returns: "map(any)", bind: toCollection(stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)), cty.Map(cty.DynamicPseudoType)), text: "the value as a map, its elements of one type"},
-		"tonumber": {group: types, returns: aNumber, f: stdlib.MakeToFunc(cty.Number), text: "the value as a number"},
-		"toset":    {group: types, returns: "set(any)", bind: toCollection(stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)), cty.Set(cty.DynamicPseudoType)), text: "the value as a set: no order, each element once"},
-		"tostring": {group: types, returns: aString, f: stdlib.MakeToFunc(cty.String), text: "the value as a text"},
+		"can":          {group: types, returns: aBool, f: tryfunc.CanFunc, text: "whether an expression can be evaluated"},
+		"try":          {group: types, returns: anything, f: tryfunc.TryFunc, text: "the first expression that can be evaluated"},
+		"issensitive":  {group: types, returns: aBool, f: issensitiveFunc, text: "whether the value is sensitive"},
+		"nonsensitive": {group: types, returns: anything, f: nonsensitiveFunc, text: "the value, no longer sensitive: for what is certainly no secret, such as its length"},
+		"sensitive":    {group: types, returns: anything, bind: sensitiveHere(sensitiveFunc), text: "the value, sensitive: it and what is made from it is shown and written nowhere"},
+		"tobool":       {group: types, returns: aBool, f: toType(cty.Bool), text: "the value as a bool"},
+		"tolist":       {group: types, returns: list, bind: toCollection(toType(cty.List(cty.DynamicPseudoType)), cty.List(cty.DynamicPseudoType)), text: "the value as a list, its elements of one type"},
+		"tomap":        {group: types, returns: "map(any)", bind: toCollection(toType(cty.Map(cty.DynamicPseudoType)), cty.Map(cty.DynamicPseudoType)), text: "the value as a map, its elements of one type"},
+		"tonumber":     {group: types, returns: aNumber, f: toType(cty.Number), text: "the value as a number"},
+		"toset":        {group: types, returns: "set(any)", bind: toCollection(toType(cty.Set(cty.DynamicPseudoType)), cty.Set(cty.DynamicPseudoType)), text: "the value as a set: no order, each element once"},
+		"tostring":     {group: types, returns: aString, f: toType(cty.String), text: "the value as a text"},
 
 		"base64decode":     {group: encoding, returns: aString, f: base64decode, text: "the UTF-8 text of base64"},
 		"base64encode":     {group: encoding, returns: aString, f: textFunc("str", ofText(base64encode)), text: "the text in base64"},

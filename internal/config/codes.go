@@ -41,6 +41,7 @@ const (
 	codeUnknownKey     = "IB0315"
 	codeNeedsKey       = "IB0316"
 	codeUnknownElement = "IB0317"
+	codeSensitive      = "IB0318"
 
 	codeNoProvider   = "IB0401"
 	codeWhichDefault = "IB0402"
@@ -107,6 +108,7 @@ var Codes = map[string]string{
 	codeUnknownKey:     "an image has no instance with this key",
 	codeNeedsKey:       "an image with for_each needs a key, and one without takes none",
 	codeUnknownElement: "a value has no such attribute or element",
+	codeSensitive:      "a sensitive value stands where it would be shown",
 
 	codeNoProvider:   "there is no provider block",
 	codeWhichDefault: "it is not clear which provider an image uses",

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/spec"
@@ -126,12 +127,16 @@ type evaluation func(e hclsyntax.Expression, ctx *hcl.EvalContext, thing string)
 // condition itself is told at once; one that is not known yet is neither.
 func (ev *evaluator) broken(c condition, code, thing string, ctx *hcl.EvalContext, eval evaluation) (f diag.Finding, is bool) {
 	e := c.condition.Expr
-	got, _ := eval(e, ctx, thing).Unmark()
+	shown := eval(e, ctx, thing)
+	got, _ := shown.Unmark()
+	if as, err := convert.Convert(got, cty.Bool); err == nil && got.Type() != cty.DynamicPseudoType {
+		got = as // "true" is true, as in Terraform
+	}
 	switch {
 	case got.Type() == cty.DynamicPseudoType && !got.IsKnown():
 		return f, false // what failed was told
 	case got.Type() != cty.Bool || got.IsNull():
-		what := show(got, 60)
+		what := show(shown, 60)
 		if !got.IsKnown() {
 			what = typeName(got)
 		}
@@ -140,12 +145,16 @@ func (ev *evaluator) broken(c condition, code, thing string, ctx *hcl.EvalContex
 	case !got.IsKnown() || got.True():
 		return f, false
 	}
-	text, _ := eval(c.message.Expr, ctx, thing).Unmark()
+	message := eval(c.message.Expr, ctx, thing)
+	text, _ := message.Unmark()
 	if text.IsKnown() && (text.Type() != cty.String || text.IsNull()) {
-		ev.add(problem(codeType, thing, c.message.Expr.Range(), "write it with quotes", "%s: error_message must be a string, and %s", c.kind, describe(text)))
+		ev.add(problem(codeType, thing, c.message.Expr.Range(), "write it with quotes", "%s: error_message must be a string, and %s", c.kind, describe(message)))
 	}
 	if text.Type() != cty.String || text.IsNull() || !text.IsKnown() {
 		text = cty.StringVal("the condition does not hold")
+	}
+	if hasSecret(message) {
+		text = cty.StringVal("the condition does not hold; its error_message is withheld, because it uses a sensitive value")
 	}
 	f = problem(code, thing, e.Range(), "", "%s", strings.TrimSuffix(sentence(text.AsString()), "."))
 	if ctx == nil {

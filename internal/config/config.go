@@ -33,6 +33,11 @@ type Options struct {
 	// check.
 	Version string
 
+	// Ask asks a person for the value of a variable that has none, which counts
+	// as one of the command line; nil asks nobody. ok is false if there is no
+	// answer.
+	Ask func(Question) (answer string, ok bool)
+
 	// Expressions keeps what Eval needs, which takes memory.
 	Expressions bool
 
@@ -53,6 +58,12 @@ type Options struct {
 // literally by variables of a primitive type and is an HCL expression for
 // others.
 type Var struct{ Name, Value, File string }
+
+// Question is a variable without a value.
+type Question struct {
+	Name, Description string
+	Sensitive         bool // the answer must not be seen
+}
 
 // Picture is what a header tells. Width and Height are pixels as shown.
 type Picture struct {
@@ -80,7 +91,10 @@ type Project struct {
 	inputs        []Input
 	hasOutputs    bool
 	hasConditions bool
-	eval          *evaluator // nil in a decoded project
+	secrets       bool                 // there are sensitive values
+	asked         bool                 // somebody was asked for a value
+	hidden        map[string][]stretch // that hold a sensitive value, by file
+	eval          *evaluator           // nil in a decoded project
 }
 
 // Moved says that an image has another address than before.
@@ -133,9 +147,11 @@ type Facts struct {
 }
 
 // OutputValue is an evaluated output block. JSON is nil where the value depends
-// on a picture that is not made yet.
+// on a picture that is not made yet, and where it is sensitive; then Text tells
+// of what is not sensitive in it.
 type OutputValue struct {
 	Name, Description string
+	Sensitive         bool
 	JSON              []byte
 	Text              string // as one would write it in HCL
 }

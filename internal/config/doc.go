@@ -67,6 +67,16 @@
 // preconditions of outputs. Load evaluates them once without facts, which finds
 // what is wrong in any case. A project without them keeps no expressions.
 //
+// # Sensitive values
+//
+// They are marked in cty, and the mark goes along with all that is made from
+// them. decode lets it into the words of a request only (row.secret), where it
+// becomes spec.Wanted.Sensitive; anywhere else it is a finding. While an
+// expression is evaluated, evaluator.touched tells whether a marked value has
+// taken part: then nothing is said but the kind of an error. The lines where
+// such values are written are kept by Project.Show from whoever shows a file. A
+// project with them is not cached.
+//
 // # Refusals
 //
 // The package must never know the lock, the store or the network. It does not

@@ -97,7 +97,7 @@ func (ev *evaluator) generate(b *hclsyntax.Block, ctx *hcl.EvalContext, thing st
 	if each == nil || content == nil || len(b.Labels) != 1 {
 		return nil // and that was told
 	}
-	v := ev.plain(each.Expr, ctx, thing)
+	v := ev.openly(each.Expr, ctx, thing, "dynamic: for_each")
 	if !v.IsKnown() {
 		return nil
 	}
@@ -129,7 +129,7 @@ func (ev *evaluator) generate(b *hclsyntax.Block, ctx *hcl.EvalContext, thing st
 }
 
 func (ev *evaluator) labels(e hclsyntax.Expression, ctx *hcl.EvalContext, thing string) []string {
-	v := ev.plain(e, ctx, thing)
+	v := ev.openly(e, ctx, thing, "dynamic: labels")
 	if !v.IsKnown() {
 		return nil
 	}

@@ -43,6 +43,7 @@ type evaluator struct {
 	dids      []*bool         // what forget sets back
 	out       *diag.List
 	inputs    *inputs
+	touched   bool // a sensitive value took part in what is being evaluated
 	spent     bool // the work for the project is used up, and it was told
 	torn      bool // a file has a syntax error, so what is missing may stand there
 	tornFiles map[string]bool
@@ -171,15 +172,15 @@ type ref struct {
 func (r *ref) Value(*hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	switch r.kind {
 	case "var":
-		return r.ev.variable(r.name, r.Range()), nil
+		return r.ev.touch(r.ev.variable(r.name, r.Range())), nil
 	case "local":
-		return r.ev.local(r.name, r.Range()), nil
+		return r.ev.touch(r.ev.local(r.name, r.Range())), nil
 	case "preset":
 		return targetVal("preset", r.ev.cur.prefix+"preset."+r.name), nil
 	case "provider":
 		return targetVal("provider", r.ev.cur.maker(r.name)), nil
 	case "module":
-		return r.ev.module(r.name, r.key, r.out, r.Range()), nil
+		return r.ev.touch(r.ev.module(r.name, r.key, r.out, r.Range())), nil
 	}
 	return r.ev.image(r.name, r.key, r.Range()), nil
 }
@@ -485,7 +486,11 @@ func (ev *evaluator) value(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 	if ev.spent {
 		return cty.DynamicVal
 	}
-	outer := ev.meter
+	outer, outerTouched := ev.meter, ev.touched
+	defer func() { ev.touched = outerTouched }()
+	if ev.touched = false; ctx != ev.root {
+		ev.touch(ctx.Variables["each"])
+	}
 	ev.meter.refused, ev.meter.steps = "", min(cmp.Or(ev.opt.steps, maxSteps), outer.total)
 	begin := ev.meter.steps
 	v, diags := e.Value(ctx)
@@ -510,7 +515,8 @@ func (ev *evaluator) value(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 }
 
 // plain is value for what is wanted now: results of images are refused. What it
-// returns has no marks, but for the inside of images.
+// returns has no marks, but for the inside of images and, as a whole, that of a
+// sensitive value.
 func (ev *evaluator) plain(e hclsyntax.Expression, ctx *hcl.EvalContext, thing string) cty.Value {
 	v := ev.value(e, ctx, thing)
 	if _, ok := targetOf(v); ok {
@@ -525,7 +531,10 @@ func (ev *evaluator) plain(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 		return cty.DynamicVal
 	}
 	if v.ContainsMarked() {
-		v, _ = v.UnmarkDeep()
+		hidden := hasSecret(v)
+		if v, _ = v.UnmarkDeep(); hidden {
+			v = v.Mark(secret{})
+		}
 	}
 	return v
 }
@@ -567,9 +576,13 @@ func (ev *evaluator) explain(diags hcl.Diagnostics, thing string) {
 			f.Code = codeUnknownName
 		}
 		if c, ok := d.Extra.(complaint); ok {
-			f.Code, f.Hint = c.code, c.hint
+			f.Code, f.Hint = c.code, c.hint // its sentence has no values
+		} else if ev.touched {
+			f.Text = fmt.Sprintf("%s: %s; the details are withheld, because a sensitive value is involved", thing, lowerFirst(d.Summary))
+			ev.add(f)
+			continue
 		}
-		if e, ok := d.Expression.(hclsyntax.Expression); ok {
+		if e, ok := d.Expression.(hclsyntax.Expression); ok && !ev.touched {
 			f.Values = ev.values(e, d.EvalContext)
 		}
 		ev.add(f)

@@ -585,7 +585,6 @@ block {}
 a.img.hcl:2:1-2:18 IB0312 var.season: it has no value | -var season=…, or a default
 a.img.hcl:7:13-7:16 IB0314 var.n: the default does not fit its type: a number is required {var.n is "x"}
 a.img.hcl:9:1-9:13 IB0314 var.l: the value of -var is not an expression: There is no corresponding closing bracket before the end of the file. This may be caused by incorrect bracket nesting elsewhere in this file | write an HCL expression, such as 'l=["a", "b"]'
-a.img.hcl:13:3-13:12 IB0203 var.key: sensitive variables are not supported, because prompts and the lockfile show every value | remove it; keys of providers never go through variables
 a.img.hcl:17:10-17:15 IB0204 var.t: The keyword "strng" is not a valid type specification | write string, number, bool, list(…), set(…), map(…), object({…}), tuple([…]) or any
 a.img.hcl:21:13-21:17 IB0314 var.nn: the default is null, and the variable is not nullable | give it a value
 a.img.hcl:26:17-26:28 IB0313 var.ok: Must be more than 10, got 5 {var.ok is 5}
@@ -593,6 +592,140 @@ no.imgvars:0:0-0:0 IB0110 file no.imgvars: there is no file "no.imgvars"
 x.auto.imgvars:1:1-1:6 warning IB0311 var.seson: it has a value here, and is not declared | did you mean "season"?
 x.auto.imgvars:2:1-2:6 IB0201 file x.auto.imgvars: there are no blocks in a file of values | write NAME = value; blocks stand in *.img.hcl
 IB0311 var.sason: -var gives it a value, and it is not declared | did you mean "season"?
+`},
+	{name: "sensitive values", files: files{
+		"a.img.hcl": `provider "sketch" {
+  endpoint = var.key
+}
+variable "key" {
+  sensitive = true
+  default   = "hunter2"
+}
+variable "n" {
+  type      = number
+  sensitive = true
+  validation {
+    condition     = var.n < 5
+    error_message = "must be less than 5, got ${var.n}."
+  }
+  validation {
+    condition     = var.n < 3
+    error_message = "must be less than 3."
+  }
+}
+variable "l" {
+  type      = list(string)
+  sensitive = true
+}
+variable "m" {
+  type      = map(number)
+  sensitive = true
+  default   = { hunter2 = "x" }
+}
+variable "open" {
+  type = map(string)
+  default = { a = "b" }
+}
+locals {
+  up    = upper(var.key)
+  keyed = { (local.up) = 1 }
+}
+preset "p" {
+  n     = var.n
+  after = local.up
+}
+image "a" {
+  preset  = preset.p
+  prompt  = "x"
+  path    = "${var.key}.png"
+  alt     = substr(var.key, 0, 1)
+  enabled = var.key == "x"
+  size    = strrev(var.key)
+  edit {
+    image = "${var.key}.png"
+    mask {
+      file = base64encode(var.key)
+    }
+  }
+  rendition "r" {
+    width = length(var.key)
+  }
+  file {
+    quality = length(var.key)
+  }
+}
+image "b" {
+  for_each = local.keyed
+  prompt   = "x"
+}
+image "c" {
+  for_each = toset([var.key])
+  prompt   = "x"
+}
+image "d" {
+  for_each = { for k, v in var.open : k => "${v} ${var.key}" }
+  prompt   = each.value
+  path     = each.value
+}
+image "e" {
+  prompt = tonumber(var.key)
+  style  = var.key.none
+  user   = { hunter3 = 1 }[var.key]
+}
+image "f" {
+  prompt = [var.key]
+  user   = jsondecode("{\"${var.key}")
+}
+image "g" {
+  for_each = { a = var.key }
+  prompt   = jsondecode(each.value)
+}
+output "a" {
+  value = jsonencode({ k = var.key })
+}
+output "b" {
+  value     = var.key
+  sensitive = var.key
+}
+output "ok" {
+  value     = var.key
+  sensitive = true
+}
+`,
+		"x.auto.imgvars": `keey = "hunter2"
+l      = ["a", hunter2]
+`,
+	}, opt: Options{Vars: []Var{{Name: "l", Value: "[hunter2"}, {Name: "hunter2 hunter", Value: "x"}, {Name: "n", Value: "7"}, {Name: "l", Value: "hunter2"}}}, want: `
+a.img.hcl:2:14-2:21 IB0318 provider.sketch: endpoint can't be sensitive: it would show in the lists of providers and in the journal | use a value that is not sensitive, or nonsensitive(…) if it is no secret
+a.img.hcl:12:21-12:30 IB0313 var.n: the condition does not hold; its error_message is withheld, because it uses a sensitive value {var.n is (sensitive value)}
+a.img.hcl:16:21-16:30 IB0313 var.n: must be less than 3 {var.n is (sensitive value)}
+a.img.hcl:20:1-20:13 IB0301 var.l: its value is not valid; why is withheld, because the variable is sensitive | write an HCL expression, such as ["a", "b"]; text needs quotes
+a.img.hcl:20:1-20:13 IB0314 var.l: its value is not valid; why is withheld, because the variable is sensitive | write an HCL expression, such as ["a", "b"]; text needs quotes
+a.img.hcl:27:15-27:32 IB0314 var.m: the default does not fit its type, map of number {var.m is (sensitive value)}
+a.img.hcl:38:11-38:16 IB0318 preset.p: n can't be sensitive: it would show in the plan | use a value that is not sensitive, or nonsensitive(…) if it is no secret
+a.img.hcl:44:13-44:29 IB0318 image.a: path can't be sensitive: it would show in the names of files | use a value that is not sensitive, or nonsensitive(…) if it is no secret
+a.img.hcl:45:13-45:34 IB0318 image.a: alt can't be sensitive: it is written for the readers of a site | use a value that is not sensitive, or nonsensitive(…) if it is no secret
+a.img.hcl:46:13-46:27 IB0318 image.a: enabled can't be sensitive: it would show in the plan | use a value that is not sensitive, or nonsensitive(…) if it is no secret
+a.img.hcl:47:13-47:28 IB0318 image.a: size can't be sensitive: it would show in the plan | use a value that is not sensitive, or nonsensitive(…) if it is no secret
+a.img.hcl:49:13-49:29 IB0318 image.a: edit: a source can't be sensitive: it would show in the plan | use a value that is not sensitive, or nonsensitive(…) if it is no secret
+a.img.hcl:51:14-51:35 IB0318 image.a: edit: mask: file can't be sensitive: it would show in the names of files | use a value that is not sensitive, or nonsensitive(…) if it is no secret
+a.img.hcl:55:13-55:28 IB0318 image.a: rendition r: width can't be sensitive: it would show in the plan | use a value that is not sensitive, or nonsensitive(…) if it is no secret
+a.img.hcl:58:15-58:30 IB0318 image.a: file: quality can't be sensitive: it would show in the plan | use a value that is not sensitive, or nonsensitive(…) if it is no secret
+a.img.hcl:62:14-62:25 IB0318 image.b: for_each can't be sensitive: its keys would show in the addresses of images | let only the values be sensitive: write the keys as what is no secret
+a.img.hcl:66:14-66:30 IB0318 image.c: for_each can't be sensitive: its keys would show in the addresses of images | let only the values be sensitive: write the keys as what is no secret
+a.img.hcl:72:14-72:24 IB0318 image.d["a"]: path can't be sensitive: it would show in the names of files | use a value that is not sensitive, or nonsensitive(…) if it is no secret
+a.img.hcl:75:21-75:28 IB0304 image.e: invalid function argument; the details are withheld, because a sensitive value is involved
+a.img.hcl:76:19-76:24 IB0317 image.e: unsupported attribute; the details are withheld, because a sensitive value is involved
+a.img.hcl:77:27-77:36 IB0317 image.e: invalid index; the details are withheld, because a sensitive value is involved
+a.img.hcl:80:12-80:21 IB0204 image.f: prompt must be a string, and (sensitive value) is a list
+a.img.hcl:81:12-81:23 IB0304 image.f: error in function call; the details are withheld, because a sensitive value is involved
+a.img.hcl:85:14-85:25 IB0304 image.g["a"]: error in function call; the details are withheld, because a sensitive value is involved
+a.img.hcl:88:11-88:38 IB0318 output.a: the value comes from a sensitive one, and the output does not say sensitive = true | add sensitive = true, which withholds it, or write nonsensitive(…) if it is no secret
+a.img.hcl:91:15-91:22 IB0318 output.b: the value comes from a sensitive one, and the output does not say sensitive = true | add sensitive = true, which withholds it, or write nonsensitive(…) if it is no secret
+a.img.hcl:92:15-92:22 IB0318 output.b: sensitive can't be sensitive: it would show in the plan | use a value that is not sensitive, or nonsensitive(…) if it is no secret
+x.auto.imgvars:1:1-1:5 warning IB0311 var.keey: it has a value here, and is not declared | did you mean "key"?
+x.auto.imgvars:2:16-2:23 IB0301 var.l: its value is not valid; why is withheld, because the variable is sensitive | write an HCL expression, such as ["a", "b"]; text needs quotes
+IB0311 a variable: -var gives it a value, and it is not declared | one of key, l, m, n, open
 `},
 	// images
 	{name: "no provider", files: files{"a.img.hcl": `image "a" {

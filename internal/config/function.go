@@ -40,6 +40,9 @@ func (ev *evaluator) function(name string) bool {
 func (ev *evaluator) checkCall(c *hclsyntax.FunctionCallExpr, thing string) hclsyntax.Expression {
 	c.Name = strings.TrimPrefix(c.Name, terraformNamespace)
 	if ev.cur.functions[c.Name] != nil || ev.function(c.Name) {
+		if c.Name == "sensitive" {
+			ev.p.hide(c.Range()) // its argument may be written out
+		}
 		return c
 	}
 	ev.add(noFunction(c, thing, sortedKeys(ev.cur.functions)))
@@ -102,6 +105,12 @@ func (ev *evaluator) hold(e *entry, f function.Function) function.Function {
 		return out, nil
 	}
 	check := func(args []cty.Value) error {
+		for i := range args {
+			if args[i].ContainsMarked() {
+				args = slices.Clone(args)
+				args[i], _ = args[i].UnmarkDeep()
+			}
+		}
 		if e.work != nil && !ev.meter.spend(int(min(e.work(args), 2*maxSteps))) {
 			return errSpent
 		}

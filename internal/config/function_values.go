@@ -62,7 +62,7 @@ var replace = function.New(&function.Spec{
 
 // length also takes a text, and counts what a person sees as characters.
 var length = function.New(&function.Spec{
-	Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowDynamicType: true, AllowUnknown: true}},
+	Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowDynamicType: true, AllowUnknown: true, AllowMarked: true}},
 	Type: func(args []cty.Value) (cty.Type, error) {
 		ty := args[0].Type()
 		if ty == cty.String || ty == cty.DynamicPseudoType || ty.IsCollectionType() || ty.IsTupleType() || ty.IsObjectType() {
@@ -70,17 +70,19 @@ var length = function.New(&function.Spec{
 		}
 		return cty.NilType, function.NewArgErrorf(0, "must be a string or a collection")
 	},
-	Impl: func(args []cty.Value, ty cty.Type) (cty.Value, error) {
-		switch v := args[0]; {
+	Impl: func(args []cty.Value, ty cty.Type) (n cty.Value, err error) {
+		v, marks := args[0].Unmark() // those of elements say nothing about their number
+		switch {
 		case v.Type() == cty.DynamicPseudoType || !v.IsKnown():
-			return cty.UnknownVal(cty.Number), nil
+			n = cty.UnknownVal(cty.Number)
 		case v.Type() == cty.String:
-			return stdlib.Strlen(v)
+			n, err = stdlib.Strlen(v)
 		case v.Type().IsObjectType():
-			return cty.NumberIntVal(int64(len(v.Type().AttributeTypes()))), nil
+			n = cty.NumberIntVal(int64(len(v.Type().AttributeTypes())))
 		default:
-			return v.Length(), nil
+			n = v.Length()
 		}
+		return n.WithMarks(marks), err
 	},
 })
 
@@ -185,8 +187,12 @@ func every(all bool) function.Function {
 
 // coalesce is cty's, which only skips null, with empty texts skipped as well.
 var coalesce = function.New(&function.Spec{
-	VarParam: stdlib.CoalesceFunc.VarParam(),
-	Type:     func(args []cty.Value) (cty.Type, error) { return stdlib.CoalesceFunc.ReturnTypeForValues(args) },
+	VarParam: func() *function.Parameter {
+		p := *stdlib.CoalesceFunc.VarParam()
+		p.AllowMarked = false // all arguments count, as in Terraform
+		return &p
+	}(),
+	Type: func(args []cty.Value) (cty.Type, error) { return stdlib.CoalesceFunc.ReturnTypeForValues(args) },
 	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 		rest := make([]cty.Value, len(args))
 		for i, v := range args {
@@ -205,11 +211,17 @@ var coalesce = function.New(&function.Spec{
 
 // lookup may be called without a default.
 var lookup = function.New(&function.Spec{
-	Params:   []function.Parameter{{Name: "inputMap", Type: cty.DynamicPseudoType}, textParam("key")},
-	VarParam: &function.Parameter{Name: "default", Type: cty.DynamicPseudoType, AllowNull: true, AllowUnknown: true, AllowDynamicType: true},
+	Params:   []function.Parameter{{Name: "inputMap", Type: cty.DynamicPseudoType, AllowMarked: true}, textParam("key")},
+	VarParam: &function.Parameter{Name: "default", Type: cty.DynamicPseudoType, AllowNull: true, AllowUnknown: true, AllowDynamicType: true, AllowMarked: true},
 	Type:     function.StaticReturnType(cty.DynamicPseudoType),
-	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		m, key, ty := args[0], args[1].AsString(), args[0].Type()
+	Impl: func(args []cty.Value, _ cty.Type) (found cty.Value, err error) {
+		m, marks := args[0].Unmark()
+		key, ty := args[1].AsString(), m.Type()
+		defer func() {
+			if err == nil {
+				found = found.WithMarks(marks)
+			}
+		}()
 		if len(args) > 3 {
 			return cty.NilVal, errors.New("it takes a map, a key and at most one default")
 		}

@@ -97,6 +97,11 @@ func (ev *evaluator) repeat(s *repeated, thing string) {
 		return
 	}
 	v := ev.value(s.forEach, nil, thing)
+	if isSecret(v) {
+		ev.add(problem(codeSensitive, thing, s.forEach.Range(), "let only the values be sensitive: write the keys as what is no secret",
+			"for_each can't be sensitive: its keys would show in the addresses of images"))
+		return
+	}
 	u, marks := v.Unmark()
 	keys := u
 	if u.IsKnown() && !u.Type().IsSetType() {
@@ -287,6 +292,7 @@ func (ev *evaluator) preset(p *presetDecl, at hcl.Range) *draft {
 		b := ev.preset(base, p.block.Body.Attributes["preset"].Expr.Range())
 		ev.p.presets[p.index].preset = base.index
 		inherit(&p.draft, b)
+		p.draft.secret |= b.secret & presetWords
 		p.draft.words = &words{phrase(b.words.before, p.draft.words.before), phrase(p.draft.words.after, b.words.after)}
 	}
 	ev.leave()
@@ -394,6 +400,9 @@ func (ev *evaluator) finish(im *draft, where *locator) {
 			from := ev.preset(p, p.block.DefRange())
 			inherit(im, from)
 			if im.Wanted.Prompt != "" {
+				if from.secret&presetWords != 0 {
+					im.secret |= rowPrompt
+				}
 				im.Wanted.Prompt = phrase(from.words.before, im.Wanted.Prompt, from.words.after)
 			}
 		} else {
@@ -402,6 +411,11 @@ func (ev *evaluator) finish(im *draft, where *locator) {
 		}
 	}
 	ev.finishNames(im)
+	for _, f := range sensitiveFields {
+		if im.secret&f.row != 0 {
+			im.Wanted.Sensitive = append(im.Wanted.Sensitive, f.name)
+		}
+	}
 	if im.N == 0 {
 		im.N = 1
 	}
@@ -436,7 +450,7 @@ func inherit(im, p *draft) {
 		if p.said&bit == 0 || im.said&bit != 0 || bit == rowPath { // the path is for finishNames
 			continue
 		}
-		im.said, im.set = im.said|p.said&bit, im.set|p.set&bit
+		im.said, im.set, im.secret = im.said|p.said&bit, im.set|p.set&bit, im.secret|p.secret&bit
 		// One frame replaces the other kind.
 		if bit == rowSize && own&rowRatio != 0 || bit == rowRatio && own&rowSize != 0 {
 			continue

@@ -275,7 +275,7 @@ func (ev *evaluator) importTarget(e hclsyntax.Expression, u uses, ctx *hcl.EvalC
 	}
 	return func() (spec.Address, bool) {
 		for i, key := range keys {
-			v := ev.plain(key, ctx, "import")
+			v := ev.openly(key, ctx, "import", "a key")
 			if !v.IsKnown() {
 				return "", false // and that was told
 			}

@@ -59,7 +59,7 @@ func Load(src Source, opt Options) (*Project, diag.List) {
 	if p.hasOutputs || p.hasConditions || opt.Expressions {
 		p.eval = ev
 	}
-	return p, withoutEchoes(ev.out.Sorted(), ev.tornFiles)
+	return p, p.Conceal(withoutEchoes(ev.out.Sorted(), ev.tornFiles))
 }
 
 func newEvaluator(src Source, opt Options) *evaluator {
@@ -127,6 +127,11 @@ func (ev *evaluator) parseAll(dir string, names []string) *decls {
 	for i, f := range files {
 		*ev.out = append(*ev.out, f.findings...)
 		ev.tear(names[i], f.torn)
+		if len(f.findings) > 0 {
+			if text, err := ev.src.Read(names[i], maxFile); err == nil {
+				ev.p.hideBlocks(names[i], text)
+			}
+		}
 		ev.inputs.add(Input{Kind: InputFile, Path: names[i], Content: f.content})
 		d.images = append(d.images, f.images...)
 		for _, b := range f.blocks {
@@ -424,13 +429,13 @@ func (ev *evaluator) settings() {
 			ev.add(f)
 			continue
 		}
-		decode(b.Body, &providerSchema, &m, ev.getter(thing), thing, b.DefRange(), ev.add)
+		has, _ := decode(b.Body, &providerSchema, &m, ev.getter(thing), thing, b.DefRange(), ev.add)
 		at := func(attr string) hcl.Range { return b.Body.Attributes[attr].Expr.Range() }
 		if m.Alias != "" && !identifier(m.Alias) {
 			ev.add(problem(codeLabel, thing, at("alias"), "use letters, digits, - and _, and begin with a letter", "%s can't be a name", quoteKey(m.Alias)))
 			continue
 		}
-		if a := b.Body.Attributes["endpoint"]; a != nil && m.Endpoint == "" {
+		if a := b.Body.Attributes["endpoint"]; a != nil && m.Endpoint == "" && has.said == has.set {
 			ev.add(problem(codeChoice, thing, a.Expr.Range(), "delete the line to use the provider's own endpoint", "endpoint is empty"))
 		}
 		if m.Endpoint != "" && !strings.HasPrefix(m.Endpoint, "https://") && !strings.HasPrefix(m.Endpoint, "http://") {

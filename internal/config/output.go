@@ -22,7 +22,10 @@ func (ev *evaluator) checkOutputs() {
 			thing := sc.prefix + "output." + o.name
 			decode(o.body, &outputSchema, &o.described, ev.getter(thing), thing, o.at, ev.add)
 			ev.checkOutputConditions(o)
-			ev.output(sc, o.name, o.at)
+			v := ev.output(sc, o.name, o.at)
+			if a := o.body.Attributes["value"]; a != nil && sc == ev.top && !o.sensitive && hasSecret(v) { // that of a module only travels on
+				ev.add(problem(codeSensitive, thing, a.Expr.Range(), "add sensitive = true, which withholds it, or write nonsensitive(…) if it is no secret", "the value comes from a sensitive one, and the output does not say sensitive = true"))
+			}
 		}
 		for _, name := range sortedKeys(sc.locals) {
 			ev.local(name, sc.locals[name].name) // also those that nothing uses
@@ -56,6 +59,9 @@ func (p *Project) Finish(facts map[spec.Address]Facts) ([]OutputValue, diag.List
 		if a := o.body.Attributes["value"]; a != nil {
 			ev.into(&v, a.Expr, "output."+o.name)
 		}
+		if o.sensitive {
+			v.Sensitive, v.Text, v.JSON = true, withheld, nil
+		}
 		values = append(values, v)
 	}
 	return values, out.Sorted()
@@ -73,10 +79,9 @@ func (ev *evaluator) begin(out *diag.List, facts map[spec.Address]Facts) {
 }
 
 func (ev *evaluator) into(v *OutputValue, e hclsyntax.Expression, thing string) {
-	got, _ := ev.value(e, nil, thing).UnmarkDeep()
-	got = plainly(got)
-	v.Text = show(got, 0)
-	if got.IsWhollyKnown() {
+	got := plainly(onlySecrets(ev.value(e, nil, thing)))
+	v.Text, v.Sensitive = show(got, 0), hasSecret(got)
+	if got.IsWhollyKnown() && !v.Sensitive {
 		b, err := ctyjson.Marshal(got, got.Type())
 		if err != nil { // infinity
 			ev.add(problem(codeExpression, thing, e.Range(), "keep the numbers finite", "%s", err))
@@ -109,6 +114,7 @@ func plainly(v cty.Value) cty.Value {
 	out, err := cty.Transform(v, func(_ cty.Path, v cty.Value) (cty.Value, error) {
 		ty := v.Type()
 		switch {
+		case v.IsMarked(): // and not shown
 		case ty == targetType && v.IsKnown() && !v.IsNull():
 			return cty.StringVal(v.EncapsulatedValue().(*target).String()), nil
 		case ty.IsObjectType() && ty.HasAttribute(addressAttr) && v.IsKnown() && !v.IsNull():

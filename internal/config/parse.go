@@ -434,6 +434,7 @@ func decodeRendition(b *hclsyntax.Block, d *draft, seen map[string]bool, get val
 func decodeEdit(b *hclsyntax.Block, d *draft, get valuer, thing string, add func(diag.Finding)) (wait bool) {
 	add = within(add, "edit: ")
 	at := b.DefRange()
+	open := openly(get, thing, "a source", add)
 	decode(b.Body, &editSchema, d, get, thing, at, add)
 	one, many := b.Body.Attributes["image"], b.Body.Attributes["images"]
 	source := func(v cty.Value, at hcl.Range) {
@@ -470,13 +471,13 @@ func decodeEdit(b *hclsyntax.Block, d *draft, get valuer, thing string, add func
 	case one != nil && many != nil:
 		add(problem(codeEdit, thing, many.NameRange, "keep one of them", "image and images exclude each other"))
 	case one != nil:
-		v, ok := get(one.Expr)
+		v, ok := open(one.Expr)
 		if !ok {
 			return true
 		}
 		source(v, one.Expr.Range())
 	case many != nil:
-		v, ok := get(many.Expr)
+		v, ok := open(many.Expr)
 		if !ok {
 			return true
 		}

@@ -26,6 +26,7 @@ type row[T any] struct {
 	hint     string       // for a wrong type
 	to       func(*T) any // *string, *int, *bool, **provider.Money, **target, *[]string or *[]spec.Address; nil: decoded elsewhere
 	image    bool         // only of images, not of presets
+	secret   bool         // its value may be sensitive: words of a request
 
 	// For people and for schema -json; see Language.
 	doc  string // what it means, its unit and what else must be known: no capital letter, no full stop
@@ -72,17 +73,17 @@ var formats = []string{"png", "jpeg"}
 
 var imageSchema = schema[draft]{
 	rows: []row[draft]{
-		{name: "prompt", to: func(d *draft) any { return &d.Wanted.Prompt }, doc: "what is wanted; required, here or in the preset"},
+		{name: "prompt", secret: true, to: func(d *draft) any { return &d.Wanted.Prompt }, doc: "what is wanted; required, here or in the preset"},
 		{name: "path", to: func(d *draft) any { return &d.Path }, doc: "the main output, in output_dir; it ends in .png, .jpg or .jpeg. Without it hero.png for image.hero, and icon/docs.png for image.icon[\"docs\"]"},
 		{name: "model", to: func(d *draft) any { return &d.Wanted.Model }, doc: "the model that makes it; imgbuild models lists them, and without it the provider's default is taken"},
 		{name: "size", to: func(d *draft) any { return &d.Wanted.Size }, doc: "exact width and height in pixels, such as \"1200x630\"; excludes aspect_ratio"},
-		{name: "style", to: func(d *draft) any { return &d.Wanted.Style }, doc: "\"vivid\" or \"natural\""},
+		{name: "style", secret: true, to: func(d *draft) any { return &d.Wanted.Style }, doc: "\"vivid\" or \"natural\""},
 		{name: "preset", to: func(d *draft) any { return &d.preset }, hint: "write preset = preset.NAME", doc: "the house style that it follows"},
 		{name: "provider", to: func(d *draft) any { return &d.maker }, hint: "write provider = provider.NAME", doc: "who makes it; without it default_provider, or the only provider without alias"},
 		{name: "aspect_ratio", to: func(d *draft) any { return &d.Wanted.AspectRatio }, hint: `write it with quotes, such as "16:9"`, doc: "width to height, such as \"16:9\"; excludes size, and without both the model chooses"},
 		{name: "resolution", to: func(d *draft) any { return &d.Wanted.Resolution }, doc: "how large the model draws, such as \"1k\" or \"2k\"; without it the model's default"},
 		{name: "quality", to: func(d *draft) any { return &d.Wanted.Quality }, hint: `the quality of the model is a word such as "low"; that of the file is a number in file { quality = … }`, doc: "how much work the model puts in, such as \"low\"; without it the model's default. That of a file is in file and rendition"},
-		{name: "user", to: func(d *draft) any { return &d.Wanted.User }, doc: "an id of the end user, for the provider"},
+		{name: "user", secret: true, to: func(d *draft) any { return &d.Wanted.User }, doc: "an id of the end user, for the provider"},
 		{name: "reroll", loose: true, to: func(d *draft) any { return &d.Wanted.Reroll }, doc: "any change of it asks for a new picture of the same words"},
 		{name: "share", to: func(d *draft) any { return &d.Share }, def: "false", doc: "images with share and the same request are bought once"},
 		{name: "n", low: 1, up: 10, to: func(d *draft) any { return &d.N }, def: "1", doc: "how many candidates to have; all stay in the store"},
@@ -122,8 +123,8 @@ var presetSchema = func() schema[draft] {
 		}
 	}
 	s.rows = append(s.rows,
-		row[draft]{name: "before", kind: "string", to: func(d *draft) any { return &d.words.before }, doc: "put before the prompt, with a space between"},
-		row[draft]{name: "after", kind: "string", to: func(d *draft) any { return &d.words.after }, doc: "put behind the prompt, with a space between"})
+		row[draft]{name: "before", secret: true, kind: "string", to: func(d *draft) any { return &d.words.before }, doc: "put before the prompt, with a space between"},
+		row[draft]{name: "after", secret: true, kind: "string", to: func(d *draft) any { return &d.words.after }, doc: "put behind the prompt, with a space between"})
 	return s
 }()
 
@@ -134,6 +135,7 @@ func rowOf(name string) uint32 {
 
 var (
 	rowPath, rowSize, rowRatio, rowPrompt, rowN, rowEnabled = rowOf("path"), rowOf("size"), rowOf("aspect_ratio"), rowOf("prompt"), rowOf("n"), rowOf("enabled")
+	rowStyle, rowUser                                       = rowOf("style"), rowOf("user")
 )
 
 var renditionSchema = schema[rendition]{rows: []row[rendition]{
@@ -211,7 +213,10 @@ var providerSchema = schema[maker]{
 	later: []string{"credential_command"},
 }
 
-type described struct{ description string }
+type described struct {
+	description string
+	sensitive   bool
+}
 
 // variableSchema and the following: what has no target is kept as expressions.
 var variableSchema = schema[described]{
@@ -219,7 +224,7 @@ var variableSchema = schema[described]{
 		{name: "type", kind: "type", def: "any", doc: "string, number, bool, any, list(…), set(…), map(…), tuple([…]) or object({ a = string, b = optional(number, 3) })"},
 		{name: "default", kind: "any", doc: "of the type; may call functions and name nothing. Without it a value is required"},
 		{name: "nullable", kind: "bool", def: "true", doc: "whether null is a value"},
-		{name: "sensitive", kind: "bool", def: "false", doc: "not supported: prompts and the lockfile show every value"},
+		{name: "sensitive", to: func(d *described) any { return &d.sensitive }, def: "false", doc: "it, and what is made from it, is shown and written nowhere"},
 		{name: "description", to: func(d *described) any { return &d.description }, doc: "for people"},
 	},
 	blocks: []inner{{name: "validation", many: true, body: &validationSchema, doc: "what values must be; may use any variable and local"}},
@@ -245,9 +250,9 @@ var outputSchema = schema[described]{
 	rows: []row[described]{
 		{name: "value", kind: "any", required: true, doc: "printed by apply and imgbuild output; results of images may be used"},
 		{name: "description", to: func(d *described) any { return &d.description }, doc: "for people"},
+		{name: "sensitive", to: func(d *described) any { return &d.sensitive }, def: "false", doc: "the value is not shown; required where it comes from a sensitive one"},
 	},
 	blocks: []inner{{name: "precondition", many: true, body: &outputConditionSchema, doc: "what must hold of that which the output is made of"}},
-	later:  []string{"sensitive"},
 }
 
 var checkSchema = schema[described]{
@@ -290,8 +295,8 @@ var topBlocks = []inner{
 type valuer func(hclsyntax.Expression) (cty.Value, bool)
 
 // given tells by bits which rows of a block were said, that is, are there and
-// not null, and which of these fit and were stored.
-type given struct{ said, set uint32 }
+// not null, which of these fit and were stored, and which are sensitive.
+type given struct{ said, set, secret uint32 }
 
 // decode fills to from the attributes of a block. wait is true if an
 // expression needs the evaluator.
@@ -322,6 +327,13 @@ func decode[T any](b *hclsyntax.Body, s *schema[T], to *T, get valuer, thing str
 			continue
 		}
 		has.said |= 1 << i
+		if hasSecret(v) {
+			if !r.secret {
+				add(notSensitive(thing, r.name, a.Expr.Range()))
+				continue
+			}
+			has.secret |= 1 << i
+		}
 		if v.Type() == cty.DynamicPseudoType {
 			continue // what failed was told
 		}
@@ -401,12 +413,14 @@ func (s *schema[T]) stranger(what, name string, known []string, thing string, at
 
 // assign stores v and reports whether it fits.
 func assign[T any](r *row[T], to any, v cty.Value, thing string, at hcl.Range, add func(diag.Finding)) bool {
+	shown := v
+	v, _ = v.Unmark()
 	wrong := func(want string) bool {
 		hint := r.hint
 		if hint == "" && want == "a string" && v.Type().IsPrimitiveType() {
 			hint = "write it with quotes, or convert it with tostring()"
 		}
-		add(problem(codeType, thing, at, hint, "%s must be %s, and %s", r.name, want, describe(v)))
+		add(problem(codeType, thing, at, hint, "%s must be %s, and %s", r.name, want, describe(shown)))
 		return false
 	}
 	switch to := to.(type) {
@@ -422,7 +436,7 @@ func assign[T any](r *row[T], to any, v cty.Value, thing string, at hcl.Range, a
 		}
 		s := v.AsString()
 		if r.choices != nil && !slices.Contains(r.choices, s) {
-			f := problem(codeChoice, thing, at, nearest(s, r.choices), "%s can't be %s", r.name, show(v, 60))
+			f := problem(codeChoice, thing, at, nearest(s, r.choices), "%s can't be %s", r.name, show(shown, 60))
 			if r.name == "format" && s == "jpg" {
 				f.Hint = `write "jpeg"`
 			}

@@ -308,7 +308,7 @@ func (ev *evaluator) passed(m *moduleDecl, thing string) map[string]string {
 		return nil
 	}
 	hint := "write providers = { xai = provider.NAME }"
-	v := ev.plain(a.Expr, nil, thing)
+	v := ev.openly(a.Expr, nil, thing, "providers")
 	if v.Type() == cty.DynamicPseudoType {
 		return nil
 	}

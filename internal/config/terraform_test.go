@@ -264,6 +264,9 @@ func TestTerraform(t *testing.T) {
 	for _, r := range rows {
 		name, _, _ := strings.Cut(r.expr, "(")
 		tried[name] = true
+		if strings.Contains(r.expr, "(sensitive(") {
+			tried["sensitive"] = true // alone it has no result to compare
+		}
 		if r.ours == "" {
 			continue
 		}

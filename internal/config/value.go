@@ -121,6 +121,8 @@ func unknownIn(v cty.Value, marks cty.ValueMarks) (unknown bool, of string) {
 	v, own := v.Unmark()
 	if len(own) == 0 {
 		own = marks
+	} else if len(marks) > 0 {
+		own = cty.NewValueMarks(own, marks)
 	}
 	switch {
 	case !v.IsKnown():
@@ -257,6 +259,9 @@ func show(v cty.Value, limit int) string {
 func appendValue(b []byte, v cty.Value, limit int) []byte {
 	if limit > 0 && len(b) > limit {
 		return b
+	}
+	if isSecret(v) {
+		return append(b, withheld...)
 	}
 	v, _ = v.Unmark()
 	ty := v.Type()

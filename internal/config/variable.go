@@ -18,6 +18,7 @@ const envPrefix = "IMGBUILD_VAR_"
 
 type varDecl struct {
 	block    *block
+	about    described
 	ty       cty.Type
 	defaults *typeexpr.Defaults
 	nullable bool
@@ -25,6 +26,7 @@ type varDecl struct {
 	value    cty.Value
 	input    hclsyntax.Expression // of the call, in a module
 	done     bool                 // value is that of input
+	standard cty.Value            // the default, converted; NilVal if there is none
 }
 
 // variables gives each variable its value: the strongest of default,
@@ -55,8 +57,11 @@ func (ev *evaluator) variables(names []string) {
 			ev.giveFile(v.File)
 		case ev.cur.vars[v.Name] == nil:
 			if !ev.torn {
-				ev.add(diag.Finding{Severity: diag.Error, Code: codeUndeclaredVar, Text: "var." + v.Name + ": -var gives it a value, and it is not declared",
-					Hint: nearest(v.Name, sortedKeys(ev.cur.vars))})
+				thing, hint := "var."+v.Name, nearest(v.Name, sortedKeys(ev.cur.vars))
+				if !identifier(v.Name) || ev.p.secrets && !strings.HasPrefix(hint, "did") {
+					thing = "a variable" // perhaps this is a value without its name, and a secret
+				}
+				ev.add(diag.Finding{Severity: diag.Error, Code: codeUndeclaredVar, Text: thing + ": -var gives it a value, and it is not declared", Hint: hint})
 			}
 		default:
 			ev.giveText(v.Name, v.Value, "-var")
@@ -64,8 +69,18 @@ func (ev *evaluator) variables(names []string) {
 	}
 	for _, name := range sortedKeys(ev.cur.vars) {
 		v := ev.cur.vars[name]
+		if !v.given && ev.opt.Ask != nil && !ev.out.HasErrors() { // with errors the answer would be for nothing
+			if text, ok := ev.opt.Ask(Question{name, v.about.description, v.about.sensitive}); ok {
+				ev.p.asked = true
+				ev.giveText(name, text, "the answer")
+			}
+		}
 		if !v.given {
-			ev.add(problem(codeMissingVar, "var."+name, v.block.DefRange(), fmt.Sprintf("-var %s=…, or a default", name), "it has no value"))
+			hint := fmt.Sprintf("-var %s=…, or a default", name)
+			if v.about.sensitive {
+				hint = fmt.Sprintf("set %s%s in the environment", envPrefix, name) // a command line is seen by others
+			}
+			ev.add(problem(codeMissingVar, "var."+name, v.block.DefRange(), hint, "it has no value"))
 		}
 	}
 	for _, name := range sortedKeys(ev.cur.vars) {
@@ -76,8 +91,13 @@ func (ev *evaluator) variables(names []string) {
 func (ev *evaluator) declareVar(name string, v *varDecl) {
 	thing, body := "var."+name, v.block.Body
 	v.ty, v.nullable = cty.DynamicPseudoType, true
-	var d described
-	decode(body, &variableSchema, &d, ev.bare(thing), thing, v.block.DefRange(), ev.add)
+	decode(body, &variableSchema, &v.about, ev.bare(thing), thing, v.block.DefRange(), ev.add)
+	if v.about.sensitive {
+		ev.p.secrets = true
+		if a := body.Attributes["default"]; a != nil {
+			ev.p.hide(a.Expr.Range())
+		}
+	}
 	if a := body.Attributes["type"]; a != nil {
 		ty, defaults, diags := typeexpr.TypeConstraintWithDefaults(a.Expr)
 		if diags.HasErrors() {
@@ -88,19 +108,30 @@ func (ev *evaluator) declareVar(name string, v *varDecl) {
 		}
 		v.ty, v.defaults = ty, defaults
 	}
-	if a := body.Attributes["sensitive"]; a != nil {
-		ev.add(problem(codeUnsupported, thing, a.NameRange, "remove it; keys of providers never go through variables", "sensitive variables are not supported, because prompts and the lockfile show every value"))
-	}
 	if a := body.Attributes["nullable"]; a != nil {
-		if b, ok := ev.bare(thing)(a.Expr); ok && b.Type() == cty.Bool && b.IsKnown() && !b.IsNull() {
+		if b, ok := ev.bare(thing)(a.Expr); ok && b.Type() == cty.Bool && b.IsKnown() && !b.IsNull() && !b.IsMarked() {
 			v.nullable = b.True()
 		} else {
 			ev.add(problem(codeType, thing, a.Expr.Range(), "", "nullable must be true or false"))
 		}
 	}
+	for _, b := range body.Blocks {
+		a := b.Body.Attributes["condition"]
+		if b.Type == "validation" && a != nil && !slices.ContainsFunc(hclsyntax.Variables(a.Expr), func(t hcl.Traversal) bool {
+			of, _, ok := nameStep(t, 1)
+			return ok && t.RootName() == "var" && of == name
+		}) {
+			ev.add(problem(codeInvalidVar, thing, a.Expr.Range(), "write it about "+thing+", or into the block of the variable that it is about", "validation: the condition does not look at %s", thing))
+		}
+	}
 	if a := body.Attributes["default"]; a != nil {
+		n := len(*ev.out)
 		val, _ := ev.bare(thing)(a.Expr)
+		if v.about.sensitive {
+			ev.hush(n, thing)
+		}
 		ev.give(name, val, a.Expr.Range(), "the default")
+		v.standard = v.value
 	}
 }
 
@@ -115,18 +146,26 @@ func (ev *evaluator) bare(thing string) valuer {
 func (ev *evaluator) giveText(name, text, from string) {
 	v := ev.cur.vars[name]
 	at := v.block.DefRange()
+	n := len(*ev.out)
+	quiet := func() {
+		if v.about.sensitive {
+			ev.hush(n, "var."+name)
+		}
+	}
 	if v.ty.IsPrimitiveType() || v.block.Body.Attributes["type"] == nil {
 		ev.give(name, cty.StringVal(text), at, from)
 		return
 	}
 	if f := guard(from, []byte(text), false); f != nil {
 		ev.add(problem(f.Code, "var."+name, at, f.Hint, "the value of %s: %s", from, f.Text))
+		quiet()
 		v.given = true
 		return
 	}
 	e, diags := hclsyntax.ParseExpression([]byte(text), from, hcl.InitialPos)
 	if diags.HasErrors() {
 		ev.add(problem(codeVarValue, "var."+name, at, "write an HCL expression, such as '"+name+`=["a", "b"]'`, "the value of %s is not an expression: %s", from, sentence(diags[0].Detail)))
+		quiet()
 		v.given = true
 		return
 	}
@@ -136,6 +175,7 @@ func (ev *evaluator) giveText(name, text, from string) {
 		f := &(*ev.out)[before+i]
 		f.Range, f.Related = rangeOf(at), nil
 	}
+	quiet()
 	ev.give(name, val, at, from)
 }
 
@@ -148,6 +188,9 @@ func (ev *evaluator) giveFile(file string) {
 	}
 	var out parsed
 	body, ok := out.parse(file, []byte(text))
+	if ev.p.secrets && len(out.findings) > 0 {
+		ev.p.hideLines(file, stretch{}) // what stands where can't be told
+	}
 	*ev.out = append(*ev.out, out.findings...)
 	ev.tear(file, out.torn)
 	if !ok {
@@ -158,7 +201,11 @@ func (ev *evaluator) giveFile(file string) {
 	}
 	for _, name := range sortedKeys(body.Attributes) {
 		a := body.Attributes[name]
-		if ev.cur.vars[name] == nil {
+		d := ev.cur.vars[name]
+		if ev.p.secrets && (d == nil || d.about.sensitive) { // the name may be misspelled
+			ev.p.hide(a.Expr.Range())
+		}
+		if d == nil {
 			if !ev.torn {
 				f := problem(codeUndeclaredVar, "var."+name, a.NameRange, nearest(name, sortedKeys(ev.cur.vars)), "it has a value here, and is not declared")
 				f.Severity = diag.Warning
@@ -166,7 +213,11 @@ func (ev *evaluator) giveFile(file string) {
 			}
 			continue
 		}
+		n := len(*ev.out)
 		v, _ := ev.bare("var." + name)(a.Expr)
+		if d.about.sensitive {
+			ev.hush(n, "var."+name)
+		}
 		ev.give(name, v, a.Expr.Range(), file)
 	}
 }
@@ -179,6 +230,12 @@ func (ev *evaluator) give(name string, val cty.Value, at hcl.Range, from string)
 		v.value = cty.DynamicVal
 		return
 	}
+	hidden := v.about.sensitive || isSecret(val)
+	val, _ = val.Unmark()
+	shown := val
+	if hidden {
+		shown = val.Mark(secret{})
+	}
 	thing := ev.cur.prefix + "var." + name
 	fitted := &fitting{LiteralValueExpr: hclsyntax.LiteralValueExpr{Val: val, SrcRange: at}, meter: &ev.meter, want: v.ty, defaults: v.defaults}
 	out := ev.value(fitted, nil, thing)
@@ -190,12 +247,20 @@ func (ev *evaluator) give(name string, val cty.Value, at hcl.Range, from string)
 			where += ": "
 		}
 		f := problem(codeVarValue, thing, at, "", "%s does not fit its type: %s%s", from, where, sentence(err.Error()))
-		f.Values = []diag.Value{{Expression: "var." + name, Text: "is " + show(val, 80)}}
+		if hidden || hasSecret(val) {
+			f = problem(codeVarValue, thing, at, "", "%s does not fit its type, %s", from, v.ty.FriendlyName())
+		}
+		f.Values = []diag.Value{{Expression: "var." + name, Text: "is " + show(shown, 80)}}
 		ev.add(f)
 		out = cty.DynamicVal
+	} else if out.IsNull() && !v.nullable && v.standard != cty.NilVal {
+		v.value = v.standard // what null stands for, as in Terraform
+		return
 	} else if out.IsNull() && !v.nullable {
 		ev.add(problem(codeVarValue, thing, at, "give it a value", "%s is null, and the variable is not nullable", from))
 		out = cty.DynamicVal
+	} else if hidden {
+		out = out.Mark(secret{})
 	}
 	v.value = out
 }

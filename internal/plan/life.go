@@ -55,6 +55,7 @@ func (m *maker) hold(im *spec.Image, entry *lock.Entry) (held *spec.Image, reque
 	was.Wanted = im.Wanted.Held(ignore, rec, m.source)
 	if ignore == spec.AllFields {
 		request = rec.Request
+		request.Sensitive = im.Wanted.Sensitive // also of before they were
 	}
 	return &was, request, false
 }

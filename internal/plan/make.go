@@ -274,7 +274,7 @@ func (m *maker) image(i int, im *spec.Image) {
 	if im != configured {
 		m.ignored(configured, entry, &res)
 	}
-	if known && entry != nil && entry.Request == dig && len(entry.Candidates) >= im.N && !st.replace && !st.moved {
+	if known && entry != nil && entry.Request == dig && len(entry.Candidates) >= im.N && !st.replace && !st.moved && !exposed(entry, res.Request.Sensitive) {
 		if m.upToDate(im, st, entry, &res, mask) && m.unfit(im, &res, entry.Picked(Pick(im, entry)), mask) == "" {
 			m.plan.Unchanged++
 			return
@@ -631,7 +631,10 @@ func inputName(sources []spec.Source) string {
 // sourceDiff is fieldDiff for people: a source that changed is named, not
 // printed as a digest.
 func sourceDiff(old, new []provider.Field, sources []spec.Source) []Reason {
-	why := fieldDiff(old, new)
+	return named(fieldDiff(old, new), sources)
+}
+
+func named(why []Reason, sources []spec.Source) []Reason {
 	for i := range why {
 		if why[i].Field == "input" {
 			why[i] = Reason{Cause: CauseSource, New: inputName(sources)}

@@ -180,11 +180,13 @@ func editOf(sources ...string) func(*spec.Image) {
 	}
 }
 
-func prompt(p string) func(*spec.Image) { return func(im *spec.Image) { im.Wanted.Prompt = p } }
-func n(k int) func(*spec.Image)         { return func(im *spec.Image) { im.N = k } }
-func pick(k int) func(*spec.Image)      { return func(im *spec.Image) { im.Pick = k } }
-func path(p string) func(*spec.Image)   { return func(im *spec.Image) { im.Path = p } }
-func share(im *spec.Image)              { im.Share = true }
+func prompt(p string) func(*spec.Image)  { return func(im *spec.Image) { im.Wanted.Prompt = p } }
+func quality(q string) func(*spec.Image) { return func(im *spec.Image) { im.Wanted.Quality = q } }
+func sealed(im *spec.Image)              { im.Wanted.Sensitive = []string{"prompt"} }
+func n(k int) func(*spec.Image)          { return func(im *spec.Image) { im.N = k } }
+func pick(k int) func(*spec.Image)       { return func(im *spec.Image) { im.Pick = k } }
+func path(p string) func(*spec.Image)    { return func(im *spec.Image) { im.Path = p } }
+func share(im *spec.Image)               { im.Share = true }
 func card(width int) func(*spec.Image) {
 	return func(im *spec.Image) {
 		im.Renditions = append(im.Renditions, spec.Rendition{Name: "card", Path: "card.jpg", Width: width})
@@ -263,6 +265,19 @@ func TestStories(t *testing.T) {
 		{name: "nothing", start: []spec.Image{hero}},
 		{name: "prompt", start: []spec.Image{hero}, then: func(w *world) { w.set(img("hero", prompt("b"))) },
 			want: []string{"generate hero (changed prompt) 1× $0.02"}, buys: 1},
+		{name: "sensitive prompt", start: []spec.Image{img("hero", sealed)}, then: func(w *world) { w.set(img("hero", sealed, prompt("b"))) },
+			want: []string{"generate hero (changed prompt) 1× $0.02"}, buys: 1},
+		{name: "sensitive prompt and model", start: []spec.Image{img("hero", sealed)}, then: func(w *world) { w.set(img("hero", sealed, prompt("b"), quality("high"))) },
+			want: []string{"generate hero (changed prompt, changed quality) 1× $0.02"}, buys: 1},
+		{name: "only what is not sensitive", start: []spec.Image{img("hero", sealed)}, then: func(w *world) { w.set(img("hero", sealed, quality("high"))) },
+			want: []string{"generate hero (changed quality) 1× $0.02"}, buys: 1},
+		{name: "sensitive from now on", start: []spec.Image{hero}, then: func(w *world) { w.set(img("hero", sealed)) }, want: []string{"render hero (sensitive prompt)"}},
+		{name: "sensitive from now on, and another", start: []spec.Image{hero}, then: func(w *world) { w.set(img("hero", sealed, prompt("b"))) },
+			want: []string{"generate hero (changed prompt) 1× $0.02"}, buys: 1},
+		{name: "sensitive no more", start: []spec.Image{img("hero", sealed)}, then: func(w *world) { w.set(hero) }},
+		{name: "an edit with a sensitive prompt", start: []spec.Image{hero, img("night", editOf("hero"), sealed)},
+			then: func(w *world) { w.set(img("hero", prompt("b")), img("night", editOf("hero"), sealed)) },
+			want: []string{"generate hero (changed prompt) 1× $0.02", "edit night (source) 1× $0.03"}, buys: 2},
 		{name: "reverted prompt is free", start: []spec.Image{hero}, then: func(w *world) {
 			w.set(img("hero", prompt("b")))
 			w.apply(w.plan())

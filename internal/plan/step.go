@@ -35,6 +35,9 @@ func (s *stepper) run() {
 		Address: im.Address, Provider: im.Wanted.Provider, Digest: s.digest, Request: s.res.Request,
 		Sources: im.Wanted.Sources, N: im.N, Priced: true, RetryRefused: s.m.in.RetryRefused, Notes: s.res.Notes, Precondition: s.entry.Digest(),
 	}
+	if len(s.res.Request.Sensitive) > 0 {
+		s.step.Sealed = s.res.Request.Digest()
+	}
 	if s.st.moved {
 		s.step.From = s.entry.Address
 		s.why(Reason{Cause: CauseRenamed, Old: string(s.entry.Address)})
@@ -108,7 +111,7 @@ func (s *stepper) candidates() {
 			s.step.Why = []Reason{{Cause: CauseNew}}
 			return
 		}
-		for _, r := range fieldDiff(s.entry.Fields(), s.res.Request.Fields()) {
+		for _, r := range s.fieldDiff() {
 			if r.Field != "input" {
 				s.why(r)
 			}
@@ -121,6 +124,9 @@ func (s *stepper) candidates() {
 	same := s.entry != nil && s.entry.Request == s.digest
 	if same {
 		step.Candidates = slices.Clone(s.entry.Candidates)
+		if exposed(s.entry, s.res.Request.Sensitive) {
+			s.why(Reason{Cause: CauseSensitive, Field: strings.Join(s.res.Request.Sensitive, ", ")})
+		}
 	}
 	step.Need = max(0, s.im.N-len(step.Candidates))
 	if s.im.Share && len(step.Candidates) > 0 {
@@ -158,7 +164,7 @@ func (s *stepper) blockedButChosen() bool {
 
 // changes tells what differs from the recorded request.
 func (s *stepper) changes() []Reason {
-	return sourceDiff(s.entry.Fields(), s.res.Request.Fields(), s.im.Wanted.Sources)
+	return named(s.fieldDiff(), s.im.Wanted.Sources)
 }
 
 // renamed looks for an orphan with the same request.
@@ -645,6 +651,8 @@ func (s *stepper) finish() {
 			step.Verb = Render
 		case has(DeleteFile):
 			step.Verb = Delete
+		case s.because(CauseSensitive):
+			step.Verb = Render
 		default:
 			step.Verb = Forget
 		}

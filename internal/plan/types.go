@@ -69,6 +69,7 @@ const (
 	CauseAccepted   Cause = "accepted"    // a job of an earlier run, New is the attempt
 	CauseWaits      Cause = "waits"       // for image New, which can't go on
 	CauseProtected  Cause = "protected"   // Field is the verb that the step would have had
+	CauseSensitive  Cause = "sensitive"   // Field is sensitive now, and the lock has its value
 )
 
 // Reason is one why of a step.
@@ -77,6 +78,8 @@ type Reason struct {
 	Field string `json:"field,omitempty"`
 	Old   string `json:"old,omitempty"`
 	New   string `json:"new,omitempty"`
+	// Sensitive: Old and New are withheld.
+	Sensitive bool `json:"sensitive,omitempty"`
 }
 
 // Action says what happens to one output file.
@@ -110,7 +113,8 @@ type Step struct {
 
 	Provider     string           `json:"provider,omitempty"` // key of the provider block
 	Digest       digest.Request   `json:"request,omitzero"`   // zero while a source is not made yet
-	Request      provider.Request `json:"wanted,omitzero"`    // inputs by content, without bytes
+	Request      provider.Request `json:"wanted,omitzero"`    // inputs by content, without bytes; without what is sensitive
+	Sealed       digest.Request   `json:"sealed,omitzero"`    // of Request with what is sensitive; none if nothing is
 	Sources      []spec.Source    `json:"sources,omitempty"`  // where each input comes from
 	MaskFile     string           `json:"mask,omitempty"`
 	Need         int              `json:"need,omitempty"`  // images to buy

@@ -1,7 +1,10 @@
 package provider
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,6 +64,11 @@ type Request struct {
 	Inputs      []Input `json:"inputs,omitempty"`
 	Mask        *Input  `json:"mask,omitempty"`
 
+	// Sensitive names the fields whose values must not be written anywhere, in
+	// the order of the canonical text. The digest covers them; Fields and JSON
+	// leave them out.
+	Sensitive []string `json:"sensitive,omitempty"`
+
 	N     int `json:"n,omitempty"`     // images to make in this call, at least 1
 	First int `json:"first,omitempty"` // how many images of this request there are already; makers with seeds go on from there
 }
@@ -113,11 +121,54 @@ func (r *Request) each(add func(name, value string)) {
 	}
 }
 
-// Fields lists what the digest covers.
+// sensitive is the name of the field that names the fields which are not there.
+const sensitive = "sensitive"
+
+// Fields lists what the digest covers, as it may be written: of sensitive
+// fields only the names, in a field of their own.
 func (r *Request) Fields() []Field {
 	f := make([]Field, 0, 10+len(r.Inputs))
-	r.each(func(name, value string) { f = append(f, Field{name, value}) })
+	r.each(func(name, value string) {
+		if !slices.Contains(r.Sensitive, name) {
+			f = append(f, Field{name, value})
+		}
+	})
+	if len(r.Sensitive) > 0 {
+		f = append(f, Field{sensitive, strings.Join(r.Sensitive, " ")})
+	}
 	return f
+}
+
+// secret is where the value of a field is that may be sensitive.
+func (r *Request) secret(name string) *string {
+	switch name {
+	case "prompt":
+		return &r.Prompt
+	case "style":
+		return &r.Style
+	case "user":
+		return &r.User
+	}
+	return new(string)
+}
+
+// Fill takes the sensitive values of another request: of one that was written
+// and read again they are missing.
+func (r *Request) Fill(from *Request) {
+	for _, name := range r.Sensitive {
+		*r.secret(name) = *from.secret(name)
+	}
+}
+
+// MarshalJSON leaves sensitive values out.
+func (r Request) MarshalJSON() ([]byte, error) {
+	r.Fill(&Request{})
+	type plain Request // without this method
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // that is for the encoder around this one to say
+	err := e.Encode(plain(r))
+	return b.Bytes(), err
 }
 
 // RequestOf is the request that has these fields, without the bytes of its
@@ -153,6 +204,8 @@ func RequestOf(fields []Field, n, first int) *Request {
 			edit, content, _ := strings.Cut(f.Value, " ")
 			r.Mask = &Input{Edit: edit}
 			r.Mask.Content, _ = digest.ParseContent(content)
+		case sensitive:
+			r.Sensitive = strings.Fields(f.Value)
 		}
 	}
 	return r

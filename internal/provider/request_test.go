@@ -1,7 +1,9 @@
 package provider
 
 import (
+	"encoding/json"
 	"math/big"
+	"slices"
 	"testing"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
@@ -101,4 +103,42 @@ func TestErrorText(t *testing.T) {
 			t.Errorf("%s stops the run: %v", k, !stops)
 		}
 	}
+}
+
+// Sensitive fields are part of the digest and of nothing that is written.
+func TestSensitiveFields(t *testing.T) {
+	t.Parallel()
+	open := Request{Provider: "xai", Model: "m", Prompt: "a <cat>", Style: "vivid", User: "me", N: 1, Inputs: []Input{{}}}
+	sealed := open
+	sealed.Sensitive = []string{"prompt", "user"}
+	if open.Digest() != sealed.Digest() {
+		t.Error("a mark would buy again")
+	}
+	want := []Field{{"provider", "xai"}, {"model", "m"}, {"style", "vivid"}, {"input", open.Inputs[0].Content.String()}, {"sensitive", "prompt user"}}
+	if got := sealed.Fields(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	b, err := json.Marshal(struct{ R Request }{sealed})
+	if want := `{"R":{"provider":"xai","model":"m","prompt":"","style":"vivid","inputs":[{}],"sensitive":["prompt","user"],"n":1}}`; err != nil || string(b) != want {
+		t.Errorf("%v\n got %s\nwant %s", err, b, want)
+	}
+	if sealed.Prompt != open.Prompt {
+		t.Error("writing it has changed it")
+	}
+	for name, back := range map[string]*Request{"fields": RequestOf(sealed.Fields(), 1, 0), "JSON": readRequest(t, b)} {
+		if back.Digest() == open.Digest() {
+			t.Errorf("by %s nothing is missing", name)
+		}
+		if back.Fill(&open); back.Digest() != open.Digest() || !slices.Equal(back.Sensitive, sealed.Sensitive) {
+			t.Errorf("by %s: %+v", name, back)
+		}
+	}
+}
+
+func readRequest(t *testing.T, b []byte) *Request {
+	var v struct{ R Request }
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Error(err)
+	}
+	return &v.R
 }

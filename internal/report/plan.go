@@ -391,6 +391,11 @@ func because(s *plan.Step) (string, []line) {
 				add("mask changed")
 				continue
 			}
+			if r.Sensitive {
+				add(r.Field + " changed")
+				lines = append(lines, plainLine(r.Field+"  (sensitive value)"))
+				continue
+			}
 			if r.Field == "prompt" || len(old)+len(new) > 40 {
 				add(r.Field + " changed")
 				lines = append(lines, func(c diag.Palette) string { return r.Field + "  " + words(r.Old, r.New, c) })
@@ -428,6 +433,8 @@ func because(s *plan.Step) (string, []line) {
 			add("new")
 		case plan.CauseUnwanted:
 			add("the configuration no longer has it")
+		case plan.CauseSensitive:
+			add(diag.Clean(r.Field) + " is sensitive now and leaves the lock")
 		}
 	}
 	return strings.Join(parts, ", "), lines

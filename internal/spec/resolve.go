@@ -52,7 +52,32 @@ func Resolve(im *Image, offer *provider.Offer, pins Pins) (Resolved, []Problem) 
 	if offer.MaxPrompt > 0 && len(r.Prompt) > offer.MaxPrompt {
 		f.problem("prompt", fmt.Sprintf("%d bytes", len(r.Prompt)), fmt.Sprintf("takes prompts of at most %d bytes", offer.MaxPrompt), "shorten the prompt")
 	}
+	if len(w.Sensitive) > 0 {
+		f.conceal(r, w)
+	}
 	return res, f.problems
+}
+
+// conceal marks what of the request is sensitive, and takes sensitive values
+// out of the problems.
+func (f *fitter) conceal(r *provider.Request, w *Wanted) {
+	is := func(field string) bool { return slices.Contains(w.Sensitive, field) }
+	if is("prompt") || is("style") && w.Style != "" && r.Style == "" { // the style became words of the prompt
+		r.Sensitive = append(r.Sensitive, "prompt")
+	}
+	if is("style") && r.Style != "" {
+		r.Sensitive = append(r.Sensitive, "style")
+	}
+	if is("user") && r.User != "" {
+		r.Sensitive = append(r.Sensitive, "user")
+	}
+	for i := range f.problems {
+		if p := &f.problems[i]; is(p.Field) && p.Field == "style" {
+			p.Value, p.Text, p.Hint = "", f.offer.Model+" does not take this style, which is a sensitive value", "imgbuild models lists what it takes"
+		} else if is(p.Field) {
+			p.Value = ""
+		}
+	}
 }
 
 type fitter struct {

@@ -44,6 +44,10 @@ type Wanted struct {
 	Enlarge     bool
 	Sources     []Source // an edit if not empty
 	Mask        *Mask
+
+	// Sensitive names those of Prompt, Style and User, in this order and as
+	// provider.Request does, whose values must not be shown or written.
+	Sensitive []string
 }
 
 // Source is a picture to edit: another image or a file. Exactly one field is

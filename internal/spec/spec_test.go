@@ -204,3 +204,43 @@ func TestEdges(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+func TestResolveSensitive(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		offer  provider.Offer
+		wanted Wanted
+		want   string
+		bad    string
+	}{
+		{"nothing", framed, Wanted{User: "u"}, "", ""},
+		{"prompt", framed, Wanted{User: "u", Sensitive: []string{"prompt"}}, "prompt", ""},
+		{"user", framed, Wanted{User: "u", Sensitive: []string{"user"}}, "user", ""},
+		{"no user", framed, Wanted{Sensitive: []string{"user"}}, "", ""},
+		{"style that is sent", sized, Wanted{Style: "vivid", Sensitive: []string{"style"}}, "style", ""},
+		{"style by words", framed, Wanted{Style: "natural", Sensitive: []string{"style"}}, "prompt", ""},
+		{"style that is none", sized, Wanted{Style: "hunter2", Sensitive: []string{"style"}}, "prompt", "m does not take this style, which is a sensitive value"},
+		{"user that nobody takes", sized, Wanted{User: "hunter2", Sensitive: []string{"user"}}, "user", "m takes no end-user id"},
+		{"all", framed, Wanted{Style: "natural", User: "u", Sensitive: []string{"prompt", "style", "user"}}, "prompt user", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.wanted.Prompt = "p"
+			res, problems := Resolve(&Image{Wanted: tt.wanted, N: 1}, &tt.offer, Pins{})
+			if got := strings.Join(res.Request.Sensitive, " "); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			bad := ""
+			for _, p := range problems {
+				bad += p.Text
+				if strings.Contains(p.Value+p.Text+p.Hint, "hunter2") {
+					t.Errorf("%+v", p)
+				}
+			}
+			if bad != tt.bad {
+				t.Errorf("got %q, want %q", bad, tt.bad)
+			}
+		})
+	}
+}

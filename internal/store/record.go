@@ -155,6 +155,7 @@ func (d *Dir) record(req digest.Request, fields []provider.Field, r Roll) error 
 	if err != nil {
 		return err
 	}
+	had := rec.Fields
 	rec.Fields = make([][2]string, len(fields))
 	for i, f := range fields {
 		rec.Fields[i] = [2]string{f.Name, f.Value}
@@ -163,7 +164,7 @@ func (d *Dir) record(req digest.Request, fields []provider.Field, r Roll) error 
 	switch {
 	case i < 0:
 		rec.Rolls = append(rec.Rolls, r.file())
-	case rec.Rolls[i] == r.file(): // perhaps by a run that died before it synced
+	case rec.Rolls[i] == r.file() && slices.Equal(had, rec.Fields): // perhaps by a run that died before it synced
 		d.setLoose(p)
 		return nil
 	default:

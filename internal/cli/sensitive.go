@@ -1,0 +1,27 @@
+package cli
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// unseal fills in the sensitive values of a saved plan, which it does not hold,
+// from the configuration. Whether they are those of the plan is for apply to
+// see: it compares the digest.
+func (s *session) unseal(p *plan.Plan) {
+	for i := range p.Steps {
+		step := &p.Steps[i]
+		if len(step.Request.Sensitive) == 0 {
+			continue
+		}
+		k, there := slices.BinarySearchFunc(s.project.Images, step.Address, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })
+		offer, known := s.offer(step.Provider, step.Request.Model)
+		if there && known {
+			res, _ := spec.Resolve(&s.project.Images[k], offer, spec.Pins{})
+			step.Request.Fill(&res.Request)
+		}
+	}
+}
