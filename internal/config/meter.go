@@ -139,6 +139,7 @@ type wrapper interface{ inner() hclsyntax.Expression }
 
 func (e *metered) inner() hclsyntax.Expression { return e.Expression }
 func (e *choice) inner() hclsyntax.Expression  { return e.ConditionalExpr }
+func (e *notNull) inner() hclsyntax.Expression { return e.Expression }
 
 // meteredCall also holds the result of a function to its limits.
 type meteredCall struct{ metered }
@@ -184,6 +185,22 @@ func (e *meteredNumber) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics)
 	return v, diags
 }
 
+// notNull is an operand of && or ||: hcl 2.25 takes null for false there, but
+// not in false || null, and Terraform for a mistake.
+type notNull struct{ hclsyntax.Expression }
+
+func (e *notNull) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := e.Expression.Value(ctx)
+	if !v.IsNull() {
+		return v, diags
+	}
+	return cty.UnknownVal(cty.Bool), append(diags, &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Invalid operand", Subject: e.Range().Ptr(),
+		Detail:     "the operand is null, and must be true or false",
+		Expression: e.Expression, EvalContext: ctx,
+	})
+}
+
 // meterTree puts meters into an expression where work or values can grow, and
 // hands each reference to resolve. The tree is changed in place; what is
 // returned takes the place of e.
@@ -224,6 +241,9 @@ func (t *meterTree) visit(e hclsyntax.Expression) hclsyntax.Expression {
 		// A comparison walks its operands.
 		e.LHS = &meteredNumber{metered{t.visit(e.LHS), t.meter}}
 		e.RHS = &meteredNumber{metered{t.visit(e.RHS), t.meter}}
+		if e.Op.ShortCircuit != nil {
+			e.LHS, e.RHS = &notNull{e.LHS}, &notNull{e.RHS}
+		}
 	case *hclsyntax.ConditionalExpr:
 		e.Condition, e.TrueResult, e.FalseResult = t.visit(e.Condition), &branch{metered{t.visit(e.TrueResult), t.meter}}, &branch{metered{t.visit(e.FalseResult), t.meter}}
 		return &choice{e}
