@@ -22,7 +22,7 @@ type Source interface {
 // Options is what does not stand in the files of the root.
 type Options struct {
 	// Vars is -var and -var-file in the order of the command line; the later
-	// one wins. They are stronger than *.auto.imgvars, imgbuild.imgvars,
+	// one wins. They are stronger than *.auto.imgvars, imgbuild.imgvars (or these with .json),
 	// IMGBUILD_VAR_name and the default, in this order.
 	Vars []Var
 	// Env looks up IMGBUILD_VAR_name for each declared variable; nil for none.

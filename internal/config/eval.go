@@ -180,9 +180,10 @@ func (r *ref) Value(*hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	case "provider":
 		return targetVal("provider", r.ev.cur.maker(r.name)), nil
 	case "module":
-		return r.ev.touch(r.ev.module(r.name, r.key, r.out, r.Range())), nil
+		v, diags := r.ev.module(r.name, r.key, r.out, r.Range())
+		return r.ev.touch(v), diags
 	}
-	return r.ev.image(r.name, r.key, r.Range()), nil
+	return r.ev.image(r.name, r.key, r.Range())
 }
 
 func (r *ref) String() string {
@@ -305,7 +306,7 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 					return unknown(s.SrcRange)
 				}
 				if ix.Key.Type() == cty.String {
-					rest = node.take(ix, rest)
+					rest = node.take(ix.Key.AsString(), ix.SrcRange, rest)
 				}
 			}
 		}
@@ -331,10 +332,9 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 }
 
 // take makes the key of an instance a part of the reference.
-func (r *ref) take(ix hcl.TraverseIndex, rest hcl.Traversal) hcl.Traversal {
-	key := ix.Key.AsString()
+func (r *ref) take(key string, at hcl.Range, rest hcl.Traversal) hcl.Traversal {
 	r.key = &key
-	r.Expression = &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: hcl.RangeBetween(r.Range(), ix.SrcRange)}
+	r.Expression = &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: hcl.RangeBetween(r.Range(), at)}
 	return rest[1:]
 }
 
@@ -344,21 +344,28 @@ func (ev *evaluator) resolveModule(node *ref, rest hcl.Traversal, thing string, 
 	m := ev.cur.modules[node.name]
 	if len(rest) > 0 {
 		if ix, ok := rest[0].(hcl.TraverseIndex); ok && ix.Key.Type() == cty.String {
-			if m.forEach == nil {
+			switch {
+			case m.forEach != nil:
+				rest = node.take(ix.Key.AsString(), ix.SrcRange, rest)
+			case !m.has(ix.Key.AsString()):
 				f := problem(codeNeedsKey, thing, s.SrcRange, "write module."+m.name, "module.%s has no for_each, so it takes no key", m.name)
 				return nil, &f
+			default: // an output
+				rest = slices.Clone(rest)
+				rest[0] = hcl.TraverseAttr{Name: ix.Key.AsString(), SrcRange: ix.SrcRange}
 			}
-			rest = node.take(ix, rest)
+		} else if a, ok := rest[0].(hcl.TraverseAttr); ok && m.forEach != nil && !m.has(a.Name) {
+			rest = node.take(a.Name, a.SrcRange, rest)
 		}
 	}
-	name, r, ok := nameStep(s.Traversal, len(s.Traversal)-len(rest))
+	name, r, ok := nameStep(rest, 0)
 	switch {
 	case !ok:
 	case node.key == nil && m.forEach != nil:
 		f := problem(codeNeedsKey, thing, s.SrcRange, fmt.Sprintf("write module.%s[\"KEY\"].%s", m.name, name), "module.%s has for_each, so it needs a key", m.name)
 		return nil, &f
 	case m.tree == nil: // and that was told
-	case !slices.ContainsFunc(m.tree.outputs, func(o *outputDecl) bool { return o.name == name }):
+	case !m.has(name):
 		names := make([]string, len(m.tree.outputs))
 		for i, o := range m.tree.outputs {
 			names[i] = o.name
@@ -553,6 +560,10 @@ func (ev *evaluator) explain(diags hcl.Diagnostics, thing string) {
 			return
 		}
 		if d.Severity != hcl.DiagError || ev.inside(d, thing) {
+			continue
+		}
+		if t, ok := d.Extra.(told); ok {
+			ev.add(t.Finding)
 			continue
 		}
 		var at hcl.Range

@@ -196,7 +196,7 @@ func (ev *evaluator) decodeSlow(d *imageDecl) {
 
 // image is the value of a reference to an image or, with key nil and a
 // for_each, of all its instances.
-func (ev *evaluator) image(name string, key *string, at hcl.Range) cty.Value {
+func (ev *evaluator) image(name string, key *string, at hcl.Range) (cty.Value, hcl.Diagnostics) {
 	if ev.facts != nil {
 		return ev.finished(name, key, at)
 	}
@@ -205,17 +205,17 @@ func (ev *evaluator) image(name string, key *string, at hcl.Range) cty.Value {
 		ev.enter(ev.cur.prefix+"image."+name, at)
 		ev.enter("imgbuild", at)
 		ev.leave()
-		return cty.DynamicVal
+		return cty.DynamicVal, nil
 	}
 	d := ev.cur.image(name)
 	if d.slow == nil {
 		ev.finishNames(d.draft)
-		return imageVal(&d.draft.Image, Facts{})
+		return imageVal(&d.draft.Image, Facts{}), nil
 	}
 	s := d.slow
 	if !s.ready {
 		if !ev.enter(ev.cur.prefix+"image."+name, at) {
-			return cty.DynamicVal
+			return cty.DynamicVal, nil
 		}
 		drafts := s.drafts
 		if drafts == nil {
@@ -251,18 +251,15 @@ func gather(s *slowImage, values []cty.Value) cty.Value {
 	return cty.MapVal(m)
 }
 
-func (s *slowImage) pick(ev *evaluator, name string, key *string, at hcl.Range) cty.Value {
+func (s *slowImage) pick(ev *evaluator, name string, key *string, at hcl.Range) (cty.Value, hcl.Diagnostics) {
 	if key == nil {
-		return s.all
+		return s.all, nil
 	}
 	i, ok := s.byKey[*key]
 	if !ok {
-		if s.byKey != nil { // else its for_each failed
-			ev.add(problem(codeUnknownKey, ev.cur.prefix+"image."+name, at, nearest(*key, sortedKeys(s.byKey)), "there is no instance %s", quoteKey(*key)))
-		}
-		return cty.DynamicVal
+		return cty.DynamicVal, s.missing(*key, ev.cur.prefix+"image."+name, at)
 	}
-	return s.values[i]
+	return s.values[i], nil
 }
 
 // presetOf is the preset of an image, or nil.
@@ -539,7 +536,7 @@ func (ev *evaluator) checkOutput(im *draft, name, file string, enc spec.Encoding
 		ev.add(where.problem(codePath, im, field, "", "%sthe path %s %s", subject, quoteKey(file), err))
 		return
 	}
-	if base := strings.ToLower(path.Base(file)); base == "imgbuild.lock.json" || strings.HasSuffix(base, ".img.hcl") || strings.HasSuffix(base, ".imgvars") || base == ".gitignore" {
+	if base := strings.ToLower(path.Base(file)); base == "imgbuild.lock.json" || isConfig(base) || isValues(base) || base == ".gitignore" {
 		ev.add(where.problem(codePath, im, field, "let the path end in .png or .jpg", "%sthe path %s is a file of imgbuild itself", subject, quoteKey(file)))
 		return
 	}

@@ -67,7 +67,7 @@ func ofList(list []string) digest.Content { return digest.OfContent([]byte(strin
 
 func configFiles(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		return !strings.HasSuffix(name, ".img.hcl") && !strings.HasSuffix(name, ".img.json") && !strings.HasSuffix(name, ".imgvars")
+		return !strings.HasSuffix(name, ".img.hcl") && !strings.HasSuffix(name, ".img.json") && !isValues(name)
 	})
 }
 

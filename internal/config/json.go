@@ -30,6 +30,7 @@ type jsonTree struct {
 	file string
 	add  func(diag.Finding)
 	torn bool // a block could not be read
+	bare bool // texts are no templates
 }
 
 func isJSON(file string) bool { return strings.HasSuffix(file, ".json") }
@@ -49,8 +50,12 @@ func (out *parsed) parseJSON(name string, src []byte) (*hclsyntax.Body, bool) {
 	}
 	t := &jsonTree{file: name, add: out.add}
 	body := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}, SrcRange: e.Range(), EndRange: e.Range()}
+	kind := language()
+	if !isConfig(name) {
+		kind, t.bare = &Block{Open: "value"}, true
+	}
 	for _, part := range elementsOf(e) { // the file may be an array of objects
-		t.fill(body, part, language(), nil)
+		t.fill(body, part, kind, nil)
 	}
 	out.torn = out.torn || t.torn
 	return body, true
@@ -198,7 +203,7 @@ func (t *jsonTree) expression(e hcl.Expression, words bool) hclsyntax.Expression
 		return &hclsyntax.LiteralValueExpr{Val: v, SrcRange: r}
 	}
 	text := v.AsString()
-	if !strings.Contains(text, "${") && !strings.Contains(text, "%{") && !words {
+	if t.bare || !strings.Contains(text, "${") && !strings.Contains(text, "%{") && !words {
 		return &hclsyntax.TemplateExpr{Parts: []hclsyntax.Expression{&hclsyntax.LiteralValueExpr{Val: v, SrcRange: r}}, SrcRange: r}
 	}
 	words = words && !strings.HasPrefix(text, "${")

@@ -92,6 +92,11 @@ func isConfig(name string) bool {
 	return strings.HasSuffix(name, ".img.hcl") || strings.HasSuffix(name, ".img.json")
 }
 
+// isValues reports whether a file has values of variables.
+func isValues(name string) bool {
+	return strings.HasSuffix(strings.TrimSuffix(name, ".json"), ".imgvars")
+}
+
 // parseAll parses the files of a folder beside each other and collects what
 // they declare.
 func (ev *evaluator) parseAll(dir string, names []string) *decls {

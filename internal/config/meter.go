@@ -7,6 +7,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
 )
 
 // Limits on evaluation. A step is the evaluation of one part of a template,
@@ -345,3 +347,6 @@ func (e *choice) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 
 // complaint travels in hcl.Diagnostic.Extra: Detail is then our own sentence.
 type complaint struct{ code, hint string }
+
+// told travels there too, a finding that is complete.
+type told struct{ diag.Finding }

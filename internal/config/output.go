@@ -132,7 +132,7 @@ func plainly(v cty.Value) cty.Value {
 }
 
 // finished is the value of a reference to an image, with its facts.
-func (ev *evaluator) finished(name string, key *string, at hcl.Range) cty.Value {
+func (ev *evaluator) finished(name string, key *string, at hcl.Range) (cty.Value, hcl.Diagnostics) {
 	d, prefix := ev.cur.image(name), ev.cur.prefix+"image."+name
 	one := func(address string) cty.Value {
 		if v, ok := ev.made[address]; ok {
@@ -148,17 +148,17 @@ func (ev *evaluator) finished(name string, key *string, at hcl.Range) cty.Value 
 		return v
 	}
 	if !d.keyed() {
-		return one(prefix)
+		return one(prefix), nil
 	}
 	s := d.slow
 	if key != nil {
 		if _, ok := s.byKey[*key]; !ok {
 			return s.pick(ev, name, key, at)
 		}
-		return one(instance(prefix, *key))
+		return one(instance(prefix, *key)), nil
 	}
 	if v, ok := ev.made[prefix]; ok {
-		return v
+		return v, nil
 	}
 	values := make([]cty.Value, len(s.each))
 	for i := range s.each {
@@ -166,5 +166,5 @@ func (ev *evaluator) finished(name string, key *string, at hcl.Range) cty.Value 
 	}
 	v := gather(s, values)
 	ev.made[prefix] = v
-	return v
+	return v, nil
 }

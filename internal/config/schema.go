@@ -223,7 +223,7 @@ var variableSchema = schema[described]{
 	rows: []row[described]{
 		{name: "type", kind: "type", def: "any", doc: "string, number, bool, any, list(…), set(…), map(…), tuple([…]) or object({ a = string, b = optional(number, 3) })"},
 		{name: "default", kind: "any", doc: "of the type; may call functions and name nothing. Without it a value is required"},
-		{name: "nullable", kind: "bool", def: "true", doc: "whether null is a value"},
+		{name: "nullable", kind: "bool", def: "true", doc: "whether null is a value; where it is not, null stands for the default"},
 		{name: "sensitive", to: func(d *described) any { return &d.sensitive }, def: "false", doc: "it, and what is made from it, is shown and written nowhere"},
 		{name: "description", to: func(d *described) any { return &d.description }, doc: "for people"},
 	},

@@ -51,6 +51,18 @@ type repeated struct {
 	counted bool                 // each is complete
 }
 
+// missing tells that there is no instance of a key, so that try and can may
+// swallow it.
+func (r *repeated) missing(key, thing string, at hcl.Range) hcl.Diagnostics {
+	if r.byKey == nil {
+		return nil // its for_each failed, which was told
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError, Summary: "Unknown key", Subject: &at,
+		Extra: told{problem(codeUnknownKey, thing, at, nearest(key, sortedKeys(r.byKey)), "there is no instance %s", quoteKey(key))},
+	}}
+}
+
 // instanceOf is one round of a for_each.
 type instanceOf struct {
 	key   string
@@ -65,6 +77,11 @@ type moduleDecl struct {
 	tree   *tree // nil if it could not be read
 	scopes []*scope
 	opened bool
+}
+
+// has reports whether the module has an output of that name.
+func (m *moduleDecl) has(output string) bool {
+	return m.tree != nil && slices.ContainsFunc(m.tree.outputs, func(o *outputDecl) bool { return o.name == output })
 }
 
 // in evaluates with another scope.
@@ -204,14 +221,15 @@ func (ev *evaluator) checkInputs(m *moduleDecl) {
 }
 
 // open makes the instances of a module, with values of their own.
-func (ev *evaluator) open(m *moduleDecl) {
-	if m.opened {
-		return
-	}
-	m.opened = true
+func (ev *evaluator) open(m *moduleDecl, at hcl.Range) {
 	outer := ev.cur
 	thing := outer.prefix + "module." + m.name
+	if m.opened || !ev.enter(thing, at) {
+		return
+	}
 	ev.repeat(&m.repeated, thing)
+	ev.leave()
+	m.opened = true
 	if m.tree == nil {
 		return
 	}
@@ -347,7 +365,7 @@ func (ev *evaluator) every(do func(sc *scope)) {
 			do(sc)
 			for _, name := range sortedKeys(sc.modules) {
 				m := sc.modules[name]
-				ev.open(m)
+				ev.open(m, m.block.DefRange())
 				for _, sub := range m.scopes {
 					visit(sub)
 				}
@@ -380,15 +398,11 @@ func (ev *evaluator) variable(name string, at hcl.Range) cty.Value {
 // module is the value of a reference to a module: with an output the value of
 // that, else an object of all; without the key of a for_each one of all
 // instances.
-func (ev *evaluator) module(name string, key *string, output string, at hcl.Range) cty.Value {
+func (ev *evaluator) module(name string, key *string, output string, at hcl.Range) (cty.Value, hcl.Diagnostics) {
 	m := ev.cur.modules[name]
 	thing := ev.cur.prefix + "module." + name
-	if !m.opened {
-		if !ev.enter(thing, at) {
-			return cty.DynamicVal
-		}
-		ev.open(m)
-		ev.leave()
+	if ev.open(m, at); !m.opened {
+		return cty.DynamicVal, nil // a circle
 	}
 	one := func(i int) cty.Value {
 		if i >= len(m.scopes) {
@@ -406,21 +420,18 @@ func (ev *evaluator) module(name string, key *string, output string, at hcl.Rang
 	if key != nil {
 		i, ok := m.byKey[*key]
 		if !ok {
-			if m.byKey != nil {
-				ev.add(problem(codeUnknownKey, thing, at, nearest(*key, sortedKeys(m.byKey)), "there is no instance %s", quoteKey(*key)))
-			}
-			return cty.DynamicVal
+			return cty.DynamicVal, m.missing(*key, thing, at)
 		}
-		return one(i)
+		return one(i), nil
 	}
 	if m.forEach == nil {
-		return one(0)
+		return one(0), nil
 	}
 	attrs := make(map[string]cty.Value, len(m.scopes))
 	for i := range m.scopes {
 		attrs[m.each[i].key] = one(i)
 	}
-	return cty.ObjectVal(attrs)
+	return cty.ObjectVal(attrs), nil
 }
 
 // output is the value of an output of a module.

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -136,19 +136,6 @@ func typed(v cty.Value) string {
 // as well as values, which terraform console does not.
 func askTerraform(t *testing.T, rows []trial) []string {
 	t.Helper()
-	dir := t.TempDir()
-	write := func(name, text string) {
-		name = filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, text := range terraformFiles {
-		write(name, text)
-	}
 	var b strings.Builder
 	b.WriteString(terraformLocals)
 	results := make([]string, len(rows))
@@ -159,50 +146,27 @@ func askTerraform(t *testing.T, rows []trial) []string {
 		}
 		fmt.Fprintf(&b, "output \"e%d\" {\n  value = try({ v = %s }, \"error\")\n}\n", i, r.expr)
 	}
-	write("main.tf", b.String())
-	run := func(args ...string) []byte {
-		cmd := exec.Command("terraform", args...)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1", "TF_CLI_CONFIG_FILE="+os.DevNull, "TF_IN_AUTOMATION=1")
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("terraform %s: %v\n%s%s", args[0], err, out, err.(*exec.ExitError).Stderr)
-		}
-		return out
-	}
-	run("plan", "-no-color", "-input=false", "-lock=false", "-out=plan")
-	var p struct {
-		PlannedValues struct {
-			Outputs map[string]struct{ Type, Value json.RawMessage }
-		} `json:"planned_values"`
-	}
-	if err := json.Unmarshal(run("show", "-json", "plan"), &p); err != nil {
-		t.Fatal(err)
+	p := tfProject{files: maps.Clone(terraformFiles)}
+	p.files["main.tf"] = b.String()
+	outputs, why := p.terraform(t)
+	if why != "" {
+		t.Fatal(why)
 	}
 	for i := range rows {
 		if results[i] != "" {
 			continue
 		}
-		out, ok := p.PlannedValues.Outputs[fmt.Sprintf("e%d", i)]
-		if !ok {
+		v, ok := outputs[fmt.Sprintf("e%d", i)]
+		switch {
+		case !ok:
 			t.Fatalf("terraform gave no value for %s", rows[i].expr)
-		}
-		if len(out.Type) == 0 {
+		case !v.IsWhollyKnown():
 			results[i] = "unknown"
-			continue
+		case v.Type() == cty.String:
+			results[i] = "error"
+		default:
+			results[i] = typed(v.GetAttr("v"))
 		}
-		ty, err := ctyjson.UnmarshalType(out.Type)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if results[i] = "error"; ty == cty.String {
-			continue
-		}
-		v, err := ctyjson.Unmarshal(out.Value, ty)
-		if err != nil {
-			t.Fatalf("%s: %v", rows[i].expr, err)
-		}
-		results[i] = typed(v.GetAttr("v"))
 	}
 	return results
 }

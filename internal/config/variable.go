@@ -16,6 +16,10 @@ import (
 
 const envPrefix = "IMGBUILD_VAR_"
 
+// reservedInputs can't be variables: a module block could not give them a value,
+// or will have another use for them.
+var reservedInputs = append(moduleSchema.names(), "version", "count", "depends_on", "lifecycle", "locals")
+
 type varDecl struct {
 	block    *block
 	about    described
@@ -42,10 +46,13 @@ func (ev *evaluator) variables(names []string) {
 	}
 	var files []string
 	for _, name := range names {
-		if name == "imgbuild.imgvars" {
-			files = slices.Insert(files, 0, name)
-		} else if strings.HasSuffix(name, ".auto.imgvars") {
+		if strings.HasSuffix(strings.TrimSuffix(name, ".json"), ".auto.imgvars") {
 			files = append(files, name)
+		}
+	}
+	for _, file := range []string{"imgbuild.imgvars.json", "imgbuild.imgvars"} {
+		if slices.Contains(names, file) {
+			files = slices.Insert(files, 0, file)
 		}
 	}
 	for _, file := range files {
@@ -91,6 +98,9 @@ func (ev *evaluator) variables(names []string) {
 func (ev *evaluator) declareVar(name string, v *varDecl) {
 	thing, body := "var."+name, v.block.Body
 	v.ty, v.nullable = cty.DynamicPseudoType, true
+	if slices.Contains(reservedInputs, name) {
+		ev.add(problem(codeLabel, thing, v.block.LabelRanges[0], "rename it", "a module block has a use of its own for the name %s", name))
+	}
 	decode(body, &variableSchema, &v.about, ev.bare(thing), thing, v.block.DefRange(), ev.add)
 	if v.about.sensitive {
 		ev.p.secrets = true
