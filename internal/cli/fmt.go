@@ -18,7 +18,7 @@ import (
 func fmtVerb() verb {
 	var check, recursive, noWrite, asDiff bool
 	return verb{
-		name: "fmt", short: "bring *.img.hcl and *.imgvars into the canonical layout", args: "[FILE... | -]",
+		name: "fmt", short: "bring *.img.hcl, *.imgtest.hcl and *.imgvars into the canonical layout", args: "[FILE... | -]",
 		help: `
   imgbuild fmt
   imgbuild fmt -check -recursive
@@ -66,7 +66,7 @@ Prints the names of the files that it changed (with -check: would change).
 			defer s.close()
 			files := c.Args().Slice()
 			if len(files) == 0 {
-				pattern := "*.{img.hcl,imgvars}"
+				pattern := "*.{img.hcl,imgtest.hcl,imgvars}"
 				if recursive {
 					pattern = "**/" + pattern
 				}

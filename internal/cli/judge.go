@@ -71,7 +71,7 @@ const manyPictures = 100_000
 
 // savePixels keeps the pixel cache for the next run.
 func (s *session) savePixels() {
-	if !s.judge.learned {
+	if !s.judge.learned || s.apart {
 		return
 	}
 	var b strings.Builder

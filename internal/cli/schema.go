@@ -16,7 +16,7 @@ import (
 )
 
 func schemaVerb() verb {
-	var asJSON bool
+	var asJSON, tests bool
 	return verb{
 		name: "schema", short: "list the blocks of the language and their attributes", args: "[BLOCK]",
 		help: `
@@ -24,13 +24,20 @@ func schemaVerb() verb {
   imgbuild schema image
   imgbuild schema image.rendition
   imgbuild schema -json
+  imgbuild schema -test
 
 A BLOCK within another is written with a dot. Needs no configuration; imgbuild
 functions lists what expressions may call.
 `,
-		bad:   func(n int) bool { return n > 1 },
-		flags: []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON}},
+		bad: func(n int) bool { return n > 1 },
+		flags: []urfave.Flag{
+			&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON},
+			&urfave.BoolFlag{Name: "test", Usage: "the blocks of *.imgtest.hcl, and what assertions may use", Destination: &tests},
+		},
 		run: func(_ context.Context, env *Env, c *urfave.Command) error {
+			if tests && c.NArg() == 0 {
+				return runTestSchema(env.Stdout, asJSON)
+			}
 			return runSchema(env.Stdout, c.Args().First(), asJSON)
 		},
 	}
@@ -61,15 +68,20 @@ type attributeRow struct {
 func blockRows(list []config.Block) []blockRow {
 	out := []blockRow{}
 	for _, b := range list {
-		r := blockRow{Name: b.Name, Label: b.Label, Many: b.Many, Text: b.Text, Open: b.Open, Attributes: []attributeRow{}, Blocks: blockRows(b.Blocks)}
-		for _, a := range b.Attributes {
-			row := attributeRow{Name: a.Name, Type: a.Type, Text: a.Text, Required: a.Required, Default: a.Default, Choices: a.Choices}
-			if a.Low != 0 || a.Up != 0 {
-				row.Minimum, row.Maximum = &a.Low, &a.Up
-			}
-			r.Attributes = append(r.Attributes, row)
-		}
+		r := blockRow{Name: b.Name, Label: b.Label, Many: b.Many, Text: b.Text, Open: b.Open, Attributes: attributeRows(b.Attributes), Blocks: blockRows(b.Blocks)}
 		out = append(out, r)
+	}
+	return out
+}
+
+func attributeRows(list []config.Attribute) []attributeRow {
+	out := []attributeRow{}
+	for _, a := range list {
+		row := attributeRow{Name: a.Name, Type: a.Type, Text: a.Text, Required: a.Required, Default: a.Default, Choices: a.Choices}
+		if a.Low != 0 || a.Up != 0 {
+			row.Minimum, row.Maximum = &a.Low, &a.Up
+		}
+		out = append(out, row)
 	}
 	return out
 }
@@ -93,6 +105,50 @@ func runSchema(w io.Writer, path string, asJSON bool) error {
 		return printLanguage(w, blocks)
 	}
 	return printBlock(w, &blocks[0])
+}
+
+// runTestSchema is runSchema for files of tests.
+func runTestSchema(w io.Writer, asJSON bool) error {
+	blocks := config.LanguageOfTests()
+	image, plan, step := config.NamesOfTests()
+	if asJSON {
+		return writeJSON(w, struct {
+			FormatVersion string         `json:"format_version"`
+			Blocks        []blockRow     `json:"blocks"`
+			Image         []attributeRow `json:"image"`
+			Plan          []attributeRow `json:"plan"`
+			Step          []attributeRow `json:"step"`
+		}{"1.0", blockRows(blocks), attributeRows(image), attributeRows(plan), attributeRows(step)})
+	}
+	for i := range blocks {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := printBlock(w, &blocks[i]); err != nil {
+			return err
+		}
+		for k := range blocks[i].Blocks {
+			fmt.Fprintln(w)
+			if err := printBlock(w, &blocks[i].Blocks[k]); err != nil {
+				return err
+			}
+		}
+	}
+	for _, names := range []struct {
+		head string
+		list []config.Attribute
+	}{
+		{"image.NAME.… in assertions, besides path, files, alt and results:", image},
+		{"plan.… in assertions:", plan},
+		{`plan.steps["ADDRESS"].… in assertions:`, step},
+	} {
+		fmt.Fprintf(w, "\n%s\n", names.head)
+		for i := range names.list {
+			a := &names.list[i]
+			fmt.Fprintf(w, "\n  %s: %s\n%s", a.Name, takes(a), wrap(a.Text, "      "))
+		}
+	}
+	return nil
 }
 
 // blockAt finds image.rendition.

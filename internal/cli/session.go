@@ -52,6 +52,7 @@ type session struct {
 	root    *workspace.Root // the project
 	out     *workspace.Root // where lock and outputs are: root, or the folder of drafts
 	draft   bool
+	apart   bool // out is nobody's: what is there is not shared, and nothing is kept of it
 	project *config.Project
 	lock    *lock.Lock
 	store   *store.Tiers
@@ -282,7 +283,7 @@ func (s *session) readLock() (diag.List, error) {
 // openStore opens the tiers; nothing is written before something is put in.
 func (s *session) openStore() {
 	s.store = &store.Tiers{Local: store.Open(s.out.FS(storeDir))}
-	if s.project == nil || s.draft {
+	if s.project == nil || s.draft || s.apart {
 		return
 	}
 	if t := s.project.Settings.Store; t != nil {
@@ -628,6 +629,12 @@ func (s *session) toDraft() error {
 	if err := s.openDraft(); err != nil {
 		return err
 	}
+	s.sketchAll()
+	return nil
+}
+
+// sketchAll lets sketch make everything.
+func (s *session) sketchAll() {
 	s.project.Providers = []provider.Config{{Type: "sketch", Parallelism: 8}}
 	s.project.Budgets, s.project.Guards = nil, nil // a draft costs nothing and takes nothing away
 	for i := range s.project.Images {
@@ -635,7 +642,6 @@ func (s *session) toDraft() error {
 		w := &s.project.Images[i].Wanted
 		w.Provider, w.Model, w.Resolution, w.Quality, w.User = "sketch", "", "", "", ""
 	}
-	return nil
 }
 
 // readJournal reads the journal without changing it.

@@ -67,7 +67,7 @@ func (s *session) check(ctx context.Context, f *projectFlags) (diag.List, error)
 	if s.project == nil {
 		return l, nil
 	}
-	l = append(l, s.hashSources(ctx)...)
+	l = append(append(l, s.hashSources(ctx)...), s.checkTests()...)
 	more, err := s.readLock()
 	if err != nil {
 		return nil, err

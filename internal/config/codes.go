@@ -65,6 +65,10 @@ const (
 	codePostcondition = "IB0452"
 	codeCheck         = "IB0453"
 	codeNoReference   = "IB0454"
+
+	codeAssert    = "IB0461"
+	codeExpected  = "IB0462"
+	codeNotInPlan = "IB0463"
 )
 
 // Codes tells in one line what each code of this package means.
@@ -132,4 +136,8 @@ var Codes = map[string]string{
 	codePostcondition: "the picture of an image does not do what a postcondition asks",
 	codeCheck:         "an assertion of a check does not hold",
 	codeNoReference:   "a condition refers to nothing",
+
+	codeAssert:    "an assertion of a test does not hold",
+	codeExpected:  "what a test expects to fail does not",
+	codeNotInPlan: "a test of a plan asks what is known only after apply",
 }

@@ -38,6 +38,8 @@ type evaluator struct {
 	facts     map[spec.Address]Facts // not nil once the images are finished
 	made      map[string]cty.Value   // values of images with facts
 	judged    map[spec.Address]judged
+	rehearsal *rehearsal              // nil outside tests
+	models    map[spec.Address]string // while assertions of a test are evaluated, else nil
 	stack     []frame
 	circled   map[string]bool // targets of which a circle is told
 	dids      []*bool         // what forget sets back
@@ -122,6 +124,10 @@ type uses struct {
 	each  bool
 	self  bool
 	bound []string // further names, such as parameters
+
+	test   *Test // whose run this is of; nil outside tests
+	run    int
+	values bool // it is a value for a variable
 }
 
 // prepare resolves the names of an expression and puts meters into it. A name
@@ -182,6 +188,8 @@ func (r *ref) Value(*hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	case "module":
 		v, diags := r.ev.module(r.name, r.key, r.out, r.Range())
 		return r.ev.touch(v), diags
+	case "output":
+		return r.ev.touch(r.ev.output(r.ev.cur, r.name, r.Range())), nil
 	}
 	return r.ev.image(r.name, r.key, r.Range())
 }
@@ -205,6 +213,11 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 	}
 	if root == "self" {
 		return ev.resolveSelf(s, u)
+	}
+	if u.test != nil {
+		if e := ev.resolveTest(s, u); e != nil {
+			return e
+		}
 	}
 	if root == "each" {
 		if !u.each {
@@ -239,6 +252,9 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 			known := slices.Concat(bound, roots)
 			if u.self {
 				known = append(known, "self")
+			}
+			if u.test != nil {
+				known = append(known, "output", "plan", "run")
 			}
 			f.Hint = nearest(root, known)
 		}
@@ -310,8 +326,12 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 				}
 			}
 		}
-		if a, r, ok := nameStep(s.Traversal, len(s.Traversal)-len(rest)); ok && (node.key != nil || !d.keyed()) && !slices.Contains(imageAttrs, a) {
-			ev.add(problem(codeUnknownElement, u.thing, r, nearest(a, imageAttrs), "an image has no attribute %q to read", a))
+		attrs := imageAttrs
+		if u.test != nil {
+			attrs = testedAttrs()
+		}
+		if a, r, ok := nameStep(s.Traversal, len(s.Traversal)-len(rest)); ok && (node.key != nil || !d.keyed()) && !slices.Contains(attrs, a) {
+			ev.add(problem(codeUnknownElement, u.thing, r, nearest(a, attrs), "an image has no attribute %q to read", a))
 			return unknown(s.SrcRange)
 		} else if ok && node.key == nil && d.keyed() {
 			ev.add(problem(codeNeedsKey, u.thing, s.SrcRange, fmt.Sprintf("write image.%s[\"KEY\"].%s", name, a), "image.%s has for_each, so it needs a key", name))

@@ -7,12 +7,14 @@ import (
 
 const sketch = "provider \"sketch\" {}\n"
 
-var findingCases = []struct {
+type findingCase struct {
 	name  string
 	files files
 	opt   Options
 	want  string
-}{
+}
+
+var findingCases = []findingCase{
 	// syntax
 	{name: "unclosed string", files: files{"a.img.hcl": sketch + `image "a" {
   prompt = "x
@@ -1697,11 +1699,12 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// Each code is shown by a case here, in guard_test.go, edit_test.go or condition_test.go.
+// Each code is shown by a case here, in guard_test.go, edit_test.go,
+// condition_test.go or testfile_test.go.
 func TestEveryCodeIsShown(t *testing.T) {
 	t.Parallel()
 	shown := codeTooDeep + codeTooLong + codeHeredoc + codeMarker + codeTooBig + codeByHand + codeCheck
-	for _, c := range findingCases {
+	for _, c := range append(findingCases, testCases...) {
 		shown += c.want
 	}
 	for _, code := range sortedKeys(Codes) {

@@ -29,25 +29,39 @@ import (
 // Load reads and evaluates the configuration of the root. It returns what
 // could be evaluated even with errors, and all findings, sorted.
 func Load(src Source, opt Options) (*Project, diag.List) {
+	ev, l := loadFor(src, opt, nil)
+	return ev.p, l
+}
+
+// loadFor is Load, for tr if it is not nil.
+func loadFor(src Source, opt Options, tr *rehearsal) (*evaluator, diag.List) {
 	ev := newEvaluator(src, opt)
-	p := ev.p
-	names, err := src.ReadDir("")
+	p, dir, what := ev.p, "", "the root of the project"
+	if ev.rehearsal = tr; tr != nil && tr.dir != "" {
+		dir, what = tr.dir, "the module "+tr.dir
+	}
+	names, err := src.ReadDir(dir)
 	if err != nil {
-		ev.add(diag.Finding{Severity: diag.Error, Code: codeRead, Text: "the root of the project: " + err.Error(), Range: &diag.Range{}})
-		return p, *ev.out
+		ev.add(diag.Finding{Severity: diag.Error, Code: codeRead, Text: what + ": " + err.Error(), Range: &diag.Range{}})
+		return ev, *ev.out
 	}
 	names = configFiles(names)
-	ev.inputs.add(Input{Kind: InputFolder, Content: ofList(names)})
-	ev.top.decls = ev.parseAll("", names)
-	ev.top.tree.decls = ev.top.decls
+	ev.inputs.add(Input{Kind: InputFolder, Path: dir, Content: ofList(names)})
+	ev.top.decls = ev.parseAll(dir, names)
+	ev.top.tree.decls, ev.top.tree.dir = ev.top.decls, dir
 	ev.register(ev.top)
+	ev.tellForeign()
 	for _, name := range sortedKeys(ev.top.vars) {
 		ev.declareVar(name, ev.top.vars[name])
 	}
-	ev.grow(ev.top.tree, []string{""})
+	ev.grow(ev.top.tree, []string{dir})
 	ev.prepareAll()
 	ev.variables(names)
-	ev.settings()
+	if dir == "" {
+		ev.settings()
+	} else {
+		ev.settingsOf(tr.root)
+	}
 	ev.images()
 	ev.guardModules()
 	ev.lives()
@@ -59,7 +73,13 @@ func Load(src Source, opt Options) (*Project, diag.List) {
 	if p.hasOutputs || p.hasConditions || opt.Expressions {
 		p.eval = ev
 	}
-	return p, p.Conceal(withoutEchoes(ev.out.Sorted(), ev.tornFiles))
+	return ev, p.Conceal(withoutEchoes(ev.out.Sorted(), ev.tornFiles))
+}
+
+// settingsOf gives a module that is tested alone what only the root has.
+func (ev *evaluator) settingsOf(root *evaluator) {
+	ev.p.Settings, ev.p.Providers = root.p.Settings, root.p.Providers
+	ev.top.defaultMaker, ev.top.makers = root.top.defaultMaker, root.top.makers
 }
 
 func newEvaluator(src Source, opt Options) *evaluator {

@@ -144,6 +144,9 @@ func (ev *evaluator) finished(name string, key *string, at hcl.Range) (cty.Value
 			return cty.DynamicVal
 		}
 		v := imageVal(&ev.p.Images[i], ev.facts[a])
+		if ev.models != nil {
+			v = ev.tested(&ev.p.Images[i], ev.facts[a], v)
+		}
 		ev.made[address] = v
 		return v
 	}

@@ -148,7 +148,7 @@ func parseFile(name string, index int32, src []byte, left *atomic.Int64, intern 
 		out.add(problem(codeUnknownAttr, name, body.Attributes[name].NameRange, hint, "there are no attributes outside blocks"))
 	}
 	for _, b := range body.Blocks {
-		if !out.checkHead(b) {
+		if !out.checkHead(b, topBlocks) {
 			continue
 		}
 		if b.Type != "image" {
@@ -277,15 +277,15 @@ func placeOf(file int32, b *hclsyntax.Block) place {
 }
 
 // checkHead tells whether a block is known and has the labels that it needs.
-func (out *parsed) checkHead(b *hclsyntax.Block) bool {
-	kind := blockNamed(topBlocks, b.Type)
+func (out *parsed) checkHead(b *hclsyntax.Block, known []inner) bool {
+	kind := blockNamed(known, b.Type)
 	labels := 0
 	if kind != nil && kind.label != "" {
 		labels = 1
 	}
 	switch {
 	case kind == nil:
-		out.add(problem(codeUnknownBlock, b.Type, b.TypeRange, nearest(b.Type, blockNames(topBlocks)), "there is no such block"))
+		out.add(problem(codeUnknownBlock, b.Type, b.TypeRange, nearest(b.Type, blockNames(known)), "there is no such block"))
 		return false
 	case len(b.Labels) > labels:
 		out.add(problem(codeLabel, b.Type, b.LabelRanges[labels], "remove it", "the block takes %s", labelCount(labels)))

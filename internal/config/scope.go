@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -104,27 +106,9 @@ func (ev *evaluator) grow(t *tree, chain []string) {
 			continue
 		}
 		at := a.Expr.Range()
-		v, ok := constant(a.Expr)
-		if !ok || v.Type() != cty.String || v.IsNull() {
-			ev.add(problem(codeModule, thing, at, `write it such as "./modules/icons"`, "source must be a plain string, because it is read before anything is evaluated"))
+		dir, ok := ev.folder(t.dir, a, thing)
+		if !ok {
 			continue
-		}
-		source := v.AsString()
-		if !strings.HasPrefix(source, "./") && !strings.HasPrefix(source, "../") {
-			hint := "copy the module into the project, and begin the path with ./"
-			if spec.CheckPath(source) == nil && !strings.Contains(source, ":") {
-				hint = "write " + quoteKey("./"+source)
-			}
-			ev.add(problem(codeModule, thing, at, hint, "source %s is no folder of the project: it must begin with ./ or ../", quoteKey(source)))
-			continue
-		}
-		dir := path.Join(t.dir, source)
-		if dir == ".." || strings.HasPrefix(dir, "../") {
-			ev.add(problem(codeModule, thing, at, "copy the module into the project", "source %s leaves the root of the project", quoteKey(source)))
-			continue
-		}
-		if dir == "." {
-			dir = ""
 		}
 		if i := slices.Index(chain, dir); i >= 0 {
 			text := "includes itself"
@@ -149,6 +133,35 @@ func (ev *evaluator) grow(t *tree, chain []string) {
 	}
 }
 
+// folder reads the source of a module, which stands in dir; ok is false if it
+// can't be one.
+func (ev *evaluator) folder(dir string, a *hclsyntax.Attribute, thing string) (folder string, ok bool) {
+	at := a.Expr.Range()
+	v, ok := constant(a.Expr)
+	if !ok || v.Type() != cty.String || v.IsNull() {
+		ev.add(problem(codeModule, thing, at, `write it such as "./modules/icons"`, "source must be a plain string, because it is read before anything is evaluated"))
+		return "", false
+	}
+	source := v.AsString()
+	if !strings.HasPrefix(source, "./") && !strings.HasPrefix(source, "../") {
+		hint := "copy the module into the project, and begin the path with ./"
+		if spec.CheckPath(source) == nil && !strings.Contains(source, ":") {
+			hint = "write " + quoteKey("./"+source)
+		}
+		ev.add(problem(codeModule, thing, at, hint, "source %s is no folder of the project: it must begin with ./ or ../", quoteKey(source)))
+		return "", false
+	}
+	folder = path.Join(dir, source)
+	if folder == ".." || strings.HasPrefix(folder, "../") {
+		ev.add(problem(codeModule, thing, at, "copy the module into the project", "source %s leaves the root of the project", quoteKey(source)))
+		return "", false
+	}
+	if folder == "." {
+		folder = ""
+	}
+	return folder, true
+}
+
 func orDot(dir string) string {
 	if dir == "" {
 		return "."
@@ -158,15 +171,9 @@ func orDot(dir string) string {
 
 // plant reads and prepares the files of a folder.
 func (ev *evaluator) plant(dir, thing string, at hcl.Range, chain []string) *tree {
-	all, err := ev.src.ReadDir(dir)
-	names := configFiles(all)
-	if err != nil || !slices.ContainsFunc(names, isConfig) {
+	names, ok := ev.configIn(dir, thing, at)
+	if !ok {
 		ev.trees[dir] = nil
-		text := fmt.Sprintf("there is no *.img.hcl in the folder %s", quoteKey(orDot(dir)))
-		if err != nil {
-			text = fmt.Sprintf("the folder %s can't be read: %s", quoteKey(orDot(dir)), err)
-		}
-		ev.add(problem(codeModule, thing, at, "", "%s", text))
 		return nil
 	}
 	ev.inputs.add(Input{Kind: InputFolder, Path: dir, Content: ofList(names)})
@@ -174,10 +181,8 @@ func (ev *evaluator) plant(dir, thing string, at hcl.Range, chain []string) *tre
 	t.ctx.Variables, t.ctx.Functions = map[string]cty.Value{}, map[string]function.Function{}
 	ev.trees[dir] = t
 	t.decls = ev.parseAll(dir, names)
-	for _, b := range t.foreign {
-		ev.add(problem(codeModule, b.Type, b.DefRange(), rootOnly[b.Type], "a module has no %s block", b.Type))
-	}
 	ev.in(&scope{decls: t.decls, tree: t}, func() {
+		ev.tellForeign()
 		for _, name := range sortedKeys(t.vars) {
 			ev.declareVar(name, t.vars[name])
 		}
@@ -185,6 +190,30 @@ func (ev *evaluator) plant(dir, thing string, at hcl.Range, chain []string) *tre
 		ev.prepareAll()
 	})
 	return t
+}
+
+// configIn lists the files of a module, or tells that there are none.
+func (ev *evaluator) configIn(dir, thing string, at hcl.Range) (names []string, ok bool) {
+	all, err := ev.src.ReadDir(dir)
+	names = configFiles(all)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		ev.add(problem(codeModule, thing, at, "", "there is no folder %s", quoteKey(dir)))
+	case err != nil:
+		ev.add(problem(codeModule, thing, at, "", "the folder %s can't be read: %s", quoteKey(orDot(dir)), err))
+	case !slices.ContainsFunc(names, isConfig):
+		ev.add(problem(codeModule, thing, at, "", "there is no *.img.hcl in the folder %s", quoteKey(orDot(dir))))
+	default:
+		return names, true
+	}
+	return nil, false
+}
+
+// tellForeign tells of blocks that a module can't have.
+func (ev *evaluator) tellForeign() {
+	for _, b := range ev.cur.foreign {
+		ev.add(problem(codeModule, b.Type, b.DefRange(), rootOnly[b.Type], "a module has no %s block", b.Type))
+	}
 }
 
 // rootOnly is the blocks that only the root has, with what to do instead.

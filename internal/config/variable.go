@@ -36,6 +36,43 @@ type varDecl struct {
 // variables gives each variable its value: the strongest of default,
 // environment, files and command line.
 func (ev *evaluator) variables(names []string) {
+	if tr := ev.rehearsal; tr == nil || tr.dir == "" { // a module alone has what its test gives
+		ev.giveAll(names)
+	}
+	if ev.rehearsal != nil {
+		for _, name := range sortedKeys(ev.rehearsal.values) {
+			if v := ev.rehearsal.values[name]; ev.cur.vars[name] != nil {
+				ev.give(name, v.value, v.at, "the value")
+			}
+		}
+	}
+	for _, name := range sortedKeys(ev.cur.vars) {
+		v := ev.cur.vars[name]
+		if !v.given && ev.opt.Ask != nil && !ev.out.HasErrors() { // with errors the answer would be for nothing
+			if text, ok := ev.opt.Ask(Question{name, v.about.description, v.about.sensitive}); ok {
+				ev.p.asked = true
+				ev.giveText(name, text, "the answer")
+			}
+		}
+		if !v.given {
+			hint := fmt.Sprintf("-var %s=…, or a default", name)
+			switch {
+			case ev.rehearsal != nil:
+				hint = fmt.Sprintf("add %s = … to the variables of the test", name)
+			case v.about.sensitive:
+				hint = fmt.Sprintf("set %s%s in the environment", envPrefix, name) // a command line is seen by others
+			}
+			ev.add(problem(codeMissingVar, "var."+name, v.block.DefRange(), hint, "it has no value"))
+		}
+	}
+	for _, name := range sortedKeys(ev.cur.vars) {
+		ev.validate(name, ev.cur.vars[name])
+	}
+}
+
+// giveAll takes the values of the environment, of the files of the root and of
+// the command line.
+func (ev *evaluator) giveAll(names []string) {
 	for _, name := range sortedKeys(ev.cur.vars) {
 		key := envPrefix + name
 		text := ev.opt.env(key)
@@ -73,25 +110,6 @@ func (ev *evaluator) variables(names []string) {
 		default:
 			ev.giveText(v.Name, v.Value, "-var")
 		}
-	}
-	for _, name := range sortedKeys(ev.cur.vars) {
-		v := ev.cur.vars[name]
-		if !v.given && ev.opt.Ask != nil && !ev.out.HasErrors() { // with errors the answer would be for nothing
-			if text, ok := ev.opt.Ask(Question{name, v.about.description, v.about.sensitive}); ok {
-				ev.p.asked = true
-				ev.giveText(name, text, "the answer")
-			}
-		}
-		if !v.given {
-			hint := fmt.Sprintf("-var %s=…, or a default", name)
-			if v.about.sensitive {
-				hint = fmt.Sprintf("set %s%s in the environment", envPrefix, name) // a command line is seen by others
-			}
-			ev.add(problem(codeMissingVar, "var."+name, v.block.DefRange(), hint, "it has no value"))
-		}
-	}
-	for _, name := range sortedKeys(ev.cur.vars) {
-		ev.validate(name, ev.cur.vars[name])
 	}
 }
 

@@ -39,6 +39,11 @@ type Line struct {
 	Summary *plan.Summary   `json:"summary,omitempty"`    // of type "plan_summary"
 	Result  *ResultCount    `json:"result,omitempty"`     // of type "apply_summary"
 	Finding *diag.Finding   `json:"diagnostic,omitempty"` // of type "diagnostic"
+
+	Tests       map[string][]string `json:"test_abstract,omitempty"` // of type "test_abstract": runs by file
+	TestFile    *TestProgress       `json:"test_file,omitempty"`     // of type "test_file"
+	TestRun     *TestProgress       `json:"test_run,omitempty"`      // of type "test_run", and of what belongs to one
+	TestSummary *TestCounts         `json:"test_summary,omitempty"`  // of type "test_summary"
 }
 
 // ResultCount is the counts of a Result.
@@ -74,12 +79,17 @@ func (s *Stream) Write(l Line) {
 // Begin writes the version and the plan.
 func (s *Stream) Begin(p *plan.Plan) {
 	s.Write(Line{Type: "version", Version: StreamVersion, Message: p.Tool})
+	s.plan(p, nil)
+}
+
+// plan writes a plan; run is the run of a test that it belongs to, or nil.
+func (s *Stream) plan(p *plan.Plan, run *TestProgress) {
 	for i := range p.Steps {
 		what, _ := sentence(&p.Steps[i])
-		s.Write(Line{Type: "planned_step", Address: string(p.Steps[i].Address), Verb: p.Steps[i].Verb, Step: &p.Steps[i],
+		s.Write(Line{Type: "planned_step", Address: string(p.Steps[i].Address), Verb: p.Steps[i].Verb, Step: &p.Steps[i], TestRun: run,
 			Message: title(&p.Steps[i]) + ": " + what})
 	}
-	s.Write(Line{Type: "plan_summary", Summary: &p.Summary, Message: "Plan: " + Totals(p.Summary)})
+	s.Write(Line{Type: "plan_summary", Summary: &p.Summary, TestRun: run, Message: "Plan: " + Totals(p.Summary)})
 }
 
 // Event writes what happened.
