@@ -87,6 +87,7 @@ func runTests(ctx context.Context, env *Env, f *testFlags) error {
 	defer s.close()
 	if f.json {
 		s.stream = &report.Stream{W: env.Stdout, Now: env.Now}
+		s.stream.Version("imgbuild " + Version)
 	}
 	if f.junit != "" {
 		if err := writableReport(join(env.Dir, f.junit)); err != nil {
@@ -130,6 +131,10 @@ func runTests(ctx context.Context, env *Env, f *testFlags) error {
 	ctx, _, done := signals(ctx, 0) // nothing is paid for, so nothing is worth waiting for
 	defer done()
 	files, err := s.runAll(ctx, f, tests)
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(env.Stderr, "\nInterrupted. What was sketched is removed.")
+		return exit(exitInterrupted)
+	}
 	if err != nil {
 		return err
 	}
@@ -206,7 +211,7 @@ func (s *session) runAll(ctx context.Context, f *testFlags, tests []*config.Test
 				runs[t.Name] = append(runs[t.Name], t.Runs[i].Name)
 			}
 		}
-		s.stream.TestsBegin("imgbuild "+Version, runs)
+		s.stream.TestsBegin(runs)
 	}
 	type result struct {
 		run report.TestRun

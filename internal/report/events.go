@@ -78,8 +78,13 @@ func (s *Stream) Write(l Line) {
 
 // Begin writes the version and the plan.
 func (s *Stream) Begin(p *plan.Plan) {
-	s.Write(Line{Type: "version", Version: StreamVersion, Message: p.Tool})
+	s.Version(p.Tool)
 	s.plan(p, nil)
+}
+
+// Version is the first line of a stream; Begin writes it by itself.
+func (s *Stream) Version(tool string) {
+	s.Write(Line{Type: "version", Version: StreamVersion, Message: tool})
 }
 
 // plan writes a plan; run is the run of a test that it belongs to, or nil.

@@ -139,9 +139,8 @@ type TestProgress struct {
 	Status   TestStatus `json:"status,omitempty"`
 }
 
-// TestsBegin writes the version and the names of all runs by file.
-func (s *Stream) TestsBegin(tool string, runs map[string][]string) {
-	s.Write(Line{Type: "version", Version: StreamVersion, Message: tool})
+// TestsBegin writes the names of all runs by file.
+func (s *Stream) TestsBegin(runs map[string][]string) {
 	n := 0
 	for _, names := range runs {
 		n += len(names)
