@@ -516,6 +516,19 @@ func (ev *evaluator) resolveTest(s *hclsyntax.ScopeTraversalExpr, u uses) hclsyn
 			return refuse(codeUnknownName, s.SrcRange, "write plan.price, or another of its attributes", "plan is not a value by itself")
 		case !slices.Contains(planNames(), name):
 			return refuse(codeUnknownElement, r, nearest(name, planNames()), "plan has no attribute %q", name)
+		case name == "steps" && len(s.Traversal) > 2:
+			ix, ok := s.Traversal[2].(hcl.TraverseIndex)
+			if !ok || ix.Key.Type() != cty.String {
+				break
+			}
+			known := ev.top.imageNames()
+			for i := range known {
+				known[i] = "image." + known[i]
+			}
+			a := spec.Address(ix.Key.AsString())
+			if modules, _, _ := a.Split(); modules == "" && !slices.Contains(known, string(a.Base())) {
+				return refuse(codeUnknownElement, ix.SrcRange, nearest(ix.Key.AsString(), known), "there is no image %s, so it has no step", quoteKey(ix.Key.AsString()))
+			}
 		}
 		return s
 	case root == "output":

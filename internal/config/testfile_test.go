@@ -88,7 +88,7 @@ run "b" {
     season = run.a.her
   }
   assert {
-    condition     = plan.steps["x"].vreb == "" && planx.price == 1 && [for i in image.post : i.size] != []
+    condition     = plan.steps["image.her"].vreb == "" && plan.steps["hero"] == null && planx.price == 1 && [for i in image.post : i.size] != []
     error_message = "x ${run.a.dot}"
   }
 }
@@ -114,7 +114,9 @@ t.imgtest.hcl:10:66-10:76 IB0301 run.a: there is no output "her" | did you mean 
 t.imgtest.hcl:10:86-10:96 IB0301 run.a: there is no run "b" before this one | use an earlier run, or change the order
 t.imgtest.hcl:10:106-10:110 IB0301 run.a: plan is not a value by itself | write plan.price, or another of its attributes
 t.imgtest.hcl:16:19-16:23 IB0317 run.b: what run.a tests has no output "her" | did you mean "hero"?
-t.imgtest.hcl:19:51-19:62 IB0301 run.b: there is nothing called planx here | did you mean "plan"?
+t.imgtest.hcl:19:31-19:44 IB0317 run.b: there is no image "image.her", so it has no step | did you mean "image.hero"?
+t.imgtest.hcl:19:69-19:77 IB0317 run.b: there is no image "hero", so it has no step | one of image.hero, image.post
+t.imgtest.hcl:19:89-19:100 IB0301 run.b: there is nothing called planx here | did you mean "plan"?
 t.imgtest.hcl:20:31-20:35 IB0317 run.b: what run.a tests has no output "dot" | one of hero, sum
 t.imgtest.hcl:23:1-23:8 IB0206 run.b: is declared twice | rename one of them <t.imgtest.hcl:14:1 the first one>
 t.imgtest.hcl:29:41-29:51 IB0301 run.alone: there is no output "dto" | did you mean "dot"?
@@ -212,7 +214,7 @@ t.imgtest.hcl:1:9-1:10 IB0101 unclosed configuration block: there is no closing 
     error_message = "x"
   }
   assert {
-    condition     = plan.steps["image.her"].verb == "generate"
+    condition     = plan.steps["image.post[\"c\"]"].verb == "generate"
     error_message = "x"
   }
 }
@@ -232,11 +234,11 @@ run "c" {
 }
 run "too much" {}
 `), want: `
-t.imgtest.hcl:3:21-3:60 IB0461 run.a: A lake in autumn` + "\x1b" + `[31m {image.hero.prompt is "A lake in autumn"}
+t.imgtest.hcl:3:21-3:60 IB0461 run.a: A lake in autumn`+"\x1b"+`[31m {image.hero.prompt is "A lake in autumn"}
 t.imgtest.hcl:7:21-7:41 IB0463 run.a: image.hero.width is known only after apply | write command = apply, which draws the pictures offline
 t.imgtest.hcl:11:21-11:72 IB0463 run.a: image.hero.sha256 is known only after apply | write command = apply, which draws the pictures offline
 t.imgtest.hcl:15:21-15:29 IB0204 run.a: assert: condition must be true or false, and is 0 | write a comparison, such as image.NAME.bytes < 300000
-t.imgtest.hcl:19:31-19:44 IB0317 run.a: the given key does not identify an element in this collection value {plan.steps is {}}
+t.imgtest.hcl:19:31-19:52 IB0317 run.a: the given key does not identify an element in this collection value {plan.steps is {}}
 t.imgtest.hcl:25:14-25:23 IB0463 run.b: run.a.sum is known only after apply | let that run have command = apply
 t.imgtest.hcl:33:21-33:65 IB0463 run.c: run.a.sum is known only after apply | let that run have command = apply
 t.imgtest.hcl:37:5-37:15 IB0207 run: "too much" can't be a name | use letters, digits, - and _, and begin with a letter
@@ -445,4 +447,22 @@ run "alone" {
 		t.Error(lines(l))
 	}
 	same(t, lines(judge(test, 1, nil)), `dots/d.img.hcl:1:1-1:17 IB0312 var.color: it has no value | add color = … to the variables of the test`)
+}
+
+// Nothing that a file of tests says ends the program.
+func FuzzTest(f *testing.F) {
+	for _, c := range testCases {
+		f.Add(c.files["t.imgtest.hcl"])
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		test, l := LoadTest(with(text), Options{steps: 10_000}, "t.imgtest.hcl")
+		l = append(l, test.Validate()...)
+		if l.HasErrors() {
+			return
+		}
+		test, _ = LoadTest(with(text), Options{steps: 10_000}, "t.imgtest.hcl")
+		for i := range test.Runs {
+			judge(test, i, nil)
+		}
+	})
 }

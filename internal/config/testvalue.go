@@ -81,7 +81,7 @@ var reasonAttrs = []asked[ReasonFacts]{
 }
 
 var stepAttrs = []asked[StepFacts]{
-	{"verb", cty.String, func(s *StepFacts) cty.Value { return cty.StringVal(s.Verb) }, `what is done: "generate", "edit", "render", "restore", "move", "delete", "forget", what is held back, or "unchanged"`},
+	{"verb", cty.String, func(s *StepFacts) cty.Value { return cty.StringVal(s.Verb) }, `what is done: "generate", "edit", "render", "restore", "import", "move", "delete", "forget", what is held back, or "unchanged"`},
 	{"price", cty.Number, func(s *StepFacts) cty.Value { return usd(s.Price) }, "USD"},
 	{"priced", cty.Bool, func(s *StepFacts) cty.Value { return cty.BoolVal(s.Priced) }, "whether the price is known"},
 	{"images", cty.Number, func(s *StepFacts) cty.Value { return count(s.Need) }, "candidates that are bought or made"},
@@ -244,7 +244,16 @@ func NamesOfTests() (image, plan, step []Attribute) {
 	image = []Attribute{{Name: "provider", Type: "string", Text: "who makes it, such as \"xai\" or \"xai.eu\""},
 		{Name: "sources", Type: "list of string", Text: "what it edits: addresses and paths"}, {Name: "mask", Type: "string", Text: "the file of the mask, or null"}}
 	for _, r := range wantedRows() {
-		image = append(image, r.describe())
+		a := r.describe()
+		switch a.Name {
+		case "prompt":
+			a.Text = "what is asked for, with the words of the preset"
+		case "model":
+			a.Text = "the model that is asked, also where the picture is sketched; the default resolved"
+		case "reroll":
+			a.Type = "string"
+		}
+		image = append(image, Attribute{Name: a.Name, Type: a.Type, Text: a.Text})
 	}
 	for _, name := range sortedKeys(pixelAttrs) {
 		image = append(image, Attribute{Name: name, Type: "bool", Text: pixelAttrs[name]})
