@@ -296,7 +296,7 @@ type bench struct {
 func (s *session) runFile(ctx context.Context, f *testFlags, t *config.Test, tell func(report.TestRun)) error {
 	dir, err := os.MkdirTemp("", "imgbuild-test-*")
 	if err != nil {
-		return err
+		return fail("TMPDIR names another place", "a folder for the pictures of tests: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	b := &bench{test: t}
@@ -433,8 +433,11 @@ func (b *bench) apply(ctx context.Context) (*plan.Plan, diag.List, error) {
 	}
 	defer closeJournal()
 	p, l, err := b.plan(ctx, planOptions{})
-	if err != nil || l.HasErrors() {
-		return nil, l, err
+	if err != nil {
+		return nil, nil, err
+	}
+	if l = append(l, b.protections(p)...); l.HasErrors() {
+		return nil, l, nil
 	}
 	b.watch(e, p)
 	e.Event = func(apply.Event) {}
@@ -447,15 +450,15 @@ func (b *bench) apply(ctx context.Context) (*plan.Plan, diag.List, error) {
 	}
 	_, wrong := b.afterwards()
 	l = append(l, wrong...)
-	// What a condition says tells more than that its picture was not written,
-	// or that others wait for it.
-	told := l.HasErrors() || slices.ContainsFunc(l, func(f diag.Finding) bool { return config.IsCondition(f.Code) })
+	// What a condition says tells more than that its picture was not written;
+	// and what waits for a picture says nothing new.
+	told := res.Count(apply.Failed) > 0 || l.HasErrors() || slices.ContainsFunc(l, func(f diag.Finding) bool { return config.IsCondition(f.Code) })
 	for _, o := range res.Outcomes {
 		if o.Kind == apply.Done || told && o.Kind == apply.Skipped ||
 			slices.ContainsFunc(l, func(f diag.Finding) bool { return f.Address == string(o.Address) && config.IsCondition(f.Code) }) {
 			continue
 		}
-		l = append(l, diag.Finding{Severity: diag.Error, Code: "IB0505", Address: string(o.Address), Text: string(o.Address) + ": " + o.Text, Hint: o.Hint,
+		l = append(l, diag.Finding{Severity: diag.Error, Code: "IB0509", Address: string(o.Address), Text: string(o.Address) + ": " + o.Text, Hint: o.Hint,
 			Range: b.project.At(b.root, o.Address, "")})
 	}
 	return p, l, nil
@@ -479,6 +482,9 @@ func planFacts(p *plan.Plan, of *config.Project) config.PlanFacts {
 	s := p.Summary
 	f := config.PlanFacts{Price: s.Price, Buy: s.Buy, Make: s.Make, Images: s.Images, Unpriced: s.Unpriced, Free: s.Free,
 		Delete: s.Delete, Files: s.Files, Standing: s.Standing, Unchanged: p.Unchanged}
+	for _, b := range p.Budgets {
+		f.Budgets = append(f.Budgets, config.BudgetFacts{Name: b.Name, Price: b.Price, MaxCost: b.MaxCost, Unpriced: b.Unpriced})
+	}
 	steps := map[spec.Address]config.StepFacts{}
 	for i := range of.Images {
 		a := of.Images[i].Address

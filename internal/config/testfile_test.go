@@ -234,7 +234,7 @@ run "c" {
 }
 run "too much" {}
 `), want: `
-t.imgtest.hcl:3:21-3:60 IB0461 run.a: A lake in autumn`+"\x1b"+`[31m {image.hero.prompt is "A lake in autumn"}
+t.imgtest.hcl:3:21-3:60 IB0461 run.a: A lake in autumn` + "\x1b" + `[31m {image.hero.prompt is "A lake in autumn"}
 t.imgtest.hcl:7:21-7:41 IB0463 run.a: image.hero.width is known only after apply | write command = apply, which draws the pictures offline
 t.imgtest.hcl:11:21-11:72 IB0463 run.a: image.hero.sha256 is known only after apply | write command = apply, which draws the pictures offline
 t.imgtest.hcl:15:21-15:29 IB0204 run.a: assert: condition must be true or false, and is 0 | write a comparison, such as image.NAME.bytes < 300000

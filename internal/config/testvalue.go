@@ -21,7 +21,15 @@ type TestFacts struct {
 type PlanFacts struct {
 	Price                                                                 provider.Money
 	Buy, Make, Images, Unpriced, Free, Delete, Files, Standing, Unchanged int
+	Budgets                                                               []BudgetFacts
 	Steps                                                                 []StepFacts // of all images of the project, and of those that leave it
+}
+
+// BudgetFacts is what assertions may ask about a budget.
+type BudgetFacts struct {
+	Name           string
+	Price, MaxCost provider.Money
+	Unpriced       int
 }
 
 // StepFacts is what assertions may ask about a step.
@@ -73,6 +81,23 @@ func valueOf[T any](list []asked[T], of *T) cty.Value {
 	return cty.ObjectVal(attrs)
 }
 
+func mapOf[T any](list []asked[T], of []T, key func(*T) string) cty.Value {
+	m := make(map[string]cty.Value, len(of))
+	for i := range of {
+		m[key(&of[i])] = valueOf(list, &of[i])
+	}
+	if len(m) == 0 {
+		return cty.MapValEmpty(cty.DynamicPseudoType)
+	}
+	return cty.MapVal(m)
+}
+
+var budgetAttrs = []asked[BudgetFacts]{
+	{"price", cty.Number, func(b *BudgetFacts) cty.Value { return usd(b.Price) }, ""},
+	{"max_cost", cty.Number, func(b *BudgetFacts) cty.Value { return usd(b.MaxCost) }, ""},
+	{"unpriced", cty.Number, func(b *BudgetFacts) cty.Value { return count(b.Unpriced) }, ""},
+}
+
 var reasonAttrs = []asked[ReasonFacts]{
 	{"cause", cty.String, func(r *ReasonFacts) cty.Value { return cty.StringVal(r.Cause) }, ""},
 	{"field", cty.String, func(r *ReasonFacts) cty.Value { return orNull(r.Field) }, ""},
@@ -119,15 +144,11 @@ var planAttrs = []asked[PlanFacts]{
 	{"files_to_delete", cty.Number, func(p *PlanFacts) cty.Value { return count(p.Files) }, "files that are deleted, in all steps"},
 	{"held_back", cty.Number, func(p *PlanFacts) cty.Value { return count(p.Standing) }, "steps that are only told, such as what was refused"},
 	{"unchanged", cty.Number, func(p *PlanFacts) cty.Value { return count(p.Unchanged) }, "images with nothing to do"},
+	{"budgets", cty.Map(cty.DynamicPseudoType), func(p *PlanFacts) cty.Value {
+		return mapOf(budgetAttrs, p.Budgets, func(b *BudgetFacts) string { return b.Name })
+	}, "a budget for each budget block, by name, with price, max_cost and unpriced, of the steps that it counts"},
 	{"steps", cty.Map(cty.DynamicPseudoType), func(p *PlanFacts) cty.Value {
-		if len(p.Steps) == 0 {
-			return cty.MapValEmpty(cty.DynamicPseudoType)
-		}
-		m := make(map[string]cty.Value, len(p.Steps))
-		for i := range p.Steps {
-			m[string(p.Steps[i].Address)] = valueOf(stepAttrs, &p.Steps[i])
-		}
-		return cty.MapVal(m)
+		return mapOf(stepAttrs, p.Steps, func(s *StepFacts) string { return string(s.Address) })
 	}, `a step for each image, by address: plan.steps["image.hero"].verb`},
 }
 
@@ -156,11 +177,27 @@ func wantedRows() (rows []*row[draft]) {
 		if r.to == nil || r.name == "enabled" || slices.Contains(imageAttrs, r.name) && r.name != "model" {
 			continue
 		}
-		if _, target := r.to(&draft{}).(**target); !target {
+		if _, ok := wantedValue(r.to(&draft{})); ok {
 			rows = append(rows, r)
 		}
 	}
 	return rows
+}
+
+// wantedValue is the value of what a row decodes into; ok is false for what
+// assertions can't use.
+func wantedValue(to any) (v cty.Value, ok bool) {
+	switch to := to.(type) {
+	case *string:
+		return orNull(*to), true
+	case *int:
+		return count(*to), true
+	case *bool:
+		return cty.BoolVal(*to), true
+	case *[]string:
+		return texts(*to), true
+	}
+	return cty.NilVal, false
 }
 
 // testedAttrs are all attributes of an image in tests.
@@ -181,14 +218,7 @@ func (ev *evaluator) tested(im *spec.Image, f Facts, v cty.Value) cty.Value {
 	d := draft{Image: *im}
 	d.Pick, d.Wanted.Model = max(d.Pick, 1), ev.models[im.Address]
 	for _, r := range wantedRows() {
-		switch to := r.to(&d).(type) {
-		case *string:
-			attrs[r.name] = orNull(*to)
-		case *int:
-			attrs[r.name] = count(*to)
-		case *bool:
-			attrs[r.name] = cty.BoolVal(*to)
-		}
+		attrs[r.name], _ = wantedValue(r.to(&d))
 	}
 	sources := make([]string, len(im.Wanted.Sources))
 	for i, s := range im.Wanted.Sources {
@@ -252,6 +282,8 @@ func NamesOfTests() (image, plan, step []Attribute) {
 			a.Text = "the model that is asked, also where the picture is sketched; the default resolved"
 		case "reroll":
 			a.Type = "string"
+		case "tags":
+			a.Type, a.Text = "list of string", "its own and those of the preset"
 		}
 		image = append(image, Attribute{Name: a.Name, Type: a.Type, Text: a.Text})
 	}
