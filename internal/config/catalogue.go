@@ -268,7 +268,7 @@ func makeCatalogue() map[string]*entry {
 		"dirname":  {group: paths, returns: aString, f: textFunc("path", dirName), text: "the path without its last name"},
 
 		"file":             {group: filesOfProject, returns: aString, bind: fileFunc(cty.String, maxRead, asText), text: "the text of a file, in UTF-8"},
-		"filebase64":       {group: filesOfProject, returns: aString, bind: bytesFunc(cty.String, maxText/4*3-64, written(base64encode)), text: "the bytes of a file, up to 750 KiB, in base64"},
+		"filebase64":       {group: filesOfProject, returns: aString, bind: bytesFunc(cty.String, maxMade/4*3-64, written(base64encode)), text: "the bytes of a file, up to 750 KiB, in base64"},
 		"filebase64sha256": {group: filesOfProject, returns: aString, bind: bytesFunc(cty.String, maxHashed, written(inBase64(sumSHA256))), text: "the SHA-256 of a file, in base64"},
 		"filebase64sha512": {group: filesOfProject, returns: aString, bind: bytesFunc(cty.String, maxHashed, written(inBase64(sumSHA512))), text: "the SHA-512 of a file, in base64"},
 		"fileexists":       {group: filesOfProject, returns: aBool, bind: fileexists, text: "whether there is such a file", differs: "false for a folder, where Terraform fails"},

@@ -284,20 +284,32 @@ func (m *meter) payForCollisions(v cty.Value, want cty.Type) error {
 		return nil
 	}
 	alike := map[int][]cty.Value{}
+	texts := map[string]bool{}
 	pairs := 0
 next:
 	for it := v.ElementIterator(); it.Next(); {
 		_, e := it.Element()
+		if text := e.Type() == cty.String && !e.IsNull(); text && texts[e.AsString()] {
+			continue // equal ones are one
+		} else if text {
+			texts[e.AsString()] = true
+		}
 		h := e.Hash()
-		for _, other := range alike[h] {
-			if pairs++; pairs%4 == 0 && !m.spend(1) {
-				return errSpent
-			}
-			if other.RawEquals(e) {
-				continue next
+		if e.Type() != cty.String {
+			for _, other := range alike[h] {
+				if !m.spend(1) {
+					return errSpent
+				}
+				if other.RawEquals(e) {
+					continue next
+				}
 			}
 		}
+		pairs += len(alike[h])
 		alike[h] = append(alike[h], e)
+	}
+	if !m.spend(min(pairs/4, 2*maxSteps)) {
+		return errSpent
 	}
 	return nil
 }

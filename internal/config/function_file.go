@@ -15,7 +15,7 @@ import (
 
 // What a function reads at most, in bytes.
 const (
-	maxRead    = 1 << 20  // of a text
+	maxRead    = maxText  // of a text
 	maxHashed  = 64 << 20 // of a file whose hash is asked for
 	maxPicture = 64 << 20
 )

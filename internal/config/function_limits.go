@@ -14,7 +14,7 @@ import (
 )
 
 // limits are of what functions with a size make.
-var limits = map[string]float64{"bytes": maxText, "elements": maxElements, "levels": 1000, "digits": maxDigits, "parts": 100_000}
+var limits = map[string]float64{"bytes": maxMade, "elements": maxElements, "levels": 1000, "digits": maxDigits, "parts": 100_000}
 
 // maxPattern is of a regular expression, in bytes.
 const maxPattern = 16 << 10
@@ -228,11 +228,11 @@ func sizeOfYAML(args []cty.Value) (float64, string) {
 	}
 	n := float64(len(text))
 	if strings.IndexByte(text, '&') < 0 {
-		return n, "bytes"
+		return 0, "bytes"
 	}
 	anchors := float64(len(yamlMarks()[0].FindAllStringIndex(text, -1)))
 	if anchors == 0 {
-		return n, "bytes"
+		return 0, "bytes"
 	}
 	aliases := float64(len(yamlMarks()[1].FindAllStringIndex(text, -1)))
 	// Aliases are shared in memory, and only walked: allow some more.
@@ -343,7 +343,7 @@ func workOfCharacters(args []cty.Value) float64 { return float64(len(textOf(args
 
 func workOfGzip(args []cty.Value) float64 { return float64(len(textOf(args[0]))) / 4 }
 
-func workOfDecoding(args []cty.Value) float64 { return float64(len(textOf(args[0]))) }
+func workOfDecoding(args []cty.Value) float64 { return float64(len(textOf(args[0]))) / 4 }
 
 func workOfYAML(args []cty.Value) float64 { return float64(len(textOf(args[0]))) / 2 }
 

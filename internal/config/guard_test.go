@@ -192,7 +192,7 @@ func TestEvaluationIsBounded(t *testing.T) {
 		"format":                 {local("format(\"" + strings.Repeat("%[1]s", 100) + "\", local.y)\n  y = " + big(100_000)), codeFunction},
 		"formatlist":             {local("formatlist(\"" + strings.Repeat("x", 100_000) + "%s\", range(1000))"), codeFunction},
 		"indent":                 {local(`indent(1000000000, "a\nb")`), codeFunction},
-		"split":                  {local("split(\"\", local.y)\n  y = " + big(200_000)), codeFunction},
+		"split":                  {local("split(\"\", local.y)\n  y = " + big(600_000)), codeFunction},
 		"range":                  {local("range(1000000000)"), codeFunction},
 		"yaml":                   {local(`yamldecode("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\ng: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f]\nh: &h [*g,*g,*g,*g,*g,*g,*g,*g,*g]")`), codeFunction},
 		"yaml brackets":          {local("yamldecode(\"" + strings.Repeat("[", 40_000) + "\")"), codeFunction},

@@ -104,3 +104,39 @@ func TestWeighingAllocatesNothing(t *testing.T) {
 		t.Errorf("%d bytes for %d steps", made, steps)
 	}
 }
+
+// Data of a size that people have passes: 50,000 rows, 5 MB, 10,000 posts and
+// templates.
+func TestHonestSizes(t *testing.T) {
+	t.Parallel()
+	var csv, json strings.Builder
+	csv.WriteString("id,name,prompt\n")
+	for i := range 50_000 {
+		fmt.Fprintf(&csv, "%d,name %d,\"A house, number %d\"\n", i, i, i)
+		fmt.Fprintf(&json, "{\"id\": %d, \"name\": \"name %d\", \"prompt\": \"A house, number %d, at the lake, in soft morning light\"},\n", i, i, i)
+	}
+	src := files{"rows.csv": csv.String(), "rows.json": "[" + json.String() + "{}]", "t": "A house, number ${key}%{ for t in tags ~}, with ${upper(t)}%{ endfor ~}.", "a.img.hcl": sketch + `variable "on" {
+  default = true
+}
+locals {
+  csv   = csvdecode(file("rows.csv"))
+  names = [for r in local.csv : r.name if r.id != "7"]
+  json  = jsondecode(file("rows.json"))
+  ids   = { for r in slice(local.json, 0, 40000) : r.id => r.name }
+  posts = { for f in fileset("posts", "*.md") : trimsuffix(f, ".md") => frontmatter("posts/${f}") }
+  tags  = toset(flatten([for p in local.posts : p.tags]))
+}
+image "post" {
+  for_each = var.on ? local.posts : {}
+  prompt   = templatefile("t", { key = each.value.title, tags = each.value.tags })
+  path     = "${each.key}.png"
+}
+`}
+	for i := range 10_000 {
+		src[fmt.Sprintf("posts/p%05d.md", i)] = fmt.Sprintf("---\ntitle: Number %d\ntags: [a, t%d]\n---\nText\n", i, i%50)
+	}
+	p, l := Load(src, Options{})
+	if len(l) > 0 || len(p.Images) != 10_000 {
+		t.Errorf("%d images, %.1000s", len(p.Images), lines(l))
+	}
+}

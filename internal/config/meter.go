@@ -17,8 +17,9 @@ import (
 const (
 	maxSteps       = 8 << 20  // of one expression
 	maxTotalSteps  = 64 << 20 // of a project
-	maxElements    = 100_000  // in the result of a function
-	maxText        = 1 << 20  // bytes of any string that is made
+	maxElements    = 500_000  // in the result of a function
+	maxText        = 8 << 20  // bytes of any string
+	maxMade        = 1 << 20  // of one that a function makes longer
 	maxExponent    = 1 << 14  // binary, of any number: arithmetic takes time by its digits
 	maxChain       = 1000     // references from one to the next: each takes some stack
 	maxComplaints  = 20       // of one expression: a loop repeats them

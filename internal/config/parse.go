@@ -236,7 +236,12 @@ func syntaxFindings(src []byte, diags hcl.Diagnostics) (l diag.List, torn bool) 
 		if m := regexp.MustCompile(`=\s*(\d+(?:\.\d+)?:\d+(?:\.\d+)?)`).FindSubmatch(line); m != nil {
 			hint = "write it with quotes: " + quoteKey(string(m[1]))
 		}
-		l = append(l, problem(codeSyntax, lowerFirst(first.Summary), *first.Subject, hint, "%s", lowerFirst(sentence(first.Detail))))
+		f := problem(codeSyntax, lowerFirst(first.Summary), *first.Subject, hint, "%s", lowerFirst(sentence(first.Detail)))
+		if over := f.Range.End.Byte - len(src); over > 0 { // of an open string in JSON
+			f.Range.End.Byte -= over
+			f.Range.End.Column -= over
+		}
+		l = append(l, f)
 	}
 	return l, first != nil
 }
