@@ -1516,6 +1516,50 @@ d.img.json:1:54-1:57 IB0101 file d.img.json: there must be an object here | writ
 `},
 
 	// conditions
+	{name: "as in Terraform", files: files{"a.img.hcl": sketch + `variable "source" {
+  default = 1
+}
+variable "flag" {
+  type    = bool
+  default = null
+}
+module "self" {
+  for_each = module.self
+  source   = "./m"
+}
+module "m" {
+  for_each = { red = 1 }
+  source   = "./m"
+}
+module "one" {
+  source = "./m"
+}
+image "card" {
+  for_each = { dark = 1 }
+  prompt   = "x"
+}
+output "null" {
+  value = [var.flag && true, var.flag || true, false || var.flag]
+}
+output "keys" {
+  value = [module.m.rde.out, module.m.red.out, module.m.out, module.one["out"], module.one["uot"]]
+}
+output "try" {
+  value = [try(image.card["drak"].path, "none"), can(module.m["blue"]), try(image.card["drak"].path, module.m["blue"])]
+}
+`, "m/m.img.hcl": `output "out" {
+  value = 1
+}
+`}, want: `
+a.img.hcl:2:10-2:18 IB0207 var.source: a module block has a use of its own for the name source | rename it
+a.img.hcl:10:14-10:25 IB0307 module.self: refers to itself | break the circle: one of these must be a plain value <a.img.hcl:10:14 module.self uses module.self>
+a.img.hcl:25:12-25:20 IB0305 output.null: the operand is null, and must be true or false {var.flag is null}
+a.img.hcl:25:57-25:65 IB0305 output.null: the operand is null, and must be true or false {var.flag is null}
+a.img.hcl:28:12-28:28 IB0315 module.m: there is no instance "rde" | did you mean "red"?
+a.img.hcl:28:48-28:60 IB0316 output.keys: module.m has for_each, so it needs a key | write module.m["KEY"].out
+a.img.hcl:28:81-28:98 IB0316 output.keys: module.one has no for_each, so it takes no key | write module.one
+a.img.hcl:31:73-31:77 IB0304 output.try: call to function "try" failed: no expression succeeded: - Unknown key (at a.img.hcl:31,77-95) image.card: there is no instance "drak" - Unknown key (at a.img.hcl:31,102-118) module.m: there is no instance "blue" At least one expression must produce a successful result
+`},
 	{name: "preconditions", files: files{"a.img.hcl": sketch + `variable "w" {
   default = 5
 }

@@ -59,10 +59,8 @@ func (r *repeated) missing(key, thing string, at hcl.Range) hcl.Diagnostics {
 	if r.byKey == nil {
 		return nil // its for_each failed, which was told
 	}
-	return hcl.Diagnostics{{
-		Severity: hcl.DiagError, Summary: "Unknown key", Subject: &at,
-		Extra: told{problem(codeUnknownKey, thing, at, nearest(key, sortedKeys(r.byKey)), "there is no instance %s", quoteKey(key))},
-	}}
+	f := problem(codeUnknownKey, thing, at, nearest(key, sortedKeys(r.byKey)), "there is no instance %s", quoteKey(key))
+	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Unknown key", Detail: f.Text, Subject: &at, Extra: told{f}}}
 }
 
 // instanceOf is one round of a for_each.

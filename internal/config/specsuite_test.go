@@ -166,7 +166,7 @@ func (s specTest) check(t *testing.T, name string, src []byte) {
 	if !ok || len(out.findings) > 0 {
 		t.Fatal(lines(out.findings))
 	}
-	got := cty.NilVal
+	var got cty.Value
 	switch s.root.Type {
 	case "literal": // of the specification: the parser is all that is tested
 		got, _ = s.root.Body.Attributes["value"].Expr.Value(nil)
