@@ -201,6 +201,12 @@ variable "style" {
   default   = "vivid"
   sensitive = true
 }
+variable "plain" {
+  default = "x"
+}
+output "plain" {
+  value = [var.plain == "x" ? "y" : "z"][0] == "y" ? "q" : nonsensitive("z")
+}
 locals {
   whom  = { name = var.client, plain = "x" }
   words = split("o", var.client)
@@ -324,6 +330,51 @@ output "loud" {
 }
 `
 
+const secretTest = `run "plan" {
+  assert {
+    condition     = image.hero.prompt == "for ${var.client}"
+    error_message = "the prompt for ${upper(var.client)} is ${image.hero.prompt}"
+  }
+  assert {
+    condition     = output.client == output.inner
+    error_message = "${output.client} is ${jsonencode(output.inner)}"
+  }
+  assert {
+    condition     = tonumber(var.client) == 1
+    error_message = "never"
+  }
+  assert {
+    condition     = jsonencode(plan.steps["image.hero"]) == var.client && plan.price == 0
+    error_message = jsonencode(plan.steps["image.hero"])
+  }
+}
+run "other" {
+  variables {
+    client = "wrong${run.plan.client}"
+  }
+  expect_failures = [check.length, image.hero]
+}
+run "plain" {
+  variables {
+    plain = run.plan.client
+  }
+  assert {
+    condition     = var.plain == output.plain
+    error_message = var.plain
+  }
+}
+run "apply" {
+  command = apply
+  variables {
+    client = upper(run.plan.client)
+  }
+  assert {
+    condition     = image.user.width == 0 || image.user.revised_prompt == var.client
+    error_message = "${image.user.prompt} has no width"
+  }
+}
+`
+
 // TestSensitiveShowsNowhere runs every verb with every flag that changes what
 // it says, and looks for a sensitive value in all of it and in all files.
 func TestSensitiveShowsNowhere(t *testing.T) {
@@ -343,6 +394,7 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 	w.write("site.img.hcl", strings.ReplaceAll(secretProject, "ENDPOINT", endpoint))
 	w.write("inner/m.img.hcl", secretModule)
 	w.write("t.tmpl", "Rendered for ${whom}.\n")
+	w.write("some.imgtest.hcl", secretTest)
 
 	before := func() {
 		w.run(0, "validate")
@@ -427,6 +479,10 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 
 	w.run(0, "schema")
 	w.run(0, "schema", "-json")
+	w.run(0, "schema", "-test")
+	w.run(3, "test", "-verbose")
+	w.run(3, "test", "-json", "-junit-xml=junit.xml", "-filter=some.imgtest.hcl")
+	w.run(3, "test", "-test-directory=none")
 	w.run(0, "help")
 	w.run(0, "version")
 	w.run(0, "version", "-json")

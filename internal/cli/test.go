@@ -496,6 +496,7 @@ func planFacts(p *plan.Plan, of *config.Project) config.PlanFacts {
 		if s.Verb.Paid() {
 			r := &s.Request
 			x.Need, x.Provider, x.Model, x.Prompt = s.Need, s.Provider, r.Model, r.Prompt
+			x.Sensitive = r.Sensitive
 			x.Size, x.AspectRatio, x.Resolution, x.Quality = r.Size.String(), r.AspectRatio, r.Resolution, r.Quality
 		}
 		for _, r := range s.Why {

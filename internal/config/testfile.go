@@ -411,7 +411,7 @@ func (t *Test) valuesOf(i int) (map[string]trialValue, diag.List) {
 			}
 			continue
 		}
-		v, _ = v.UnmarkDeep()
+		v = onlySecrets(v)
 		values[a.Name] = trialValue{value: v, at: a.Expr.Range(), name: a.NameRange, own: true}
 	}
 	return values, out
@@ -521,7 +521,7 @@ func (ev *evaluator) resolveTest(s *hclsyntax.ScopeTraversalExpr, u uses) hclsyn
 			if !ok || ix.Key.Type() != cty.String {
 				break
 			}
-			known := ev.top.imageNames()
+			known := slices.Clone(ev.top.imageNames())
 			for i := range known {
 				known[i] = "image." + known[i]
 			}
@@ -586,8 +586,8 @@ func (t *Test) Judge(i int, facts TestFacts) diag.List {
 	ev.begin(&out, facts.Images)
 	outputs := map[string]cty.Value{}
 	for _, o := range ev.top.outputs {
-		v, _ := ev.output(ev.top, o.name, o.at).UnmarkDeep()
-		if v = plainly(v); !v.IsKnown() {
+		v := plainly(onlySecrets(ev.output(ev.top, o.name, o.at)))
+		if !v.IsKnown() {
 			v = v.Mark(result{thing + "." + o.name})
 		}
 		outputs[o.name] = v

@@ -40,6 +40,7 @@ type StepFacts struct {
 	Priced                                                          bool
 	Need                                                            int
 	Provider, Model, Prompt, Size, AspectRatio, Resolution, Quality string
+	Sensitive                                                       []string // as spec.Wanted.Sensitive
 	Why                                                             []ReasonFacts
 	Notes                                                           []string
 	Write, Remove                                                   []string // paths
@@ -112,7 +113,12 @@ var stepAttrs = []asked[StepFacts]{
 	{"images", cty.Number, func(s *StepFacts) cty.Value { return count(s.Need) }, "candidates that are bought or made"},
 	{"provider", cty.String, func(s *StepFacts) cty.Value { return orNull(s.Provider) }, "who is asked; null where nobody is, as of all that follows"},
 	{"model", cty.String, func(s *StepFacts) cty.Value { return orNull(s.Model) }, "as it is sent, defaults resolved"},
-	{"prompt", cty.String, func(s *StepFacts) cty.Value { return orNull(s.Prompt) }, "as it is sent"},
+	{"prompt", cty.String, func(s *StepFacts) cty.Value {
+		if slices.Contains(s.Sensitive, "prompt") {
+			return orNull(s.Prompt).Mark(secret{})
+		}
+		return orNull(s.Prompt)
+	}, "as it is sent"},
 	{"size", cty.String, func(s *StepFacts) cty.Value { return orNull(s.Size) }, "as it is sent; null where the model is asked for a ratio"},
 	{"aspect_ratio", cty.String, func(s *StepFacts) cty.Value { return orNull(s.AspectRatio) }, "as it is sent"},
 	{"resolution", cty.String, func(s *StepFacts) cty.Value { return orNull(s.Resolution) }, "as it is sent"},
@@ -218,7 +224,11 @@ func (ev *evaluator) tested(im *spec.Image, f Facts, v cty.Value) cty.Value {
 	d := draft{Image: *im}
 	d.Pick, d.Wanted.Model = max(d.Pick, 1), ev.models[im.Address]
 	for _, r := range wantedRows() {
-		attrs[r.name], _ = wantedValue(r.to(&d))
+		v, _ := wantedValue(r.to(&d))
+		if slices.Contains(im.Wanted.Sensitive, r.name) {
+			v = v.Mark(secret{})
+		}
+		attrs[r.name] = v
 	}
 	sources := make([]string, len(im.Wanted.Sources))
 	for i, s := range im.Wanted.Sources {

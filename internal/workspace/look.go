@@ -90,10 +90,11 @@ func (r *Root) Look(paths []string) ([]Seen, error) {
 // absent also takes a file in the place of a parent folder for "not there".
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || isNotDir(err) }
 
-// LeadsOut reports whether os.Root refused a path because it leads out; it has
+// LeadsOut reports whether a path was refused because it leads out; os.Root has
 // no error value for that.
 func LeadsOut(err error) bool {
-	return errors.Is(err, syscall.ELOOP) || strings.Contains(err.Error(), "escapes from parent")
+	var leaves *Leaves
+	return errors.As(err, &leaves) || errors.Is(err, syscall.ELOOP) || strings.Contains(err.Error(), "escapes from parent")
 }
 
 // looker keeps the last folder open: os.Root walks down from the root for
