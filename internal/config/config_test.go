@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -29,13 +28,18 @@ func (f files) ReadDir(dir string) ([]string, error) {
 	return names, nil
 }
 
+type largeFile struct{}
+
+func (largeFile) Error() string  { return "too large" }
+func (largeFile) TooLarge() bool { return true }
+
 func (f files) Read(name string, limit int64) ([]byte, error) {
 	s, ok := f[name]
 	if !ok {
 		return nil, fmt.Errorf("read %s: %w", name, fs.ErrNotExist)
 	}
 	if int64(len(s)) > limit {
-		return nil, errors.New("too large")
+		return nil, largeFile{}
 	}
 	return []byte(s), nil
 }

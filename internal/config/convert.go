@@ -209,24 +209,6 @@ func inside(step cty.PathStep, err error) error {
 	return p.NewError(errors.New(err.Error()))
 }
 
-// pathText is where in a value an error is, "" for the whole.
-func pathText(err error) string {
-	e, ok := err.(cty.PathError)
-	if !ok || len(e.Path) == 0 {
-		return ""
-	}
-	var b strings.Builder
-	for _, step := range e.Path {
-		switch step := step.(type) {
-		case cty.GetAttrStep:
-			b.WriteString("." + step.Name)
-		case cty.IndexStep:
-			b.WriteString("[" + show(step.Key, 40) + "]")
-		}
-	}
-	return b.String()
-}
-
 // fitting is a value that is converted when it is asked for, so that this is
 // metered as an evaluation is.
 type fitting struct {

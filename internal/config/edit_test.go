@@ -93,7 +93,7 @@ func TestSetAttributeRefuses(t *testing.T) {
 	tests := []struct{ name, src, want string }{
 		{"expression", "image \"a\" {\n  pick = var.x\n}\n", "a.img.hcl:2:10-2:15 IB0421 image.a: pick is an expression, which a command can't change | edit it by hand"},
 		{"gone", "image \"b\" {}\n", "a.img.hcl:0:0-0:0 IB0421 image.a: it is not in a.img.hcl any more"},
-		{"torn", "image \"a\" {\n", "a.img.hcl:1:11-1:12 IB0101 unclosed configuration block: there is no closing brace for this block before the end of the file. This may be caused by incorrect brace nesting elsewhere in this file"},
+		{"torn", "image \"a\" {\n", "a.img.hcl:1:11-1:12 IB0101 syntax: this block has no closing brace | add } where it ends, or where a block inside it ends"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

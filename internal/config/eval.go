@@ -98,7 +98,7 @@ func nearest(name string, known []string) string {
 		if d := len(k) - len(name); d > 2*distance || d < -2*distance || len(name) > 1000 {
 			continue // there may be 4 bytes to a character, but not for long
 		}
-		if d := levenshtein.Distance(name, k, nil); d < distance {
+		if d := levenshtein.Distance(name, k, nil); d < distance && d < len(k) {
 			best, distance = k, d
 		}
 	}
@@ -107,7 +107,7 @@ func nearest(name string, known []string) string {
 	}
 	if len(known) > 0 && len(known) <= 12 {
 		if len(known) == 1 {
-			return "there is only " + known[0]
+			return fmt.Sprintf("there is only %q", known[0])
 		}
 		return "one of " + strings.Join(known, ", ")
 	}
@@ -270,7 +270,11 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 	node := &ref{Expression: &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: r}, ev: ev, kind: root, name: name}
 	rest := s.Traversal[2:]
 	missing := func(known []string, what string) hclsyntax.Expression {
-		ev.unknownName(problem(codeUnknownName, u.thing, r, nearest(name, known), "there is no %s %q", what, name))
+		hint := nearest(name, known)
+		if hint == "" {
+			hint = "declare it: " + declaration(root, name)
+		}
+		ev.unknownName(problem(codeUnknownName, u.thing, r, hint, "there is no %s %q", what, name))
 		return unknown(s.SrcRange)
 	}
 	switch root {
@@ -467,6 +471,9 @@ func (ev *evaluator) enter(name string, at hcl.Range) bool {
 	}
 	f := problem(codeCycle, name, at, "break the circle: one of these must be a plain value", "refers to itself")
 	if len(ring) > 1 {
+		f.Range = rangeOf(ring[1].at) // where it begins
+	}
+	if len(ring) > 1 {
 		names := make([]string, 0, len(ring)+1)
 		for _, fr := range ring {
 			names = append(names, fr.name)
@@ -475,8 +482,8 @@ func (ev *evaluator) enter(name string, at hcl.Range) bool {
 	}
 	for i, fr := range ring {
 		ev.circled[fr.name] = true
-		if leftOut(i, len(ring)) {
-			continue
+		if i == 0 || leftOut(i, len(ring)) {
+			continue // the first stands above
 		}
 		next, place := name, at
 		if i+1 < len(ring) {
@@ -615,6 +622,9 @@ func (ev *evaluator) explain(diags hcl.Diagnostics, thing string) {
 		}
 		if e, ok := d.Expression.(hclsyntax.Expression); ok && !ev.touched {
 			f.Values = ev.values(e, d.EvalContext)
+		}
+		if _, ours := d.Extra.(complaint); !ours {
+			ev.reword(&f, d)
 		}
 		ev.add(f)
 	}

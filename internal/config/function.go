@@ -55,7 +55,16 @@ func noFunction(c *hclsyntax.FunctionCallExpr, thing string, others []string) di
 			return problem(codeImpure, thing, c.NameRange, a.Instead, "there is no %s(): %s", c.Name, a.Why)
 		}
 	}
-	return problem(codeUnknownFunc, thing, c.NameRange, nearest(c.Name, append(others, sortedKeys(catalogue())...)), "there is no function %s", c.Name)
+	hint := nearest(c.Name, append(others, sortedKeys(catalogue())...))
+	if hint == "" {
+		hint = "imgbuild functions lists them"
+		for _, known := range sortedKeys(catalogue()) {
+			if len(known) > 3 && strings.HasPrefix(c.Name, known) { // uppercase
+				hint = fmt.Sprintf("did you mean %q?", known)
+			}
+		}
+	}
+	return problem(codeUnknownFunc, thing, c.NameRange, hint, "there is no function %s", c.Name)
 }
 
 // errSpent ends a call for which there are no steps left. Nobody reads it: the

@@ -354,12 +354,12 @@ func TestFuzzGrammar(t *testing.T) {
 func TestConversionTellsWhere(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ ty, value, want string }{
-		{`list(object({ a = number }))`, `[{ a = 1 }, { a = "x" }]`, `[1].a: a number is required`},
-		{`map(list(bool))`, `{ "k 1" = [true, 2] }`, `["k 1"][1]: bool required, but have number`},
-		{`object({ a = object({ b = string, c = string }) })`, `{ a = {} }`, `.a: attributes "b" and "c" are required`},
-		{`object({ a = number, b = number, c = number })`, `{ a = 1, b = "x", c = "y" }`, `.b: a number is required`},
-		{`tuple([number, number])`, `[1, []]`, `[1]: number required, but have tuple`},
-		{`tuple([number, number])`, `[1]`, `tuple required`},
+		{`list(object({ a = number }))`, `[{ a = 1 }, { a = "x" }]`, `[1].a must be a number`},
+		{`map(list(bool))`, `{ "k 1" = [true, 2] }`, `["k 1"][1] must be true or false, and is a number`},
+		{`object({ a = object({ b = string, c = string }) })`, `{ a = {} }`, `.a: attributes "b" and "c" are missing`},
+		{`object({ a = number, b = number, c = number })`, `{ a = 1, b = "x", c = "y" }`, `.b must be a number`},
+		{`tuple([number, number])`, `[1, []]`, `[1] must be a number, and is a list`},
+		{`tuple([number, number])`, `[1]`, `it must be a tuple`},
 		{`list(any)`, `[1, {}]`, `all list elements must have the same type`},
 	} {
 		_, l := Load(files{"a.img.hcl": "variable \"x\" {\n  type    = " + c.ty + "\n  default = " + c.value + "\n}\n"}, Options{})

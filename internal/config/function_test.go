@@ -97,9 +97,9 @@ func TestImagesize(t *testing.T) {
 	for expr, want := range map[string]string{
 		`imagesize("a.png")`:                    `object({format=string,height=number,width=number}) {"format":"png","height":2,"width":3}`,
 		`aspect(imagesize("./a.png").width, 4)`: `string "3:4"`,
-		`imagesize("b.txt")`:                    `error: x: invalid value for "path" parameter: no picture`,
-		`imagesize("c.png")`:                    `error: x: invalid value for "path" parameter: there is no file "c.png"`,
-		`imagesize("../c.png")`:                 `error: x: invalid value for "path" parameter: "../c.png" leaves the root of the project`,
+		`imagesize("b.txt")`:                    `error: x: imagesize(): no picture`,
+		`imagesize("c.png")`:                    `error: x: imagesize(): there is no file "c.png"`,
+		`imagesize("../c.png")`:                 `error: x: imagesize(): "../c.png" leaves the root of the project`,
 	} {
 		got, why := evaluateWith(src, Options{Measure: measure}, expr)
 		if _, text, ok := strings.Cut(why, "IB0304 "); ok {

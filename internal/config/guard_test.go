@@ -143,7 +143,7 @@ func TestGuardOfTemplates(t *testing.T) {
 	t.Parallel()
 	f := files{"a.img.hcl": sketch + "image \"a\" {\n  prompt = templatefile(\"t\", {})\n}\n", "t": "x ${" + strings.Repeat("(", 300)}
 	_, l := Load(f, Options{})
-	if got, want := lines(l), `a.img.hcl:3:26-3:27 IB0304 image.a: invalid value for "path" parameter: file t: brackets and templates are nested more than 256 deep`; got != want {
+	if got, want := lines(l), `a.img.hcl:3:25-3:28 IB0304 image.a: templatefile(): path: file t: brackets and templates are nested more than 256 deep`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

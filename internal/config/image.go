@@ -141,7 +141,7 @@ func (ev *evaluator) repeat(s *repeated, thing string) {
 			k = e
 		}
 		if k, _ = k.Unmark(); k.IsNull() {
-			ev.add(problem(codeForEach, thing, s.forEach.Range(), "", "for_each has a key that is null"))
+			ev.add(problem(codeForEach, thing, s.forEach.Range(), "remove it, as compact() does", "for_each has a key that is null"))
 			continue
 		}
 		key := k.AsString()
@@ -533,7 +533,7 @@ func (ev *evaluator) checkOutput(im *draft, name, file string, enc spec.Encoding
 		return // its expression failed
 	}
 	if err := spec.CheckPath(file); err != nil {
-		ev.add(where.problem(codePath, im, field, "", "%sthe path %s %s", subject, quoteKey(file), err))
+		ev.add(where.problem(codePath, im, field, pathHint(file), "%sthe path %s %s", subject, quoteKey(file), err))
 		return
 	}
 	if base := strings.ToLower(path.Base(file)); base == "imgbuild.lock.json" || isConfig(base) || isValues(base) || base == ".gitignore" {

@@ -414,7 +414,7 @@ func (ev *evaluator) settings() {
 			s.OutputDir = "."
 		}
 		if err := spec.CheckPath(s.OutputDir); err != nil && s.OutputDir != "." {
-			ev.add(problem(codePath, "imgbuild", at("output_dir"), "", "the path %s %s", quoteKey(s.OutputDir), err))
+			ev.add(problem(codePath, "imgbuild", at("output_dir"), pathHint(s.OutputDir), "the path %s %s", quoteKey(s.OutputDir), err))
 			s.OutputDir = "."
 		}
 		if s.RequiredVersion != "" {
@@ -434,7 +434,7 @@ func (ev *evaluator) settings() {
 				continue
 			}
 			if err := spec.CheckPath(s.store.Path); err != nil {
-				ev.add(problem(codePath, "imgbuild: store", inner.Body.Attributes["path"].Expr.Range(), "", "the path %s %s", quoteKey(s.store.Path), err))
+				ev.add(problem(codePath, "imgbuild: store", inner.Body.Attributes["path"].Expr.Range(), pathHint(s.store.Path), "the path %s %s", quoteKey(s.store.Path), err))
 				continue
 			}
 			s.Store = &s.store

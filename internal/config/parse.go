@@ -229,14 +229,9 @@ func syntaxFindings(src []byte, diags hcl.Diagnostics) (l diag.List, torn bool) 
 		}
 	}
 	if first != nil {
-		hint := ""
 		from := bytes.LastIndexByte(src[:min(first.Subject.Start.Byte, len(src))], '\n') + 1
 		line, _, _ := bytes.Cut(src[from:], []byte("\n"))
-		// What people write first: a ratio without quotes.
-		if m := regexp.MustCompile(`=\s*(\d+(?:\.\d+)?:\d+(?:\.\d+)?)`).FindSubmatch(line); m != nil {
-			hint = "write it with quotes: " + quoteKey(string(m[1]))
-		}
-		f := problem(codeSyntax, lowerFirst(first.Summary), *first.Subject, hint, "%s", lowerFirst(sentence(first.Detail)))
+		f := syntaxProblem(first, string(line))
 		if over := f.Range.End.Byte - len(src); over > 0 { // of an open string in JSON
 			f.Range.End.Byte -= over
 			f.Range.End.Column -= over
@@ -466,7 +461,7 @@ func decodeEdit(b *hclsyntax.Block, d *draft, get valuer, thing string, add func
 		default:
 			file := trimDot(v.AsString())
 			if err := spec.CheckPath(file); err != nil {
-				add(problem(codePath, thing, at, "", "the path %s %s", quoteKey(file), err))
+				add(problem(codePath, thing, at, pathHint(file), "the path %s %s", quoteKey(file), err))
 				return
 			}
 			d.Wanted.Sources = append(d.Wanted.Sources, spec.Source{File: file})
@@ -517,7 +512,7 @@ func decodeEdit(b *hclsyntax.Block, d *draft, get valuer, thing string, add func
 		}
 		if m.File = trimDot(m.File); m.File != "" {
 			if err := spec.CheckPath(m.File); err != nil {
-				add(problem(codePath, thing, inner.Body.Attributes["file"].Expr.Range(), "", "mask: the path %s %s", quoteKey(m.File), err))
+				add(problem(codePath, thing, inner.Body.Attributes["file"].Expr.Range(), pathHint(m.File), "mask: the path %s %s", quoteKey(m.File), err))
 			}
 		}
 		d.Wanted.Mask = &m

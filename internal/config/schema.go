@@ -417,8 +417,8 @@ func assign[T any](r *row[T], to any, v cty.Value, thing string, at hcl.Range, a
 	v, _ = v.Unmark()
 	wrong := func(want string) bool {
 		hint := r.hint
-		if hint == "" && want == "a string" && v.Type().IsPrimitiveType() {
-			hint = "write it with quotes, or convert it with tostring()"
+		if hint == "" {
+			hint = conversion(want, v)
 		}
 		add(problem(codeType, thing, at, hint, "%s must be %s, and %s", r.name, want, describe(shown)))
 		return false
@@ -429,6 +429,9 @@ func assign[T any](r *row[T], to any, v cty.Value, thing string, at hcl.Range, a
 			v = cty.StringVal(show(v, 0))
 		}
 		if v.Type() != cty.String {
+			if r.loose {
+				return wrong("a string, a number or a bool")
+			}
 			return wrong("a string")
 		}
 		if !v.IsKnown() {

@@ -194,7 +194,7 @@ run "b" {
   x = y
 }
 `), want: `
-t.imgtest.hcl:1:9-1:10 IB0101 unclosed configuration block: there is no closing brace for this block before the end of the file. This may be caused by incorrect brace nesting elsewhere in this file
+t.imgtest.hcl:1:9-1:10 IB0101 syntax: this block has no closing brace | add } where it ends, or where a block inside it ends
 `},
 	{name: "run: conditions", files: with(`run "a" {
   assert {
@@ -238,7 +238,7 @@ t.imgtest.hcl:3:21-3:60 IB0461 run.a: A lake in autumn` + "\x1b" + `[31m {image.
 t.imgtest.hcl:7:21-7:41 IB0463 run.a: image.hero.width is known only after apply | write command = apply, which draws the pictures offline
 t.imgtest.hcl:11:21-11:72 IB0463 run.a: image.hero.sha256 is known only after apply | write command = apply, which draws the pictures offline
 t.imgtest.hcl:15:21-15:29 IB0204 run.a: assert: condition must be true or false, and is 0 | write a comparison, such as image.NAME.bytes < 300000
-t.imgtest.hcl:19:31-19:52 IB0317 run.a: the given key does not identify an element in this collection value {plan.steps is {}}
+t.imgtest.hcl:19:31-19:52 IB0317 run.a: plan.steps has no element "image.post[\"c\"]" {plan.steps is {}}
 t.imgtest.hcl:25:14-25:23 IB0463 run.b: run.a.sum is known only after apply | let that run have command = apply
 t.imgtest.hcl:33:21-33:65 IB0463 run.c: run.a.sum is known only after apply | let that run have command = apply
 t.imgtest.hcl:37:5-37:15 IB0207 run: "too much" can't be a name | use letters, digits, - and _, and begin with a letter
@@ -284,7 +284,7 @@ t.imgtest.hcl:20:39-20:54 IB0462 run.half: image.post["a"] was expected to fail,
 t.imgtest.hcl:20:56-20:66 IB0462 run.half: check.hero was expected to fail, and did not | something else failed before it could
 t.imgtest.hcl:29:22-29:32 IB0462 run.none: var.season was expected to fail, and did not
 t.imgtest.hcl:29:34-29:44 IB0462 run.none: check.hero was expected to fail, and did not | if it is about the picture, it takes command = apply
-t.imgtest.hcl:33:23-33:24 IB0304 run.type: function "upper" expects only 1 argument(s)
+t.imgtest.hcl:33:23-33:24 IB0304 run.type: this is one argument too many: upper() takes 1 | write upper(str)
 `},
 	{name: "run: bounds", opt: Options{steps: 10_000}, files: with(`run "a" {
   variables {

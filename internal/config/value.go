@@ -351,7 +351,7 @@ func typeName(v cty.Value) string {
 	case ty.IsTupleType():
 		return "a list"
 	}
-	return "a " + ty.FriendlyName()
+	return article(ty.FriendlyName())
 }
 
 func sortedKeys[V any](m map[string]V) []string {

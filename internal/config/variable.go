@@ -192,7 +192,8 @@ func (ev *evaluator) giveText(name, text, from string) {
 	}
 	e, diags := hclsyntax.ParseExpression([]byte(text), from, hcl.InitialPos)
 	if diags.HasErrors() {
-		ev.add(problem(codeVarValue, "var."+name, at, "write an HCL expression, such as '"+name+`=["a", "b"]'`, "the value of %s is not an expression: %s", from, sentence(diags[0].Detail)))
+		why, _ := said(diags[0])
+		ev.add(problem(codeVarValue, "var."+name, at, "write an HCL expression, such as '"+name+`=["a", "b"]'`, "the value of %s is not an expression: %s", from, why))
 		quiet()
 		v.given = true
 		return
@@ -211,7 +212,7 @@ func (ev *evaluator) giveText(name, text, from string) {
 func (ev *evaluator) giveFile(file string) {
 	text, err := ev.readText(file, maxFile)
 	if err != nil {
-		ev.add(diag.Finding{Severity: diag.Error, Code: codeRead, Text: "file " + file + ": " + err.Error(), Range: &diag.Range{File: file}})
+		ev.add(diag.Finding{Severity: diag.Error, Code: codeRead, Text: "-var-file: " + err.Error(), Hint: "write its path from the root of the project", Range: &diag.Range{File: file}})
 		return
 	}
 	var out parsed
@@ -270,15 +271,11 @@ func (ev *evaluator) give(name string, val cty.Value, at hcl.Range, from string)
 	if err := fitted.err; err == errSpent {
 		out = cty.DynamicVal
 	} else if err != nil {
-		where := pathText(err)
-		if where != "" {
-			where += ": "
-		}
-		f := problem(codeVarValue, thing, at, "", "%s does not fit its type: %s%s", from, where, sentence(err.Error()))
+		f := unfit(ev.cur.prefix, "var."+name, at, from, val, err)
 		if hidden || hasSecret(val) {
 			f = problem(codeVarValue, thing, at, "", "%s does not fit its type, %s", from, v.ty.FriendlyName())
+			f.Values = []diag.Value{{Expression: "var." + name, Text: "is " + show(shown, 80)}}
 		}
-		f.Values = []diag.Value{{Expression: "var." + name, Text: "is " + show(shown, 80)}}
 		ev.add(f)
 		out = cty.DynamicVal
 	} else if out.IsNull() && !v.nullable && v.standard != cty.NilVal {
