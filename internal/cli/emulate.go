@@ -129,11 +129,12 @@ func serve(ctx context.Context, env *Env, address string, anywhere bool, e *emul
 	if err != nil {
 		return err
 	}
+	// Before the line that others wait for: they may end it at once.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	here := strings.Replace(l.Addr().String(), "[::]", "127.0.0.1", 1)
 	fmt.Fprintf(env.Stdout, "listening on http://%s\n", here)
 	fmt.Fprintf(env.Stderr, "endpoint = \"http://%s/v1\"\n", here)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	server := e.HTTP()
 	go func() {
 		<-ctx.Done()
