@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -97,7 +98,7 @@ func (s *session) keepFree(p *plan.Plan, wanted []string) (left int, err error) 
 			}
 		}
 		if !any {
-			return 0, fail("imgbuild graph lists the images; * stands for any run of characters", "%s matches no image and no file of one", w)
+			return 0, fail(cmp.Or(s.meant(w), "imgbuild graph lists the images; * stands for any run of characters"), "%s matches no image and no file of one", w)
 		}
 	}
 	p.Steps = slices.DeleteFunc(p.Steps, func(s plan.Step) bool {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -241,6 +242,8 @@ func (s *session) finding(code string, p plan.Problem) diag.Finding {
 	}
 	if tag, ok := strings.CutPrefix(p.Value, plan.TagPrefix); ok && p.Address == "" {
 		p.Hint = s.tagHint(tag)
+	} else if strings.HasPrefix(p.Field, "-") { // a flag that names images
+		p.Hint = cmp.Or(s.meant(p.Value), p.Hint)
 	}
 	f := diag.Finding{Severity: diag.Error, Code: code, Address: string(p.Address), Text: p.Text, Hint: p.Hint}
 	switch {

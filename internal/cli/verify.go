@@ -1,14 +1,18 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	urfave "github.com/urfave/cli/v3"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/report"
+	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
 func verifyVerb() verb {
@@ -131,18 +135,34 @@ func runShow(env *Env, what string, asJSON bool) error {
 
 // noSuchImage says that an address is unknown, with the nearest that is known.
 func (s *session) noSuchImage(name string) error {
+	return fail(cmp.Or(s.meant(name), "imgbuild graph lists the images"), "there is no image %s", diag.Clean(name))
+}
+
+// meant is the hint for an address or a pattern that fits no image, or "".
+func (s *session) meant(name string) string {
 	var names []string
-	for i := range s.lock.Entries {
-		names = append(names, string(s.lock.Entries[i].Address))
+	known := func(a spec.Address) {
+		names = append(names, string(a))
+		if of, _, keyed := strings.Cut(string(a), "["); keyed {
+			names = append(names, of) // all instances
+		}
+	}
+	if s.lock != nil {
+		for i := range s.lock.Entries {
+			known(s.lock.Entries[i].Address)
+		}
 	}
 	if s.project != nil {
 		for i := range s.project.Images {
-			names = append(names, string(s.project.Images[i].Address))
+			known(s.project.Images[i].Address)
 		}
 	}
-	hint := "imgbuild graph lists the images"
-	if best := nearest(name, names); best != "" {
-		hint = "did you mean " + best + "?"
+	best := "image." + name
+	if !slices.Contains(names, best) {
+		best = nearest(name, names)
 	}
-	return fail(hint, "there is no image %s", diag.Clean(name))
+	if best == "" {
+		return ""
+	}
+	return "did you mean " + best + "?"
 }
