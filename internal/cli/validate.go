@@ -7,7 +7,6 @@ import (
 
 	urfave "github.com/urfave/cli/v3"
 
-	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
 )
 
@@ -41,7 +40,7 @@ Needs no key, no network and no init.
 				write := l.JSON
 				if asSARIF {
 					write = func(w io.Writer) error {
-						return l.SARIF(w, Version, func(code string) string { return config.Codes[code] })
+						return l.SARIF(w, Version, meaning)
 					}
 				}
 				if err := write(env.Stdout); err != nil {

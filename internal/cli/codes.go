@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/imgbuild/imgbuild/internal/config"
+)
+
+// otherCodes are those of findings that config does not make.
+var otherCodes = map[string]string{
+	"IB0501": "a model does not take what is asked, or a flag of a plan names nothing",
+	"IB0502": "there is no *.img.hcl file in the folder",
+	"IB0503": "a source or mask is missing, is no picture, or does not fit",
+	"IB0504": "warning: a model has ended or ends within 60 days",
+	"IB0505": "a plan would replace or delete a protected image",
+	"IB0510": "the file of an import can't be taken, or (warning) is not taken",
+	"IB0601": "the lockfile is damaged or of another version",
+	"IB0602": "the lockfile has conflict markers of git",
+	"IB0603": "the lockfile is no file",
+}
+
+// meaning is a code of a finding in a line.
+func meaning(code string) string {
+	if text, ok := config.Codes[code]; ok {
+		return text
+	}
+	return otherCodes[code]
+}
+
+func codes() []string {
+	all := maps.Clone(config.Codes)
+	maps.Copy(all, otherCodes)
+	return slices.Sorted(maps.Keys(all))
+}
