@@ -64,6 +64,7 @@ type verb struct {
 	help  string // examples and what else a person must know; flags and exit codes are added
 	codes []int  // exit codes other than 0, 1, 64 and 130
 	flags []urfave.Flag
+	words func() []string // arguments that a shell may offer; nil for files
 	// bad reports whether a number of arguments is wrong; nil takes none.
 	bad func(n int) bool
 	run func(ctx context.Context, env *Env, c *urfave.Command) error
@@ -172,8 +173,12 @@ func (v verb) usageError(env *Env, flags []urfave.Flag, err error) error {
 	if i := strings.LastIndex(text, " for flag -var: "); i >= 0 {
 		text = "-var: " + text[i+len(" for flag -var: "):] // its value may be a secret
 	}
+	_, name, unknown := strings.Cut(text, "not defined: ")
+	if unknown {
+		text = fmt.Sprintf("imgbuild %s has no flag %s", v.name, name)
+	}
 	fmt.Fprintf(env.Stderr, "%s %s\n", palette(env, env.Stderr).Red("Error:"), diag.Clean(text))
-	if _, name, ok := strings.Cut(text, "not defined: "); ok {
+	if unknown {
 		var names []string
 		for _, f := range flags {
 			names = append(names, f.Names()...)
@@ -194,11 +199,14 @@ func usage(env *Env, format string, args ...any) error {
 
 func unknownVerb(env *Env, list []verb, name string) error {
 	fmt.Fprintf(env.Stderr, "%s there is no verb %q\n", palette(env, env.Stderr).Red("Error:"), diag.Clean(name))
-	var names []string
+	names := []string{topicLanguage}
 	for _, v := range list {
 		names = append(names, v.name)
 	}
 	if best := nearest(name, names); best != "" {
+		if best == topicLanguage {
+			best = "help " + topicLanguage
+		}
 		fmt.Fprintf(env.Stderr, "  Hint: did you mean imgbuild %s?\n", best)
 	} else {
 		fmt.Fprintln(env.Stderr, "  Hint: imgbuild help")

@@ -19,7 +19,8 @@ func completionVerb() verb {
   imgbuild completion zsh > "${fpath[1]}/_imgbuild"
   imgbuild completion fish > ~/.config/fish/completions/imgbuild.fish
 `,
-		bad: func(n int) bool { return n != 1 },
+		bad:   func(n int) bool { return n != 1 },
+		words: func() []string { return []string{"bash", "zsh", "fish"} },
 		run: func(_ context.Context, env *Env, c *urfave.Command) error {
 			scripts := map[string]func([]verb) string{"bash": bashScript, "zsh": zshScript, "fish": fishScript}
 			script, ok := scripts[c.Args().First()]
@@ -32,8 +33,12 @@ func completionVerb() verb {
 	}
 }
 
-func flagNames(v verb) []string {
+// offered is what a shell may put behind a verb.
+func offered(v verb) []string {
 	var names []string
+	if v.words != nil {
+		names = v.words()
+	}
 	for _, f := range v.flags {
 		names = append(names, "-"+f.Names()[0])
 	}
@@ -58,7 +63,7 @@ func bashScript(list []verb) string {
     case ${COMP_WORDS[1]} in
 `, verbNames(list))
 	for _, v := range list {
-		fmt.Fprintf(&b, "      %s) words=\"%s\" ;;\n", v.name, strings.Join(flagNames(v), " "))
+		fmt.Fprintf(&b, "      %s) words=\"%s\" ;;\n", v.name, strings.Join(offered(v), " "))
 	}
 	b.WriteString(`    esac
   fi
@@ -78,7 +83,7 @@ func zshScript(list []verb) string {
 	}
 	b.WriteString("    )\n    _describe verb verbs\n    return\n  fi\n  case $words[2] in\n")
 	for _, v := range list {
-		fmt.Fprintf(&b, "    %s) compadd -- %s ;;\n", v.name, strings.Join(flagNames(v), " "))
+		fmt.Fprintf(&b, "    %s) compadd -- %s ;;\n", v.name, strings.Join(offered(v), " "))
 	}
 	b.WriteString("  esac\n  _files\n}\n_imgbuild \"$@\"\n")
 	return b.String()
@@ -88,6 +93,9 @@ func fishScript(list []verb) string {
 	var b strings.Builder
 	for _, v := range list {
 		fmt.Fprintf(&b, "complete -c imgbuild -n __fish_use_subcommand -a %s -d '%s'\n", v.name, strings.ReplaceAll(v.short, "'", "\\'"))
+		if v.words != nil {
+			fmt.Fprintf(&b, "complete -c imgbuild -n '__fish_seen_subcommand_from %s' -f -a '%s'\n", v.name, strings.Join(v.words(), " "))
+		}
 		for _, f := range v.flags {
 			fmt.Fprintf(&b, "complete -c imgbuild -n '__fish_seen_subcommand_from %s' -o %s\n", v.name, f.Names()[0])
 		}

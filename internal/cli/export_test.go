@@ -11,3 +11,20 @@ func Flags() map[string][]string {
 	}
 	return all
 }
+
+// What the tests of the manual, which run the program from outside, ask of it.
+var (
+	LanguageManual = languageManual
+	CLIManual      = cliManual
+	Meaning        = meaning
+	OtherCodes     = otherCodes
+)
+
+// VerbExamples are the commands in the help of each verb.
+func VerbExamples() map[string][]string {
+	out := map[string][]string{}
+	for _, v := range verbs() {
+		out[v.name] = v.examples()
+	}
+	return out
+}

@@ -25,7 +25,14 @@ func functionsVerb() verb {
 Those of Terraform have its names and its results; where one differs, and why
 one is missing, is told. Needs no configuration.
 `,
-		bad:   func(n int) bool { return n > 1 },
+		bad: func(n int) bool { return n > 1 },
+		words: func() []string {
+			var names []string
+			for _, f := range config.Functions() {
+				names = append(names, f.Name)
+			}
+			return names
+		},
 		flags: []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON}},
 		run: func(_ context.Context, env *Env, c *urfave.Command) error {
 			return runFunctions(env.Stdout, c.Args().First(), asJSON)
@@ -43,6 +50,12 @@ type functionRow struct {
 	Text       string         `json:"text"`
 	Terraform  bool           `json:"terraform"`
 	Differs    string         `json:"differs,omitempty"`
+	Example    exampleRow     `json:"example"`
+}
+
+type exampleRow struct {
+	Call   string `json:"call"`
+	Result string `json:"result"`
 }
 
 type parameterRow struct {
@@ -67,7 +80,7 @@ func runFunctions(w io.Writer, only string, asJSON bool) error {
 		if only != "" && only != f.Name {
 			continue
 		}
-		r := functionRow{Name: f.Name, Group: f.Group, Signature: f.Signature(), Parameters: []parameterRow{}, Returns: f.Returns, Text: f.Text, Terraform: f.Terraform, Differs: f.Differs}
+		r := functionRow{Name: f.Name, Group: f.Group, Signature: f.Signature(), Parameters: []parameterRow{}, Returns: f.Returns, Text: f.Text, Terraform: f.Terraform, Differs: f.Differs, Example: exampleRow(f.Example)}
 		for _, p := range f.Params {
 			r.Parameters = append(r.Parameters, parameterRow(p))
 		}
@@ -134,6 +147,7 @@ func printFunction(out io.Writer, r functionRow) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "For example: %s → %s\n", r.Example.Call, r.Example.Result)
 	switch {
 	case r.Differs != "":
 		fmt.Fprintf(out, "As in Terraform, but: %s.\n", r.Differs)

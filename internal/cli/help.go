@@ -12,16 +12,22 @@ import (
 
 func helpVerb() verb {
 	return verb{
-		name: "help", short: "show the verbs, or the help of one", args: "[VERB]",
+		name: "help", short: "show the verbs, the help of one, or the reference of the language", args: "[VERB|language]",
 		help: `
   imgbuild help
   imgbuild help plan
+  imgbuild help language
 `,
-		bad: func(n int) bool { return n > 1 },
+		bad:   func(n int) bool { return n > 1 },
+		words: func() []string { return append(strings.Fields(verbNames(verbs())), topicLanguage) },
 		run: func(_ context.Context, env *Env, c *urfave.Command) error {
 			list := verbs()
 			if c.NArg() == 0 {
 				_, err := io.WriteString(env.Stdout, overview(list))
+				return err
+			}
+			if c.Args().First() == topicLanguage {
+				_, err := io.WriteString(env.Stdout, plain(languageManual()))
 				return err
 			}
 			i := slices.IndexFunc(list, func(v verb) bool { return v.name == c.Args().First() })
@@ -33,6 +39,9 @@ func helpVerb() verb {
 		},
 	}
 }
+
+// topicLanguage is what help knows beside the verbs.
+const topicLanguage = "language"
 
 func overview(list []verb) string {
 	var b strings.Builder
@@ -49,7 +58,7 @@ Verbs:
 	}
 	b.WriteString(`
 Flags take one dash or two. -C DIR works with every verb; imgbuild help VERB
-shows the others. The language: docs/language.md and examples/ of the project.
+shows the others, imgbuild help language the language.
 `)
 	return b.String()
 }
@@ -76,13 +85,7 @@ func (v verb) text() string {
 	if len(v.flags) > 0 {
 		b.WriteString("\nFlags:\n")
 		for _, f := range v.flags {
-			doc := f.(urfave.DocGenerationFlag)
-			usage, placeholder := doc.GetUsage(), ""
-			if a, rest, ok := strings.Cut(usage, "`"); ok {
-				name, tail, _ := strings.Cut(rest, "`")
-				usage, placeholder = a+name+tail, " "+name
-			}
-			name := "-" + f.Names()[0] + placeholder
+			name, usage := flagText(f)
 			if len(name) > 22 {
 				fmt.Fprintf(&b, "  %s\n  %-22s %s\n", name, "", usage)
 			} else {
@@ -96,4 +99,14 @@ func (v verb) text() string {
 	}
 	b.WriteString(", 64 usage, 130 interrupted.\n")
 	return b.String()
+}
+
+// flagText is how a flag is written, such as -out FILE, and what it does.
+func flagText(f urfave.Flag) (name, usage string) {
+	name, usage = "-"+f.Names()[0], f.(urfave.DocGenerationFlag).GetUsage()
+	if a, rest, ok := strings.Cut(usage, "`"); ok {
+		value, tail, _ := strings.Cut(rest, "`")
+		name, usage = name+" "+value, a+value+tail
+	}
+	return name, usage
 }

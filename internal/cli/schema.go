@@ -29,7 +29,8 @@ func schemaVerb() verb {
 A BLOCK within another is written with a dot. Needs no configuration; imgbuild
 functions lists what expressions may call.
 `,
-		bad: func(n int) bool { return n > 1 },
+		bad:   func(n int) bool { return n > 1 },
+		words: func() []string { return blockPaths("", config.Language()) },
 		flags: []urfave.Flag{
 			&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON},
 			&urfave.BoolFlag{Name: "test", Usage: "the blocks of *.imgtest.hcl, and what assertions may use", Destination: &tests},
@@ -173,6 +174,15 @@ func blockAt(path string) (*config.Block, error) {
 		in = next
 	}
 	return in, nil
+}
+
+// blockPaths are image, image.rendition and so on.
+func blockPaths(prefix string, list []config.Block) []string {
+	var out []string
+	for _, b := range list {
+		out = append(append(out, prefix+b.Name), blockPaths(prefix+b.Name+".", b.Blocks)...)
+	}
+	return out
 }
 
 // head is how a block is written: rendition "NAME".

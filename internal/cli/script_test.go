@@ -50,8 +50,12 @@ func TestMain(m *testing.M) {
 // have beside those of testscript.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	testscript.Run(t, scripts("testdata/script"))
+}
+
+func scripts(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -89,7 +93,7 @@ func TestScripts(t *testing.T) {
 			"untouched": untouched,
 			"catalogue": catalogue,
 		},
-	})
+	}
 }
 
 // house is what belongs to one script beside its files.

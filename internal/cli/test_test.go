@@ -54,7 +54,7 @@ func TestExamplesTests(t *testing.T) {
 // The tests in the reference pass, with the project that they are about.
 func TestDocsTests(t *testing.T) {
 	t.Parallel()
-	doc, err := os.ReadFile(languageDoc)
+	doc, err := os.ReadFile(referenceDoc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,41 +101,6 @@ image "dot" {
 		}
 	}
 	runTests(t, dir)
-}
-
-// TestDocsNames: the tables of what assertions may ask are those of the
-// program. -update writes them.
-func TestDocsNames(t *testing.T) {
-	doc, err := os.ReadFile(languageDoc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const begin, end = "<!-- begin: names of tests -->\n", "<!-- end: names of tests -->\n"
-	before, rest, ok := strings.Cut(string(doc), begin)
-	got, after, closed := strings.Cut(rest, end)
-	if !ok || !closed {
-		t.Fatalf("%s has no tables of what assertions may ask", languageDoc)
-	}
-	image, plan, step := config.NamesOfTests()
-	var b strings.Builder
-	for _, table := range []struct {
-		head string
-		list []config.Attribute
-	}{{"of an image, in tests", image}, {"`plan.…`", plan}, {"`plan.steps[\"ADDRESS\"].…`", step}} {
-		fmt.Fprintf(&b, "| %s | | |\n|---|---|---|\n", table.head)
-		for _, a := range table.list {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", a.Name, a.Type, a.Text)
-		}
-		b.WriteString("\n")
-	}
-	want := strings.TrimSuffix(b.String(), "\n")
-	if *update {
-		if err := os.WriteFile(languageDoc, []byte(before+begin+want+end+after), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	} else if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("go test ./internal/cli -run TestDocsNames -update writes %s anew (-want +got):\n%s", languageDoc, d)
-	}
 }
 
 // element is any of XML.

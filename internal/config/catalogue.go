@@ -23,6 +23,7 @@ type Function struct {
 	// where the results are others.
 	Terraform bool
 	Differs   string
+	Example   Example
 }
 
 // Param is a parameter of a function. Of a repeated one there may be any
@@ -63,7 +64,7 @@ func Functions() []Function {
 }
 
 func (e *entry) describe(name string) Function {
-	f := Function{Name: name, Group: e.group, Returns: e.returns, Text: e.text, Terraform: !e.ours, Differs: e.differs}
+	f := Function{Name: name, Group: e.group, Returns: e.returns, Text: e.text, Terraform: !e.ours, Differs: e.differs, Example: exampleOf()[name]}
 	call := e.f
 	if e.bind != nil {
 		call = e.bind(&evaluator{})
