@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -463,8 +464,8 @@ func (ev *evaluator) module(name string, key *string, output string, at hcl.Rang
 
 // output is the value of an output of a module.
 func (ev *evaluator) output(sc *scope, name string, at hcl.Range) cty.Value {
-	i := slices.IndexFunc(sc.outputs, func(o *outputDecl) bool { return o.name == name })
-	if i < 0 {
+	i, ok := slices.BinarySearchFunc(sc.outputs, name, func(o *outputDecl, name string) int { return cmp.Compare(o.name, name) })
+	if !ok {
 		return cty.DynamicVal // and that was told
 	}
 	o := sc.outputs[i]
