@@ -199,7 +199,7 @@ func (ev *evaluator) configIn(dir, thing string, at hcl.Range) (names []string, 
 	case errors.Is(err, fs.ErrNotExist):
 		ev.add(problem(codeModule, thing, at, "", "there is no folder %s", quoteKey(dir)))
 	case err != nil:
-		ev.add(problem(codeModule, thing, at, "", "the folder %s can't be read: %s", quoteKey(orDot(dir)), err))
+		ev.add(problem(codeModule, thing, at, "", "the folder %s can't be read: %s", quoteKey(orDot(dir)), cause(err)))
 	case !slices.ContainsFunc(names, isConfig):
 		ev.add(problem(codeModule, thing, at, "", "there is no *.img.hcl in the folder %s", quoteKey(orDot(dir))))
 	default:

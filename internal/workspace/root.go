@@ -184,6 +184,9 @@ func (r *Root) ReadDir(dir string) ([]string, error) {
 	}
 	entries, err := r.entries(dir)
 	if err != nil {
+		if r.leaves(dir) {
+			err = &Leaves{dir}
+		}
 		return nil, fmt.Errorf("workspace: list %s: %w", dir, err)
 	}
 	var names []string
