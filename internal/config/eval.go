@@ -532,12 +532,19 @@ func (ev *evaluator) value(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 	refused := ev.meter.refused
 	// What this used counts for the project; a local that was evaluated within
 	// has counted already.
-	ev.meter = meter{steps: outer.steps, refused: outer.refused, total: ev.meter.total - min(ev.meter.total, begin-ev.meter.steps)}
-	if ev.meter.total == 0 {
+	total := ev.meter.total - min(ev.meter.total, begin-ev.meter.steps)
+	// Those around it have no more than what is left: there may be hundreds.
+	ev.meter = meter{steps: min(outer.steps, total), refused: outer.refused, total: total}
+	if ev.spent {
+		return cty.DynamicVal // told by one within
+	}
+	if total == 0 {
 		ev.spent = true
 		refused = "is where the work for the whole project is used up"
 	}
 	if refused != "" {
+		// What is wrong is told: a circle of bombs need not use up everything.
+		ev.meter.total = min(ev.meter.total, 2*maxSteps)
 		ev.add(problem(codeBudget, thing, e.Range(), "make it smaller, or keep the data in a file", "the expression %s", refused))
 		return cty.DynamicVal
 	}
