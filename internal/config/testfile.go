@@ -16,8 +16,11 @@ import (
 // TestSuffix is how the names of test files end.
 const TestSuffix = ".imgtest.hcl"
 
+// maxRuns is how many runs a file of tests may have: each loads the project.
+const maxRuns = 1000
+
 // Test is a file of tests. Its runs are evaluated in order, by one goroutine:
-// Load, then Judge for what could be planned, then Expect.
+// Load, then, with all that was found, Expect, and Judge where there is a plan.
 type Test struct {
 	Name string // slash path from the root
 	Runs []TestRun
@@ -69,7 +72,6 @@ type trialValue struct {
 	value cty.Value
 	at    hcl.Range
 	name  hcl.Range
-	own   bool // of the run, not of the file
 }
 
 // expectation is an element of expect_failures.
@@ -151,6 +153,13 @@ func (t *Test) declareRun(b *hclsyntax.Block) {
 	thing := "run." + name
 	if i := t.run(name); i >= 0 {
 		ev.twice(thing, *rangeOf(b.DefRange()), t.Runs[i].Range)
+		return
+	}
+	if len(t.Runs) == maxRuns {
+		if !t.torn {
+			ev.add(problem(codeBudget, thing, b.DefRange(), "split the file", "the file has more than %d runs", maxRuns))
+		}
+		t.torn = true
 		return
 	}
 	r := TestRun{Name: name, Range: *rangeOf(b.DefRange())}
@@ -250,8 +259,12 @@ func asksPixels(b *hclsyntax.Body) (asks bool) {
 			steps = n.Traversal
 		}
 		for _, s := range steps {
-			a, ok := s.(hcl.TraverseAttr)
-			asks = asks || ok && pixelAttrs[a.Name] != ""
+			switch s := s.(type) {
+			case hcl.TraverseAttr:
+				asks = asks || pixelAttrs[s.Name] != ""
+			case hcl.TraverseIndex:
+				asks = asks || s.Key.Type() == cty.String && pixelAttrs[s.Key.AsString()] != ""
+			}
 		}
 		return nil
 	})
@@ -309,11 +322,11 @@ func (t *Test) prepareValues(i int) {
 // Validate loads what the runs test and finds what is wrong with what they say
 // of it. Nothing that needs a run is evaluated.
 func (t *Test) Validate() diag.List {
-	loaded := map[string]*evaluator{}
-	var out diag.List
 	if t.torn {
 		return nil
 	}
+	loaded := map[string]*evaluator{}
+	var out diag.List
 	for i := range t.Runs {
 		r := &t.Runs[i]
 		if r.lost {
@@ -331,27 +344,25 @@ func (t *Test) Validate() diag.List {
 // strangers tells of values of the file for variables that are nowhere: neither
 // in what is tested, nor used by the values of a run.
 func (t *Test) strangers() (out diag.List) {
-	loaded := map[string]bool{}
+	known, loaded := map[string]bool{}, map[string]bool{}
 	for i := range t.Runs {
-		loaded[t.Runs[i].Module] = loaded[t.Runs[i].Module] || t.Runs[i].under != nil
+		r := &t.Runs[i]
+		if r.under == nil {
+			continue
+		}
+		if r.under.torn {
+			return nil // it can't be told
+		}
+		loaded[r.Module] = true
+		for _, v := range r.under.vars {
+			known[v] = true
+		}
+	}
+	if len(loaded) == 0 || slices.ContainsFunc(t.Runs, func(r TestRun) bool { return !loaded[r.Module] }) {
+		return nil
 	}
 	for _, name := range sortedKeys(t.values) {
-		known, used := map[string]bool{}, t.bare.top.vars[name].done
-		for i := range t.Runs {
-			r := &t.Runs[i]
-			switch {
-			case r.under == nil:
-				used = used || !loaded[r.Module] // it can't be told
-			case r.under.torn:
-				used = true
-			default:
-				used = used || slices.Contains(r.under.vars, name)
-				for _, v := range r.under.vars {
-					known[v] = true
-				}
-			}
-		}
-		if !used && len(t.Runs) > 0 {
+		if !known[name] && !t.bare.top.vars[name].done {
 			f := problem(codeUndeclaredVar, "var."+name, t.values[name].name, nearest(name, sortedKeys(known)), "it has a value here, and is not declared")
 			f.Severity = diag.Warning
 			out = append(out, f)
@@ -412,7 +423,7 @@ func (t *Test) valuesOf(i int) (map[string]trialValue, diag.List) {
 			continue
 		}
 		v = onlySecrets(v)
-		values[a.Name] = trialValue{value: v, at: a.Expr.Range(), name: a.NameRange, own: true}
+		values[a.Name] = trialValue{value: v, at: a.Expr.Range(), name: a.NameRange}
 	}
 	return values, out
 }
@@ -521,9 +532,9 @@ func (ev *evaluator) resolveTest(s *hclsyntax.ScopeTraversalExpr, u uses) hclsyn
 			if !ok || ix.Key.Type() != cty.String {
 				break
 			}
-			known := slices.Clone(ev.top.imageNames())
-			for i := range known {
-				known[i] = "image." + known[i]
+			var known []string
+			for _, image := range ev.top.imageNames() {
+				known = append(known, "image."+image)
 			}
 			a := spec.Address(ix.Key.AsString())
 			if modules, _, _ := a.Split(); modules == "" && !slices.Contains(known, string(a.Base())) {
@@ -584,6 +595,7 @@ func (t *Test) Judge(i int, facts TestFacts) diag.List {
 	r, out := &t.Runs[i], diag.List{}
 	ev, thing := r.ev, "run."+r.Name
 	ev.begin(&out, facts.Images)
+	ev.spent = false
 	outputs := map[string]cty.Value{}
 	for _, o := range ev.top.outputs {
 		v := plainly(onlySecrets(ev.output(ev.top, o.name, o.at)))

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -447,6 +448,16 @@ run "alone" {
 		t.Error(lines(l))
 	}
 	same(t, lines(judge(test, 1, nil)), `dots/d.img.hcl:1:1-1:17 IB0312 var.color: it has no value | add color = … to the variables of the test`)
+}
+
+func TestTooManyRuns(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for i := range maxRuns + 2 {
+		fmt.Fprintf(&b, "run \"r%d\" {}\n", i)
+	}
+	_, l := LoadTest(with(b.String()), Options{}, "t.imgtest.hcl")
+	same(t, lines(l), `t.imgtest.hcl:1001:1-1001:12 IB0109 run.r1000: the file has more than 1000 runs | split the file`)
 }
 
 // Nothing that a file of tests says ends the program.
