@@ -77,6 +77,15 @@
 // such values are written are kept by Project.Show from whoever shows a file. A
 // project with them is not cached.
 //
+// # How tests work
+//
+// A run of a test loads the project anew, with values for its variables that are
+// stronger than all others, or loads the folder of a module as if it were the
+// root. Its assertions are evaluated as outputs are, in the scope of what was
+// loaded, where references to images also give what is wanted of them. What is
+// known of a plan is handed in, by tables that the manual is made from; outputs
+// are all that a later run has of an earlier one.
+//
 // # Refusals
 //
 // The package must never know the lock, the store or the network. It does not
