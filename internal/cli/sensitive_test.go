@@ -162,6 +162,67 @@ func serve(t *testing.T, faults ...emulator.Fault) string {
 	return "http://" + l.Addr().String() + "/v1"
 }
 
+// secretTests asks for sensitive values in each way that a test can.
+const secretTests = `run "fine" {}
+run "asks" {
+  assert {
+    condition     = image.hero.prompt == ""
+    error_message = "it is ${image.hero.prompt}"
+  }
+  assert {
+    condition     = plan.steps["image.hero"].prompt == "x"
+    error_message = plan.steps["image.hero"].prompt
+  }
+  assert {
+    condition     = var.client == "x" && output.client == run.fine.client
+    error_message = "it is ${run.fine.client}"
+  }
+  assert {
+    condition     = jsonencode([for f in image.form : f.prompt]) == "" || jsonencode(plan.steps) == ""
+    error_message = jsonencode(image.form)
+  }
+  assert {
+    condition     = {}[image.hero.prompt] == 1
+    error_message = "x"
+  }
+  assert {
+    condition     = tonumber(plan.steps["image.hero"].prompt) == 1
+    error_message = "x"
+  }
+  assert {
+    condition     = { for s in plan.steps : s.prompt => s.prompt }["x"] == 1
+    error_message = "x"
+  }
+  assert {
+    condition     = run.fine.client[image.hero.prompt] == tonumber(run.fine.client)
+    error_message = "x"
+  }
+  assert {
+    condition     = output.client.x == output.client
+    error_message = ["${output.client}"]
+  }
+}
+run "gives" {
+  variables {
+    style = run.fine.client
+  }
+  assert {
+    condition     = var.style == "x"
+    error_message = var.style
+  }
+}
+run "wrong" {
+  variables {
+    style = tonumber(run.fine.client)
+  }
+}
+run "wrong_key" {
+  variables {
+    style = { a = 1 }[run.fine.client]
+  }
+}
+`
+
 const secretProject = `provider "xai" {
   endpoint = "ENDPOINT"
 }
@@ -477,6 +538,30 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 	w.run(0, "fmt", "-list-only")
 	w.run(-1, "apply", "-auto-approve", "-destroy", "-verify")
 
+	w.write("tests/secret.imgtest.hcl", secretTests)
+	for range 2 {
+		w.run(-1, "validate")
+		w.run(3, "test")
+		w.run(3, "test", "-verbose")
+		w.run(3, "test", "-json", "-verbose", "-junit-xml=report.xml")
+		w.run(3, "test", "-filter=tests/secret.imgtest.hcl", "-test-directory=tests")
+		w.write("tests/secret.imgtest.hcl", secretTests+"run \"all\" {\n  command = apply\n  variables {\n    client = \""+canary+"\"\n  }\n}\n")
+	}
+	for _, wrong := range []string{"tonumber(\"" + canary + "\")", "[1][\"" + canary + "\"]", "{}." + canary, "\"" + canary, "file(\"" + canary + "\")", "[\"" + canary + "\"]"} {
+		w.write("tests/secret.imgtest.hcl", "run \"a\" {\n  variables {\n    client = "+wrong+"\n  }\n}\n")
+		w.run(-1, "validate")
+		w.run(-1, "test")
+		w.run(-1, "test", "-json")
+		w.write("tests/secret.imgtest.hcl", "variables {\n  client = "+wrong+"\n}\nrun \"a\" {}\n")
+		w.run(-1, "validate")
+		w.run(-1, "test")
+		w.run(-1, "test", "-junit-xml=report.xml")
+	}
+	if err := os.RemoveAll(filepath.Join(w.dir, "tests")); err != nil {
+		t.Error(err)
+	}
+	w.run(0, "schema", "-test")
+	w.run(0, "schema", "-test", "-json")
 	w.run(0, "schema")
 	w.run(0, "schema", "-json")
 	w.run(0, "schema", "-test")

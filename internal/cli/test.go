@@ -116,13 +116,20 @@ func runTests(ctx context.Context, env *Env, f *testFlags) error {
 		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(f.filter, name) })
 	}
 	tests := make([]*config.Test, len(names))
-	var findings diag.List
+	lists := make([]diag.List, len(names))
+	wrong := false
 	for i, name := range names {
-		var l diag.List
-		tests[i], l = config.LoadTest(s.root, s.options(), name)
-		findings = append(findings, l...)
+		tests[i], lists[i] = config.LoadTest(s.root, s.options(), name)
+		wrong = wrong || lists[i].HasErrors()
 	}
-	if err := s.tell(findings); err != nil {
+	s.project = &config.Project{}
+	for i, t := range tests {
+		if wrong { // what else is wrong, and what must not be shown
+			lists[i] = t.Conceal(append(lists[i], t.Validate()...))
+			s.project.Withhold(t)
+		}
+	}
+	if err := s.tell(slices.Concat(lists...)); err != nil {
 		return err
 	}
 	if len(tests) == 0 {
@@ -140,7 +147,7 @@ func runTests(ctx context.Context, env *Env, f *testFlags) error {
 	}
 	if f.junit != "" {
 		var b bytes.Buffer
-		if err := report.TestsJUnit(&b, files, s.source); err != nil {
+		if err := report.TestsJUnit(&b, files); err != nil {
 			return err
 		}
 		if err := os.WriteFile(join(env.Dir, f.junit), b.Bytes(), 0o666); err != nil {
@@ -196,7 +203,8 @@ func (s *session) checkTests() (l diag.List) {
 	}
 	for _, name := range names {
 		t, found := config.LoadTest(s.root, s.options(), name)
-		l = append(append(l, found...), t.Validate()...)
+		l = append(l, t.Conceal(append(found, t.Validate()...))...)
+		s.project.Withhold(t)
 	}
 	return l
 }
@@ -262,7 +270,7 @@ func (s *session) runAll(ctx context.Context, f *testFlags, tests []*config.Test
 			case f.json:
 				s.stream.Test(&r.run)
 			case r.run.Status != "":
-				report.Test(s.env.Stdout, &r.run, s.source, o)
+				report.Test(s.env.Stdout, &r.run, o)
 			}
 			if r.run.Status != "" {
 				file.Runs = append(file.Runs, r.run)
@@ -334,6 +342,9 @@ func (s *session) runFile(ctx context.Context, f *testFlags, t *config.Test, tel
 			if f.verbose {
 				r.Plan = p
 			}
+			shown := &config.Project{}
+			shown.Withhold(t)
+			r.Source = func(file string) []byte { return shown.Show(file, s.source(file)) }
 			r.Status = statusOf(r.Findings)
 			passed[r.Name] = r.Status == report.TestPassed
 		}

@@ -191,7 +191,11 @@ func (r *ref) Value(*hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	case "output":
 		return r.ev.touch(r.ev.output(r.ev.cur, r.name, r.Range())), nil
 	}
-	return r.ev.image(r.name, r.key, r.Range())
+	v, diags := r.ev.image(r.name, r.key, r.Range())
+	if r.ev.models != nil { // else no attribute of an image is sensitive
+		r.ev.touch(v)
+	}
+	return v, diags
 }
 
 func (r *ref) String() string {

@@ -31,6 +31,7 @@ type Test struct {
 	bare   *evaluator            // of the values of variables
 	root   *evaluator            // whose providers a module alone has; nil before it is needed
 	torn   bool                  // not all of it could be read
+	hidden Project               // has the lines of all files that must not be shown
 }
 
 // TestRun is a run block.
@@ -96,6 +97,7 @@ func LoadTest(src Source, opt Options, name string) (*Test, diag.List) {
 	opt.Expressions = true
 	t := &Test{Name: name, src: src, opt: opt, values: map[string]trialValue{}, bare: newEvaluator(src, opt)}
 	ev := t.bare
+	ev.p.secrets = true // whether there are any, is known only when a project is loaded
 	text, err := src.Read(name, maxFile+1)
 	if err != nil {
 		return t, diag.List{{Severity: diag.Error, Code: codeRead, Text: "file " + name + ": " + err.Error(), Range: &diag.Range{File: name}}}
@@ -322,7 +324,10 @@ func (t *Test) prepareValues(i int) {
 // Validate loads what the runs test and finds what is wrong with what they say
 // of it. Nothing that needs a run is evaluated.
 func (t *Test) Validate() diag.List {
-	if t.torn {
+	if t.torn { // where values stand can't be told
+		if ev, _ := loadFor(t.src, t.opt, nil); ev.p.secrets {
+			t.hidden.hideLines(t.Name, stretch{})
+		}
 		return nil
 	}
 	loaded := map[string]*evaluator{}
@@ -389,7 +394,9 @@ func (t *Test) Load(i int) (*Project, diag.List) {
 	r := &t.Runs[i]
 	values, out := t.valuesOf(i)
 	if out.HasErrors() {
-		return nil, out
+		r.ev, _ = loadFor(t.src, t.opt, t.rehearse(r.Module, nil)) // tells what is sensitive
+		t.hide(r)
+		return nil, t.Conceal(out)
 	}
 	for k := range i {
 		t.Runs[k].ev = nil // a project is large
@@ -446,6 +453,7 @@ func (t *Test) earlier(i int) cty.Value {
 func (t *Test) prepareRun(i int) diag.List {
 	r, out := &t.Runs[i], diag.List{}
 	ev, thing := r.ev, "run."+r.Name
+	t.hide(r)
 	r.under = &under{sortedKeys(ev.top.vars), ev.top.outputNames(), ev.torn}
 	outer := ev.out
 	ev.out = &out
@@ -489,6 +497,57 @@ func (t *Test) prepareRun(i int) diag.List {
 	}
 	return out
 }
+
+// hide notes which lines hold sensitive values, in the files of the project
+// that a run tests and in the file of tests.
+func (t *Test) hide(r *TestRun) {
+	p := r.ev.p
+	if !p.secrets {
+		return
+	}
+	t.hidden.secrets = true
+	t.hidden.withhold(p)
+	conceal := func(name string, at hcl.Range) {
+		if d := r.ev.top.vars[name]; d == nil || d.about.sensitive { // the name may be misspelled
+			t.hidden.hide(at)
+		}
+	}
+	for _, a := range r.values {
+		conceal(a.Name, a.Expr.Range())
+	}
+	for _, name := range sortedKeys(t.values) {
+		conceal(name, t.values[name].at)
+	}
+}
+
+// Conceal rewrites what is said of values for sensitive variables, in the file of
+// tests, as far as runs are loaded: it may quote them.
+func (t *Test) Conceal(l diag.List) diag.List {
+	for i := range l {
+		f := &l[i]
+		if f.Range == nil || f.Range.File != t.Name || f.Code == codeUndeclaredVar || !t.hidden.hides(t.Name, f.Range.Start.Line) {
+			continue
+		}
+		thing, _, _ := strings.Cut(f.Text, ": ")
+		f.Text, f.Hint, f.Values, f.Related = thing+": a value is not valid; why is withheld, because its variable is sensitive", "", nil, nil
+	}
+	return l
+}
+
+// withhold hides what other hides.
+func (p *Project) withhold(other *Project) {
+	for file, lines := range other.hidden {
+		for _, l := range lines {
+			if !slices.Contains(p.hidden[file], l) {
+				p.hideLines(file, l)
+			}
+		}
+	}
+}
+
+// Withhold hides the lines of the file of tests, and of what it tests, that hold
+// sensitive values, as far as runs are loaded.
+func (p *Project) Withhold(t *Test) { p.withhold(&t.hidden) }
 
 func (d *decls) outputNames() []string {
 	names := make([]string, len(d.outputs))
@@ -541,7 +600,7 @@ func (ev *evaluator) resolveTest(s *hclsyntax.ScopeTraversalExpr, u uses) hclsyn
 				return refuse(codeUnknownElement, ix.SrcRange, nearest(ix.Key.AsString(), known), "there is no image %s, so it has no step", quoteKey(ix.Key.AsString()))
 			}
 		}
-		return s
+		return &touching{s, ev}
 	case root == "output":
 		switch {
 		case !ok:
@@ -571,10 +630,23 @@ func (ev *evaluator) resolveTest(s *hclsyntax.ScopeTraversalExpr, u uses) hclsyn
 		if !u.values && !ev.checkUse(u.test, name, s.Traversal, u.thing) {
 			return unknown(s.SrcRange)
 		}
-		return s
+		return &touching{s, ev}
 	}
 	return nil
 }
+
+// touching is a reference that notes whether its value is sensitive.
+type touching struct {
+	hclsyntax.Expression
+	ev *evaluator
+}
+
+func (e *touching) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := e.Expression.Value(ctx)
+	return e.ev.touch(v), diags
+}
+
+func (e *touching) inner() hclsyntax.Expression { return e.Expression }
 
 // checkUse tells of an output that an earlier run does not have.
 func (ev *evaluator) checkUse(t *Test, run string, use hcl.Traversal, thing string) bool {
@@ -599,6 +671,9 @@ func (t *Test) Judge(i int, facts TestFacts) diag.List {
 	outputs := map[string]cty.Value{}
 	for _, o := range ev.top.outputs {
 		v := plainly(onlySecrets(ev.output(ev.top, o.name, o.at)))
+		if o.sensitive {
+			v = v.Mark(secret{})
+		}
 		if !v.IsKnown() {
 			v = v.Mark(result{thing + "." + o.name})
 		}

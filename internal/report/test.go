@@ -29,8 +29,9 @@ type TestRun struct {
 	Began      time.Time
 	Took       time.Duration
 	Findings   diag.List
-	Why        string     // of a skipped one
-	Plan       *plan.Plan // to be shown; may be nil
+	Source     func(file string) []byte // for the findings, as for diag.List.Text
+	Why        string                   // of a skipped one
+	Plan       *plan.Plan               // to be shown; may be nil
 }
 
 // TestFile is what became of a file.
@@ -95,8 +96,8 @@ func TestHead(w io.Writer, file string, o Options) {
 	fmt.Fprintln(w, o.Palette.Bold(diag.Clean(file)))
 }
 
-// Test writes what became of a run; source is as for diag.List.Text.
-func Test(w io.Writer, r *TestRun, source func(string) []byte, o Options) {
+// Test writes what became of a run.
+func Test(w io.Writer, r *TestRun, o Options) {
 	c := o.Palette
 	paint := map[TestStatus]func(string) string{TestPassed: c.Green, TestFailed: c.Red, TestErrored: c.Red, TestSkipped: c.Yellow}
 	line := fmt.Sprintf("  %s  %s", paint[r.Status](fmt.Sprintf("%-5s", r.Status)), diag.Clean(r.Name))
@@ -113,7 +114,7 @@ func Test(w io.Writer, r *TestRun, source func(string) []byte, o Options) {
 		if r.Plan == nil {
 			fmt.Fprintln(w)
 		}
-		r.Findings.Text(w, source, c)
+		r.Findings.Text(w, r.Source, c)
 		fmt.Fprintln(w)
 	}
 }
@@ -231,7 +232,7 @@ type (
 )
 
 // TestsJUnit writes what became of files as JUnit's XML.
-func TestsJUnit(w io.Writer, files []TestFile, source func(string) []byte) error {
+func TestsJUnit(w io.Writer, files []TestFile) error {
 	all := countTests(files)
 	doc := junitSuites{Tests: all.Passed + all.Failed + all.Errored + all.Skipped, Failures: all.Failed, Errors: all.Errored}
 	var took time.Duration
@@ -248,7 +249,7 @@ func TestsJUnit(w io.Writer, files []TestFile, source func(string) []byte) error
 				s.Timestamp = r.Began.UTC().Format(junitTime)
 			}
 			sum += r.Took
-			found := junitFindings(r.Findings, source)
+			found := junitFindings(r.Findings, r.Source)
 			one := junitCase{Name: r.Name, Class: f.Name, Time: junitSeconds(r.Took)}
 			switch r.Status {
 			case TestSkipped:
