@@ -34,7 +34,8 @@ type checkDecl struct {
 type judged struct {
 	scope      *scope
 	conditions []condition
-	each       cty.Value // NilVal for an image without for_each
+	of         *slowImage
+	instance   int // of it
 	path       string
 }
 
@@ -222,7 +223,7 @@ func (ev *evaluator) checkConditions() {
 
 func (ev *evaluator) checkImageConditions(sc *scope, s *slowImage, base string) {
 	post := slices.DeleteFunc(slices.Clone(s.conditions), func(c condition) bool { return c.kind != "postcondition" })
-	for _, e := range s.each {
+	for i, e := range s.each {
 		address := base
 		if s.forEach != nil {
 			address = instance(base, e.key)
@@ -246,7 +247,7 @@ func (ev *evaluator) checkImageConditions(sc *scope, s *slowImage, base string) 
 			if ev.judged == nil {
 				ev.judged = map[spec.Address]judged{}
 			}
-			ev.judged[im.Address] = judged{sc, post, e.value, im.Path}
+			ev.judged[im.Address] = judged{sc, post, s, i, im.Path}
 			im.Judged, ev.p.hasConditions = true, true
 		}
 	}
@@ -286,7 +287,7 @@ func (p *Project) Judge(a spec.Address, picture Facts, facts map[spec.Address]Fa
 	}
 	ev.begin(&out, facts)
 	ev.in(j.scope, func() {
-		ctx := ev.around(j.each, selfVal(j.path, &picture))
+		ctx := ev.around(ev.eachValue(&j.of.repeated, j.instance, string(a)), selfVal(j.path, &picture))
 		for _, c := range j.conditions {
 			if f, is := ev.broken(c, codePostcondition, string(a), ctx, ev.value); is {
 				ev.add(f)

@@ -49,8 +49,9 @@ type Options struct {
 	// done. It is handed in because this package knows nothing of pictures.
 	Measure func(b []byte) (Picture, error)
 
-	// Limits for tests; 0 for maxSteps, maxTotal and maxTotalTokens.
+	// Limits for tests; 0 for what a user has.
 	steps         int
+	images        int
 	total, tokens int64
 }
 

@@ -54,6 +54,9 @@ func (ev *evaluator) prepareDynamic(b *hclsyntax.Block, u uses) {
 	if len(b.Labels) != 1 {
 		add(problem(codeLabel, u.thing, b.DefRange(), `write dynamic "rendition" { … }`, "it takes the name of a block"))
 	}
+	if len(b.Labels) == 1 && b.Labels[0] == "lifecycle" {
+		add(problem(codeUnknownBlock, u.thing, b.LabelRanges[0], "write lifecycle { protect = … }, whose values may be expressions", "lifecycle can't be dynamic: it holds also for images that are gone"))
+	}
 	if a := b.Body.Attributes["for_each"]; a != nil {
 		a.Expr = ev.prepare(a.Expr, u)
 	}
@@ -111,6 +114,9 @@ func (ev *evaluator) generate(b *hclsyntax.Block, ctx *hcl.EvalContext, thing st
 		k, e := it.Element()
 		if v.Type().IsSetType() {
 			k = e
+		}
+		if !ev.pay(costOfBlock, thing, each.Expr.Range()) {
+			return out
 		}
 		element := cty.ObjectVal(map[string]cty.Value{"key": k, "value": e})
 		inner := ctx.NewChild()

@@ -38,6 +38,8 @@ type evaluator struct {
 	facts     map[spec.Address]Facts // not nil once the images are finished
 	made      map[string]cty.Value   // values of images with facts
 	judged    map[spec.Address]judged
+	round     int                     // counts how often there were new facts
+	many      int                     // images that evaluation made
 	rehearsal *rehearsal              // nil outside tests
 	models    map[spec.Address]string // while assertions of a test are evaluated, else nil
 	stack     []frame
@@ -252,6 +254,9 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 			f.Text, f.Hint = u.thing+": "+root+" can't be used here", "write a plain value"
 		case len(s.Traversal) == 1:
 			f.Hint = fmt.Sprintf("write %q, with quotes, if it is text", root)
+			if ev.top.makers[root] != nil {
+				f.Hint = "write provider." + root
+			}
 		default:
 			known := slices.Concat(bound, roots)
 			if u.self {
@@ -317,6 +322,10 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 			return unknown(s.SrcRange)
 		}
 		node.name = key
+		if ev.cur.tree.makersUsed == nil {
+			ev.cur.tree.makersUsed = map[string]bool{}
+		}
+		ev.cur.tree.makersUsed[key] = true
 		return node
 	case "image":
 		d := ev.cur.image(name)
@@ -557,6 +566,20 @@ func (ev *evaluator) value(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 		return cty.DynamicVal
 	}
 	return v
+}
+
+// pay takes n steps of the project for what is made outside of expressions, and
+// tells when they are used up.
+func (ev *evaluator) pay(n int, thing string, at hcl.Range) bool {
+	if ev.spent {
+		return false
+	}
+	if ev.meter.total -= min(n, ev.meter.total); ev.meter.total == 0 {
+		ev.spent = true
+		ev.add(problem(codeBudget, thing, at, "make it smaller, or keep the data in a file", "this is where the work for the whole project is used up"))
+		return false
+	}
+	return true
 }
 
 // plain is value for what is wanted now: results of images are refused. What it

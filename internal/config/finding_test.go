@@ -1309,6 +1309,7 @@ a.img.hcl:17:3-17:8 IB0210 module.e: there is no count, because a shifted index 
 a.img.hcl:18:3-18:8 IB0201 module.e: there are no blocks in a module block | write NAME = value for each variable of the module
 a.img.hcl:23:15-23:16 IB0314 module.f["x"].var.color: the value does not fit its type: it must be a list of strings, and is a number {var.color is 1}
 a.img.hcl:24:15-24:59 IB0204 module.f: providers: sketch must be a provider, and "sketch" is a string | write providers = { xai = provider.NAME }
+a.img.hcl:24:15-24:59 IB0301 module.f: providers: the module knows no provider "xai" | one of sketch, xai.eu
 a.img.hcl:27:12-27:22 IB0414 module.g: source must be a plain string, because it is read before anything is evaluated | write it such as "./modules/icons"
 a.img.hcl:29:1-29:11 IB0206 module.e: is declared twice | rename one of them <a.img.hcl:14:1 the first one>
 a.img.hcl:33:12-33:20 IB0301 image.i: there is no module "h" | one of a, b, c, d, e, f, g
@@ -1726,6 +1727,61 @@ a.img.hcl:13:1-13:10 IB0206 check.a: is declared twice | rename one of them <a.i
 a.img.hcl:21:28-21:33 IB0317 check.b: an image has no attribute "widt" to read | did you mean "width"?
 a.img.hcl:22:21-22:31 IB0301 check.b: self is the picture that was made, and is known only in a postcondition | write the condition in a postcondition block of the image
 a.img.hcl:32:21-32:52 IB0451 output.o: w is 5 {var.w is 5}
+`},
+	{name: "what is not enabled", files: files{"a.img.hcl": sketch + `variable "on" {
+  default = false
+}
+image "a" {
+  prompt  = "a"
+  enabled = var.on
+}
+image "k" {
+  for_each = toset(["x", "y"])
+  prompt   = "k"
+  enabled  = each.key == "x"
+}
+image "empty" {
+  prompt   = join("", [])
+  provider = sketch
+}
+output "a" {
+  value = image.a.path
+}
+output "asked" {
+  value = [var.on ? image.a.path : "none", try(image.a.path, "none"), keys(image.k), image.k["y"].path]
+}
+image "l" {
+  prompt = "l"
+  dynamic "lifecycle" {
+    for_each = [1]
+    content {
+      protect = true
+    }
+  }
+}
+module "m" {
+  source     = "./m"
+  secret     = "hunter2"
+  depends_on = [image.a]
+  version    = "1"
+  providers  = { skech = provider.sketch }
+}
+`, "m/m.img.hcl": `variable "secret" {
+  sensitive = true
+}
+image "s" {
+  prompt   = var.secret
+  provider = provider.sketch
+}
+`}, want: `
+a.img.hcl:15:14-15:26 IB0205 image.empty: prompt is empty | say what the picture shows
+a.img.hcl:16:14-16:20 IB0301 image.empty: there is nothing called sketch here | write provider.sketch
+a.img.hcl:19:11-19:18 IB0317 output.a: image.a is not enabled | ask first, as in var.on ? image.a.path : null, or try(image.a.path, null)
+a.img.hcl:22:86-22:98 IB0317 output.asked: image.k["y"] is not enabled | ask first, as in var.on ? image.k["y"].path : null, or try(image.k["y"].path, null)
+a.img.hcl:26:11-26:22 IB0201 image.l: dynamic: lifecycle can't be dynamic: it holds also for images that are gone | write lifecycle { protect = … }, whose values may be expressions
+a.img.hcl:36:3-36:13 IB0202 module.m: a module block takes no depends_on | write depends_on in the images of the module
+a.img.hcl:37:3-37:10 IB0202 module.m: a module block takes no version | remove it: a folder of the project has no versions
+a.img.hcl:38:16-38:43 IB0301 module.m: providers: the module knows no provider "skech" | did you mean "sketch"?
 `},
 }
 

@@ -133,6 +133,7 @@ func (ev *evaluator) repeat(s *repeated, thing string) {
 		ev.add(problem(codeForEach, thing, s.forEach.Range(), "convert the elements with tostring()", "for_each needs a set of strings, and %s", describe(u)))
 		return
 	}
+	s.waits = !u.IsWhollyKnown()
 	s.each = make([]instanceOf, 0, u.LengthInt())
 	s.byKey = make(map[string]int, u.LengthInt())
 	for it := u.ElementIterator(); it.Next(); {
@@ -150,10 +151,48 @@ func (ev *evaluator) repeat(s *repeated, thing string) {
 	}
 }
 
+// atForEach is where the for_each of an image stands, or the image.
+func (ev *evaluator) atForEach(s *slowImage) hcl.Range {
+	if s.forEach != nil {
+		return s.forEach.Range()
+	}
+	return s.block.DefRange()
+}
+
+// eachValue is each of an instance. The keys stay what they were; values that are
+// images, or of images, are evaluated again with what is known of those.
+func (ev *evaluator) eachValue(s *repeated, number int, thing string) cty.Value {
+	if s.waits && s.round != ev.round {
+		s.round = ev.round
+		u, marks := ev.value(s.forEach, nil, thing).Unmark()
+		if u.IsKnown() && !u.IsNull() && u.CanIterateElements() {
+			for it := u.ElementIterator(); it.Next(); {
+				k, e := it.Element()
+				if k, _ = k.Unmark(); u.Type().IsSetType() || k.Type() != cty.String {
+					break // of texts, which were known
+				}
+				if i, ok := s.byKey[k.AsString()]; ok {
+					s.each[i].value = cty.ObjectVal(map[string]cty.Value{"key": k, "value": e.WithMarks(marks)})
+				}
+			}
+		}
+	}
+	return s.each[number].value
+}
+
 // decodeInstances decodes which parts of each instance of an image.
 func (ev *evaluator) decodeInstances(d *imageDecl, which parts) []*draft {
 	s, base := d.slow, ev.cur.prefix+"image."+d.name
-	ev.repeat(&s.repeated, base)
+	if !s.counted {
+		ev.repeat(&s.repeated, base)
+		limit := cmp.Or(ev.opt.images, maxImages)
+		if ev.many += len(s.each); ev.many > limit {
+			if ev.many-len(s.each) <= limit {
+				ev.add(problem(codeBudget, base, ev.atForEach(s), "make it smaller, or split the project", "the project has more than %d images", limit))
+			}
+			s.each, s.byKey = nil, nil
+		}
+	}
 	drafts := make([]*draft, len(s.each))
 	// One context serves all instances: only its variable changes.
 	ctx := ev.cur.tree.ctx
@@ -277,10 +316,12 @@ func (ev *evaluator) preset(p *presetDecl, at hcl.Range) *draft {
 		return &p.draft
 	}
 	thing := p.scope.prefix + "preset." + p.name
+	if p.draft.words == nil {
+		p.draft.words = &words{}
+	}
 	if !ev.enter(thing, at) {
 		return &p.draft
 	}
-	p.draft.words = &words{}
 	p.draft.origin = ev.p.presets[p.index]
 	ev.in(p.scope, func() {
 		p.draft.given, _ = decode(p.block.Body, &presetSchema, &p.draft, ev.getter(thing), thing, p.block.DefRange(), ev.add)
@@ -417,7 +458,11 @@ func (ev *evaluator) finish(im *draft, where *locator) {
 		im.N = 1
 	}
 	if im.Wanted.Prompt == "" && (im.said&rowPrompt == im.set&rowPrompt) { // else its expression failed
-		ev.add(where.problem(codeRequired, im, "prompt", "add prompt = …", "prompt is required"))
+		if im.set&rowPrompt != 0 {
+			ev.add(where.problem(codeRequired, im, "prompt", "say what the picture shows", "prompt is empty"))
+		} else {
+			ev.add(where.problem(codeRequired, im, "prompt", "add prompt = …", "prompt is required"))
+		}
 	}
 	if im.Pick > im.N && im.said&rowN == im.set&rowN { // else n is wrong, and that was told
 		ev.add(where.problem(codeRange, im, "pick", fmt.Sprintf("pick from 1 to %d, or raise n", im.N), "pick is %d, and n is %d", im.Pick, im.N))

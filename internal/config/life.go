@@ -92,36 +92,56 @@ func (ev *evaluator) lives() {
 		}
 		// Blocks stay for those who come from an old state, so a chain of them is
 		// followed to its end.
-		end, now := l, ev.within(l.to)
-		for hops := 0; len(now) == 0 && hops < len(all); hops++ {
-			next := from[end.to]
-			if next == nil || next.to == "" {
+		// One step may be both: module.m["x"] was module.k["x"], and module.m was
+		// made an instance later.
+		end, found := l.to, false
+		var gone *life
+		for hops := 0; hops <= len(all) && gone == nil; hops++ {
+			for _, im := range ev.within(end) {
+				old := l.from + im[len(end):]
+				if ev.wants(old) {
+					ev.stillThere(l, old)
+					break
+				}
+				found = true
+				ev.p.Moved = append(ev.p.Moved, Moved{old, im})
+			}
+			next := longest(all, end)
+			if next == nil {
 				break
 			}
-			end = next
-			now = ev.within(end.to)
+			if end = next.to + end[len(next.from):]; next.to == "" {
+				gone = next
+			}
 		}
-		if len(now) == 0 {
-			if next := from[end.to]; next != nil && next.to == "" {
-				continue // it was removed later
-			}
-			sc, name := ev.scopeOf(end.to)
-			hint := ""
-			if sc != nil && !moduleAddress(end.to) {
-				hint = nearest(name, sc.imageNames())
-			}
-			ev.add(problem(codeMoved, l.block.Type, l.toAt, hint, "there is no %s to move %s to", end.to, l.from))
-			continue
+		if gone != nil && !found {
+			ev.p.Removed = append(ev.p.Removed, Removed{l.from, gone.keep}) // for who has it under its first name
+			found = true
 		}
-		for _, im := range now {
-			old := l.from + im[len(end.to):]
-			if ev.wants(old) {
-				ev.stillThere(l, old)
-				break
+		if !found && !ev.wants(l.from) {
+			sc, name := ev.scopeOf(end)
+			hint := "if it is gone, remove the block, or add removed { from = " + string(l.to) + " }"
+			if sc != nil && !moduleAddress(end) {
+				if best := nearest(name, sc.imageNames()); strings.HasPrefix(best, "did") {
+					hint = best
+				}
 			}
-			ev.p.Moved = append(ev.p.Moved, Moved{old, im})
+			f := problem(codeMoved, l.block.Type, l.toAt, hint, "there is no %s to move %s to", end, l.from)
+			f.Severity = diag.Warning // the blocks may stay when the image has gone
+			ev.add(f)
 		}
 	}
+}
+
+// longest finds the block that says most exactly what became of an address.
+func longest(all []*life, a spec.Address) *life {
+	var best *life
+	for _, l := range all {
+		if a.Within(l.from) && (best == nil || len(l.from) > len(best.from)) {
+			best = l
+		}
+	}
+	return best
 }
 
 func (ev *evaluator) stillThere(l *life, a spec.Address) {

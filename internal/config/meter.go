@@ -24,6 +24,7 @@ const (
 	maxChain       = 1000     // references from one to the next: each takes some stack
 	maxComplaints  = 20       // of one expression: a loop repeats them
 	costOfTextByte = 1.0 / 64
+	costOfBlock    = 1000 // that a dynamic block makes
 )
 
 // meter bounds the work of an evaluation. When it is used up, metered nodes

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
@@ -45,7 +46,7 @@ module "icons" {
 }
 module "one" {
   source    = "./modules/../modules/one"
-  providers = { any = provider.xai.eu }
+  providers = { sketch = provider.xai.eu }
   sum       = module.icons["a"].color
 }
 image "night" {
@@ -287,6 +288,79 @@ module.old.image.z > module.new["i"].image.z`)
 	same(t, fmt.Sprint(p.Removed), "[{module.gone false} {image.away false}]")
 }
 
+// A chain of moves goes on where a module moved later, and ends where an image
+// was removed.
+func TestMovedChains(t *testing.T) {
+	t.Parallel()
+	p := load(t, files{"m/m.img.hcl": "image \"b\" {\n  prompt = \"b\"\n}\n", "a.img.hcl": sketch + `module "k" {
+  source   = "./m"
+  for_each = toset(["x"])
+}
+moved {
+  from = image.a
+  to   = module.m.image.b
+}
+moved {
+  from = module.m
+  to   = module.k
+}
+moved {
+  from = module.k
+  to   = module.k["x"]
+}
+moved {
+  from = image.c
+  to   = image.d
+}
+removed {
+  from       = image.d
+  keep_files = true
+}
+`})
+	same(t, fmt.Sprint(p.Moved, p.Removed), `[{image.a module.k["x"].image.b} {module.m["x"].image.b module.k["x"].image.b} {module.m.image.b module.k["x"].image.b} {module.k.image.b module.k["x"].image.b}] [{image.c true} {image.d true}]`)
+}
+
+// What a few lines ask for is bounded before it is made.
+func TestProjectsAreBounded(t *testing.T) {
+	t.Parallel()
+	presets := sketch + "image \"a\" {\n  prompt = \"a\"\n  preset = preset.p0\n}\npreset \"p1200\" {}\n"
+	for i := range 1200 {
+		presets += fmt.Sprintf("preset \"p%d\" {\n  preset = preset.p%d\n}\n", i, i+1)
+	}
+	for name, f := range map[string]files{
+		"presets": {"a.img.hcl": presets},
+		"dynamic": {"a.img.hcl": sketch + `image "a" {
+  prompt = "a"
+  dynamic "rendition" {
+    for_each = range(1000)
+    labels   = ["r${rendition.value}"]
+    content {
+      dynamic "file" {
+        for_each = range(1000)
+        content {
+          dynamic "file" {
+            for_each = range(1000)
+            content {}
+          }
+        }
+      }
+    }
+  }
+}
+`},
+		"images": {"a.img.hcl": sketch + "module \"m\" {\n  source = \"./m\"\n  for_each = toset([for i in range(10) : \"k${i}\"])\n}\n",
+			"m/m.img.hcl": "image \"a\" {\n  prompt = each.key\n  for_each = toset([for i in range(1000) : \"k${i}\"])\n}\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, l := Load(f, Options{images: 4500})
+			if !slices.ContainsFunc(l, func(f diag.Finding) bool { return f.Code == codeBudget }) {
+				t.Errorf("%.500s", lines(l))
+			}
+		})
+	}
+}
+
 // Modules that call the next one twice are 2^30 instances.
 func TestModulesAreBounded(t *testing.T) {
 	t.Parallel()
@@ -385,4 +459,44 @@ image "y" {
 		want[i].Address = spec.Address(instance("image.a", key))
 	}
 	same(t, got, want)
+}
+
+// The value of an instance that is an image, or of one, has the results of that
+// image once they are known: in a postcondition, and in what a module is given.
+func TestEachOfImages(t *testing.T) {
+	t.Parallel()
+	p := load(t, files{"a.img.hcl": sketch + `image "base" {
+  for_each = toset(["z"])
+  prompt   = "base"
+}
+image "v" {
+  for_each = { k = image.base["z"] }
+  prompt   = "v"
+  postcondition {
+    condition     = self.width == each.value.width + 1
+    error_message = "it is ${each.value.width}"
+  }
+}
+module "n" {
+  source   = "./n"
+  for_each = image.base
+  pic      = { z = each.value }
+}
+output "width" {
+  value = module.n["z"].width
+}
+`, "n/n.img.hcl": `variable "pic" {}
+output "width" {
+  value = var.pic.z.width
+}
+`})
+	for _, width := range []int{5, 7} {
+		facts := map[spec.Address]Facts{`image.base["z"]`: {Known: true, Width: width}}
+		same(t, len(p.Judge(`image.v["k"]`, Facts{Known: true, Width: width + 1}, facts)), 0)
+		if l := p.Judge(`image.v["k"]`, Facts{Known: true, Width: width}, facts); len(l) != 1 || !strings.Contains(l[0].Text, fmt.Sprintf("it is %d", width)) {
+			t.Errorf("%s", lines(l))
+		}
+		got, l := p.Finish(facts)
+		same(t, fmt.Sprint(got[0].Text, lines(l)), fmt.Sprint(width))
+	}
 }

@@ -72,6 +72,7 @@ func (p *Project) Finish(facts map[spec.Address]Facts) ([]OutputValue, diag.List
 func (ev *evaluator) begin(out *diag.List, facts map[spec.Address]Facts) {
 	ev.out, ev.meter = out, meter{total: maxTotalSteps}
 	ev.facts, ev.made = facts, map[string]cty.Value{}
+	ev.round++
 	if facts == nil {
 		ev.facts = map[spec.Address]Facts{}
 	}
@@ -141,7 +142,7 @@ func (ev *evaluator) finished(name string, key *string, at hcl.Range) (cty.Value
 		a := spec.Address(address)
 		i, ok := slices.BinarySearchFunc(ev.p.Images, a, func(im spec.Image, a spec.Address) int { return bytes.Compare([]byte(im.Address), []byte(a)) })
 		if !ok {
-			return cty.DynamicVal
+			return cty.NilVal // it is not enabled
 		}
 		v := imageVal(&ev.p.Images[i], ev.facts[a])
 		if ev.models != nil {
@@ -150,24 +151,38 @@ func (ev *evaluator) finished(name string, key *string, at hcl.Range) (cty.Value
 		ev.made[address] = v
 		return v
 	}
+	off := func(address string) (cty.Value, hcl.Diagnostics) {
+		if v := one(address); v != cty.NilVal {
+			return v, nil
+		}
+		return cty.DynamicVal, hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Image not enabled", Detail: address + " is not enabled", Subject: &at,
+			Extra: complaint{codeUnknownElement, "ask first, as in var.on ? " + address + ".path : null, or try(" + address + ".path, null)"},
+		}}
+	}
 	if !d.keyed() {
-		return one(prefix), nil
+		return off(prefix)
 	}
 	s := d.slow
 	if key != nil {
 		if _, ok := s.byKey[*key]; !ok {
 			return s.pick(ev, name, key, at)
 		}
-		return one(instance(prefix, *key)), nil
+		return off(instance(prefix, *key))
 	}
 	if v, ok := ev.made[prefix]; ok {
 		return v, nil
 	}
-	values := make([]cty.Value, len(s.each))
+	values := make(map[string]cty.Value, len(s.each))
 	for i := range s.each {
-		values[i] = one(instance(prefix, s.each[i].key))
+		if v := one(instance(prefix, s.each[i].key)); v != cty.NilVal {
+			values[s.each[i].key] = v
+		}
 	}
-	v := gather(s, values)
+	v := cty.EmptyObjectVal
+	if len(values) > 0 {
+		v = cty.MapVal(values)
+	}
 	ev.made[prefix] = v
 	return v, nil
 }

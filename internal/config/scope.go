@@ -20,6 +20,7 @@ import (
 
 const (
 	maxModules = 100_000 // instances of modules in a project
+	maxImages  = 200_000 // of a project
 	maxNested  = 32      // modules in one another
 )
 
@@ -30,6 +31,8 @@ type tree struct {
 	*decls
 	dir string           // slash path from the root; "" is the root
 	ctx *hcl.EvalContext // with its functions
+
+	makersUsed map[string]bool // by expressions
 }
 
 // scope is a module under evaluation: the root, or an instance of a module.
@@ -40,6 +43,7 @@ type scope struct {
 	parent *scope            // nil for the root
 	call   *moduleDecl       // in the parent
 	ctx    *hcl.EvalContext  // of the call: knows each
+	number int               // of the instance
 	passed map[string]string // providers by the name that they have here
 
 	defaultMaker string // key
@@ -52,6 +56,8 @@ type repeated struct {
 	each    []instanceOf         // by key; one without key for a single one
 	byKey   map[string]int       // index in each; nil if for_each failed
 	counted bool                 // each is complete
+	waits   bool                 // values have results of images in them
+	round   int                  // in which they were evaluated
 }
 
 // missing tells that there is no instance of a key, so that try and can may
@@ -229,7 +235,17 @@ func (ev *evaluator) checkInputs(m *moduleDecl) {
 	for _, name := range sortedKeys(m.block.Body.Attributes) {
 		a := m.block.Body.Attributes[name]
 		switch {
-		case slices.Contains(moduleSchema.names(), name) || m.tree.vars[name] != nil:
+		case slices.Contains(moduleSchema.names(), name):
+		case m.tree.vars[name] != nil:
+			if m.tree.vars[name].about.sensitive {
+				ev.p.hide(a.Expr.Range())
+			}
+		case name == "depends_on" || name == "version":
+			hint := "write depends_on in the images of the module"
+			if name == "version" {
+				hint = "remove it: a folder of the project has no versions"
+			}
+			ev.add(problem(codeUnknownAttr, thing, a.NameRange, hint, "a module block takes no %s", name))
 		case name == "count":
 			ev.add(problem(codeCount, thing, a.NameRange, "use for_each with a map or a set: its keys name the images", "there is no count, because a shifted index would buy images again"))
 		default:
@@ -262,14 +278,14 @@ func (ev *evaluator) open(m *moduleDecl, at hcl.Range) {
 		return
 	}
 	passed := ev.passed(m, thing)
-	for _, e := range m.each {
+	for i, e := range m.each {
 		if ev.instances++; ev.instances > maxModules {
 			if ev.instances == maxModules+1 {
 				ev.add(problem(codeBudget, thing, m.block.DefRange(), "use for_each of images instead", "the project has more than %d instances of modules", maxModules))
 			}
 			break
 		}
-		sc := &scope{tree: m.tree, parent: outer, call: m, prefix: thing + ".", passed: passed, ctx: outer.tree.ctx}
+		sc := &scope{tree: m.tree, parent: outer, call: m, prefix: thing + ".", passed: passed, ctx: outer.tree.ctx, number: i}
 		if m.forEach != nil {
 			sc.prefix = instance(thing, e.key) + "."
 			sc.ctx = outer.tree.ctx.NewChild()
@@ -365,13 +381,48 @@ func (ev *evaluator) passed(m *moduleDecl, thing string) map[string]string {
 	out := map[string]string{}
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
-		if t, ok := targetOf(e); ok && t.kind == "provider" {
+		if known := ev.makersOf(m.tree); !slices.Contains(known, k.AsString()) {
+			ev.add(problem(codeUnknownName, thing, a.Expr.Range(), nearest(k.AsString(), known), "providers: the module knows no provider %s", quoteKey(k.AsString())))
+		} else if t, ok := targetOf(e); ok && t.kind == "provider" {
 			out[k.AsString()] = t.name
 		} else if e.IsKnown() {
 			ev.add(problem(codeType, thing, a.Expr.Range(), hint, "providers: %s must be a provider, and %s", k.AsString(), describe(e)))
 		}
 	}
 	return out
+}
+
+// makersOf is the names that a module may have for providers: those that it and
+// its modules use, and the types.
+func (ev *evaluator) makersOf(t *tree) []string {
+	names := map[string]bool{}
+	for _, ty := range ev.opt.Types {
+		names[ty] = true
+	}
+	for key := range ev.top.makers {
+		ty, _, _ := strings.Cut(key, ".")
+		names[ty] = true
+	}
+	var visit func(t *tree)
+	visit = func(t *tree) {
+		for key := range t.makersUsed {
+			names[key] = true
+		}
+		for i := range t.images {
+			if d := t.images[i].draft; d != nil && d.maker != nil {
+				names[d.maker.name] = true
+			}
+		}
+		for _, m := range t.modules {
+			if m.tree != nil {
+				visit(m.tree)
+			}
+		}
+	}
+	if t != nil {
+		visit(t)
+	}
+	return sortedKeys(names)
 }
 
 // maker is the key in the root of a provider that is named in this module: what
@@ -416,7 +467,12 @@ func (ev *evaluator) variable(name string, at hcl.Range) cty.Value {
 		return cty.DynamicVal
 	}
 	var val cty.Value
-	ev.in(sc.parent, func() { val = ev.value(v.input, sc.ctx, strings.TrimSuffix(sc.prefix, ".")) })
+	ev.in(sc.parent, func() {
+		if sc.call.forEach != nil {
+			sc.ctx.Variables["each"] = ev.eachValue(&sc.call.repeated, sc.number, strings.TrimSuffix(sc.prefix, "."))
+		}
+		val = ev.value(v.input, sc.ctx, strings.TrimSuffix(sc.prefix, "."))
+	})
 	ev.leave()
 	ev.give(name, val, v.input.Range(), "the value")
 	ev.did(&v.done)
