@@ -134,7 +134,7 @@ var stepAttrs = []asked[StepFacts]{
 		}
 		return listOf(out, cty.Object(ty))
 	}, "reasons, each with cause, field, old and new as in plan -json"},
-	{"notes", cty.List(cty.String), func(s *StepFacts) cty.Value { return texts(s.Notes) }, "what is fulfilled on this machine instead of by the model"},
+	{"notes", cty.List(cty.String), func(s *StepFacts) cty.Value { return texts(s.Notes) }, "what is fulfilled on this machine instead of by the model, and which imported files are written over or deleted"},
 	{"write", cty.List(cty.String), func(s *StepFacts) cty.Value { return texts(s.Write) }, "paths that are written"},
 	{"delete", cty.List(cty.String), func(s *StepFacts) cty.Value { return texts(s.Remove) }, "paths that are deleted"},
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -52,4 +53,42 @@ func (s *stepper) imports() bool {
 		s.offerToOthers(1)
 	}
 	return true
+}
+
+func isImported(im provider.Image) bool { return im.Model == ImportedModel }
+
+// overImported notes which files that somebody made are written over or deleted.
+func (s *stepper) overImported() {
+	m, step := s.m, &s.step
+	for _, o := range step.Outputs {
+		c := o.Expect
+		if c.IsZero() || o.Action != Write && o.Action != DeleteFile {
+			continue
+		}
+		if _, whose := m.owner(o.Path); o.Path != step.Import && !slices.ContainsFunc(m.candidates(whose), func(im provider.Image) bool { return isImported(im) && im.Content == c }) {
+			continue
+		}
+		what := "writes over"
+		if o.Action == DeleteFile {
+			what = "deletes"
+		}
+		step.Notes = append(slices.Clone(step.Notes), fmt.Sprintf("%s the imported %s%s", what, o.Path, m.original(c)))
+	}
+}
+
+// candidates are those that the lock records for an address.
+func (m *maker) candidates(a spec.Address) []provider.Image {
+	if e := m.in.Lock.Get(a); e != nil {
+		return e.Candidates
+	}
+	return nil
+}
+
+// original says, after what happens to a file, what becomes of the picture
+// that was imported.
+func (m *maker) original(c digest.Content) string {
+	if m.held(c, nil) {
+		return "; the original stays in the store"
+	}
+	return ", and the store does not have the original: keep a copy"
 }

@@ -470,6 +470,9 @@ func (m *maker) orphans() {
 		if s.Verb == Protected {
 			s.Outputs, s.Drop = nil, false
 		}
+		if i := slices.IndexFunc(e.Candidates, isImported); i >= 0 && s.Verb == Delete {
+			s.Notes = []string{"it was imported" + m.original(e.Candidates[i].Content)}
+		}
 		m.plan.Steps = append(m.plan.Steps, s)
 	}
 }

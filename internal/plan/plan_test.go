@@ -233,6 +233,63 @@ func imports(name, path string) func(*Input) {
 	}
 }
 
+// The photo is not to be had from any provider: what becomes of it is told
+// before anything is written over it.
+func TestImportNotes(t *testing.T) {
+	t.Parallel()
+	logo := img("logo")
+	const over, stays = "writes over the imported logo.png", "; the original stays in the store"
+	tests := []struct {
+		name   string
+		then   func(w *world)
+		change func(*Input)
+		want   []string // address: note
+	}{
+		{"nothing", func(*world) {}, nil, nil},
+		{"prompt", func(w *world) { w.set(img("logo", prompt("b"))) }, nil, []string{"logo: " + over + stays}},
+		{"prompt, not in the store", func(w *world) { clear(w.held); w.set(img("logo", prompt("b"))) }, nil,
+			[]string{"logo: " + over + ", and the store does not have the original: keep a copy"}},
+		{"prompt, and the file is gone", func(w *world) { delete(w.disk, "logo.png"); w.set(img("logo", prompt("b"))) }, nil, nil},
+		{"prompt, and the file was changed", func(w *world) { w.disk["logo.png"] = digest.OfContent(nil); w.set(img("logo", prompt("b"))) }, nil, nil},
+		{"replace", func(*world) {}, func(in *Input) { in.Select.Replace = []string{"image.logo"} }, []string{"logo: " + over + stays}},
+		{"rendition", func(w *world) { w.set(img("logo", card(1))) }, nil, nil},
+		{"prompt and path", func(w *world) { w.set(img("logo", prompt("b"), path("new.png"))) }, nil,
+			[]string{"logo: deletes the imported logo.png" + stays}},
+		{"another image takes the path", func(w *world) { w.set(img("other", path("logo.png"))) }, nil, []string{"other: " + over + stays}},
+		{"deleted", func(w *world) { w.set() }, nil, []string{"logo: it was imported" + stays}},
+		{"deleted, not in the store", func(w *world) { clear(w.held); w.set() }, nil,
+			[]string{"logo: it was imported, and the store does not have the original: keep a copy"}},
+		{"destroyed", func(*world) {}, func(in *Input) { in.Destroy = true }, []string{"logo: it was imported" + stays}},
+		{"deleted, and the file is gone", func(w *world) { clear(w.disk); w.set() }, nil, nil},
+		{"kept", func(w *world) { w.set() }, func(in *Input) { in.Kept = map[spec.Address]bool{"image.logo": true} }, nil},
+		{"protected", func(w *world) { w.set(img("logo", prompt("b"), func(im *spec.Image) { im.Protect = true })) }, nil, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(logo)
+			w.disk["logo.png"] = photo
+			w.apply(w.plan(imports("logo", "logo.png")))
+			w.disk["logo.png"], w.held[photo] = photo, true
+			w.lock.Entries[0].Outputs[0].Content = photo
+			tt.then(w)
+			var how []func(*Input)
+			if tt.change != nil {
+				how = append(how, tt.change)
+			}
+			var got []string
+			for _, s := range w.plan(how...).Steps {
+				for _, n := range s.Notes {
+					got = append(got, strings.TrimPrefix(string(s.Address), "image.")+": "+n)
+				}
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("notes (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
 func TestImportFaults(t *testing.T) {
 	t.Parallel()
 	w := newWorld(img("logo", n(3)), img("gone"))

@@ -671,6 +671,7 @@ func (s *stepper) finish() {
 	if step.Verb.Standing() {
 		step.Outputs, step.Need = nil, 0
 	}
+	s.overImported()
 	p := s.picked()
 	if step.Verb == Protected {
 		p = s.entry.Picked(Pick(s.im, s.entry))

@@ -108,7 +108,7 @@ type Step struct {
 	From    spec.Address   `json:"from,omitempty"` // previous address of a move
 	Verb    Verb           `json:"verb"`
 	Why     []Reason       `json:"why,omitempty"`
-	Notes   []string       `json:"notes,omitempty"` // what is fulfilled on our side
+	Notes   []string       `json:"notes,omitempty"` // what is fulfilled on our side, and which imported files go
 	After   []spec.Address `json:"after,omitempty"` // steps that must be done before
 
 	Provider     string           `json:"provider,omitempty"` // key of the provider block

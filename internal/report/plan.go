@@ -225,7 +225,7 @@ func plainLine(s string) line { return func(diag.Palette) string { return s } }
 func sentence(s *plan.Step) (string, []line) {
 	var more []line
 	for _, n := range s.Notes {
-		if s.Verb.Paid() || s.Verb == plan.Import || s.Verb == plan.Render || s.Verb == plan.Restore {
+		if s.Verb.Paid() || s.Verb == plan.Import || s.Verb == plan.Render || s.Verb == plan.Restore || s.Verb == plan.Move || s.Drop {
 			more = append(more, plainLine(diag.Clean(n)))
 		}
 	}
@@ -285,7 +285,7 @@ func sentence(s *plan.Step) (string, []line) {
 		}
 		return text, more
 	case plan.Delete:
-		return "delete " + files(s, plan.DeleteFile) + kept(s), nil
+		return "delete " + files(s, plan.DeleteFile) + kept(s), more
 	case plan.Forget:
 		return "forget" + kept(s), nil
 	}
