@@ -60,12 +60,13 @@ func (p *Project) Generate(list []Generated) []byte {
 		}, text)
 		to.AppendUnstructuredTokens(hclwrite.Tokens{{Type: hclsyntax.TokenComment, Bytes: []byte("# " + text + "\n")}})
 	}
-	comment(f.Body(), "Written by imgbuild plan -generate-config-out, for pictures that exist. A prompt counts once")
-	comment(f.Body(), "it changes: then the picture is made anew. The import blocks may go when they are applied.")
+	comment(f.Body(), "Written by imgbuild plan -generate-config-out, for pictures that exist. The import blocks")
+	comment(f.Body(), "may go when they are applied.")
 	for _, g := range list {
 		f.Body().AppendNewline()
 		body := f.Body().AppendNewBlock("image", []string{strings.TrimPrefix(string(g.To), "image.")}).Body()
 		comment(body, g.Comment)
+		comment(body, "Put the prompt right before the first apply: a later change of it buys a new picture.")
 		body.SetAttributeValue("prompt", cty.StringVal(g.Prompt))
 		body.SetAttributeValue("path", cty.StringVal(p.generatedPath(g.Path, g.Format)))
 		if g.Alt != "" {
