@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/journal"
 	"github.com/imgbuild/imgbuild/internal/lock"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/store"
 )
 
 func gcVerb() verb {
@@ -21,9 +24,10 @@ func gcVerb() verb {
   imgbuild gc -dry-run
   imgbuild gc
 
-Keeps every candidate that the lock records and everything that the journal
-still needs. What it removes was paid for: a prompt that is changed back later
-must then be bought again. A second tier is never touched.
+Keeps every candidate that the lock records, everything that the journal
+still needs and every picture that was ever imported. What it removes was paid
+for: a prompt that is changed back later must then be bought again. A second
+tier is never touched.
 `,
 		flags: []urfave.Flag{
 			&urfave.BoolFlag{Name: "dry-run", Usage: "only say what would be removed", Destination: &dry},
@@ -58,6 +62,9 @@ func runGC(ctx context.Context, env *Env, dry bool, wait time.Duration) error {
 	}
 	contents, requests := needed(s, state.Attempts)
 	local := s.store.Local
+	if err := imported(local, contents, requests); err != nil {
+		return err
+	}
 	var count int
 	var size int64
 	for blob, err := range local.Blobs() {
@@ -126,4 +133,29 @@ func needed(s *session, attempts []journal.Attempt) (map[digest.Content]bool, ma
 		}
 	}
 	return contents, requests
+}
+
+// imported adds the pictures that somebody made: the store may have the only
+// copy, and nobody sells another.
+func imported(local *store.Dir, contents map[digest.Content]bool, requests map[digest.Request]bool) error {
+	for r, err := range local.Requests() {
+		if err != nil {
+			return err
+		}
+		rolls, err := local.Bought(r)
+		var damage *store.Corrupt
+		if errors.As(err, &damage) {
+			return fail("move "+storeDir+"/"+damage.Path+" away; gc then takes it that nothing was imported for its request",
+				"%w, so it can't be told whether it holds an imported picture", damage)
+		}
+		if err != nil {
+			return err
+		}
+		for _, roll := range rolls {
+			if roll.Image.Model == plan.ImportedModel {
+				contents[roll.Image.Content], requests[r] = true, true
+			}
+		}
+	}
+	return nil
 }
