@@ -68,6 +68,9 @@ func (s *stepper) overImported() {
 		if _, whose := m.owner(o.Path); o.Path != step.Import && !slices.ContainsFunc(m.candidates(whose), func(im provider.Image) bool { return isImported(im) && im.Content == c }) {
 			continue
 		}
+		if p := s.picked(); o.Action == Write && p != nil && p.Content == c && verbatim(o, p) {
+			continue // the same bytes again
+		}
 		what := "writes over"
 		if o.Action == DeleteFile {
 			what = "deletes"
@@ -91,4 +94,9 @@ func (m *maker) original(c digest.Content) string {
 		return "; the original stays in the store"
 	}
 	return ", and the store does not have the original: keep a copy"
+}
+
+func verbatim(o Output, p *provider.Image) bool {
+	r, _ := spec.ParseRecipe(o.Recipe)
+	return r.Verbatim(formatOf(p))
 }

@@ -256,6 +256,7 @@ func TestImportNotes(t *testing.T) {
 		{"prompt and path", func(w *world) { w.set(img("logo", prompt("b"), path("new.png"))) }, nil,
 			[]string{"logo: deletes the imported logo.png" + stays}},
 		{"another image takes the path", func(w *world) { w.set(img("other", path("logo.png"))) }, nil, []string{"other: " + over + stays}},
+		{"another name and prompt, imported again", func(w *world) { w.set(img("top", path("logo.png"))) }, imports("top", "logo.png"), nil},
 		{"deleted", func(w *world) { w.set() }, nil, []string{"logo: it was imported" + stays}},
 		{"deleted, not in the store", func(w *world) { clear(w.held); w.set() }, nil,
 			[]string{"logo: it was imported, and the store does not have the original: keep a copy"}},
