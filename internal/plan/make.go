@@ -455,12 +455,10 @@ func (m *maker) orphans() {
 		}
 		for i := range e.Outputs {
 			o := &e.Outputs[i]
-			out, why := m.drop(o)
+			out, why := m.drop(e, o)
 			s.Outputs = append(s.Outputs, out)
 			s.Why = append(s.Why, why...)
-			if out.Action == DeleteFile && m.in.Kept[e.Address] && !m.in.Destroy {
-				s.Outputs[i].Action, s.Outputs[i].Expect = ForgetFile, digest.Content{}
-			} else if out.Action == DeleteFile {
+			if out.Action == DeleteFile {
 				s.Verb = Delete
 			}
 		}
@@ -477,14 +475,15 @@ func (m *maker) orphans() {
 	}
 }
 
-// drop says what to do with an output that is no longer wanted.
-func (m *maker) drop(o *lock.Output) (Output, []Reason) {
+// drop says what to do with an output of an entry that is no longer wanted.
+func (m *maker) drop(e *lock.Entry, o *lock.Output) (Output, []Reason) {
 	out := Output{Path: o.Path, Action: ForgetFile}
 	seen := m.in.Seen(o.Path)
 	switch {
 	case !seen.Exists, m.wants(o.Path):
 	case !ours(seen, o):
 		return out, []Reason{{Cause: CauseAltered, New: o.Path}}
+	case m.in.Kept[e.Address] && !m.in.Destroy:
 	default:
 		out.Action, out.Expect = DeleteFile, o.Content
 	}

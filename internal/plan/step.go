@@ -471,7 +471,7 @@ func (s *stepper) outputs() {
 			if slices.ContainsFunc(wanted, func(o spec.Output) bool { return o.Path == old.Path }) {
 				continue
 			}
-			out, reasons := s.m.drop(old)
+			out, reasons := s.m.drop(s.entry, old)
 			s.step.Outputs = append(s.step.Outputs, out)
 			why = append(why, reasons...)
 		}
