@@ -50,7 +50,7 @@ func (s *stepper) imports() bool {
 	}
 	m.imported[from.Image.Content] = true
 	if s.im.Share {
-		s.offerToOthers(1)
+		s.offer = 1
 	}
 	return true
 }

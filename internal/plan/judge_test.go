@@ -106,3 +106,78 @@ func TestUnfitBesideAnOlderOne(t *testing.T) {
 	w.set(img("hero", judged))
 	check(t, w.plan())
 }
+
+// An image that shares takes nothing from one that stands still, and does not
+// buy what that one may have yet.
+func TestShareWithWhatStands(t *testing.T) {
+	t.Parallel()
+	p := prompt("p")
+	refused := func(w *world) {
+		w.set(img("a", share, judged, p))
+		w.apply(w.plan())
+		e := *w.lock.Get("image.a")
+		delete(w.disk, "a.png")
+		e.Outputs = nil
+		w.lock.Set(e)
+		w.unfit = func(Picture) string { return "no good" }
+	}
+	doubt := func(verb func(*Pending)) func(w *world) {
+		return func(w *world) {
+			w.set(img("a", share, p))
+			w.pending = []Pending{{Address: "image.a", Request: w.plan().Steps[0].Digest, Attempt: "1", Images: 1, Price: provider.Dollar / 50}}
+			verb(&w.pending[0])
+		}
+	}
+	tests := []struct {
+		name   string
+		before func(w *world)
+		then   []spec.Image
+		how    func(*Input)
+		want   []string
+	}{
+		{name: "refused by a postcondition", before: refused,
+			then: []spec.Image{img("a", share, judged, p), img("b", share, p), img("c", share, p, n(2), after("image.a"))},
+			want: []string{"refused a (unfit)", "restore b (new, bought)", "missing c (waits)"}},
+		{name: "and others want more", before: refused,
+			then: []spec.Image{img("a", share, judged, p), img("b", share, p, n(2)), img("c", share, p, n(2))},
+			want: []string{"refused a (unfit)", "generate b (new, bought) 1× $0.02", "restore c (new, shared)"}},
+		{name: "and made again", before: refused, how: func(in *Input) { in.RetryRefused = true },
+			then: []spec.Image{img("a", share, judged, p), img("b", share, p)},
+			want: []string{"generate a (asked -retry-refused) 1× $0.02", "restore b (new, bought)"}},
+		{name: "the one that stands comes last", before: refused,
+			then: []spec.Image{img("a", share, judged, p), img("0", share, p)},
+			want: []string{"restore 0 (new, bought)", "refused a (unfit)"}},
+		{name: "in doubt", before: doubt(func(*Pending) {}), then: []spec.Image{img("a", share, p), img("b", share, p)},
+			want: []string{"hold a (unanswered)", "missing b (waits)"}},
+		{name: "a job", before: doubt(func(p *Pending) { p.Job = true }), then: []spec.Image{img("a", share, p), img("b", share, p)},
+			want: []string{"resume a (accepted)", "missing b (waits)"}},
+		{name: "in doubt and sent again", before: doubt(func(p *Pending) { p.Again = true }), then: []spec.Image{img("a", share, p), img("b", share, p)},
+			want: []string{"generate a (new, asked -retry-in-doubt) 1× $0.02", "restore b (new, shared)"}},
+		{name: "in doubt, and b shares nothing", before: doubt(func(*Pending) {}), then: []spec.Image{img("a", share, p), img("b", p)},
+			want: []string{"hold a (unanswered)", "generate b (new) 1× $0.02"}},
+		{name: "protected", before: func(w *world) {
+			w.set(img("a", share))
+			w.apply(w.plan())
+		}, then: []spec.Image{img("a", share, protect, p), img("b", share, p)},
+			want: []string{"protected a (protected generate, changed prompt)", "generate b (new) 1× $0.02"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			tt.before(w)
+			w.set(tt.then...)
+			if tt.how == nil {
+				tt.how = func(*Input) {}
+			}
+			plan := w.plan(tt.how)
+			check(t, plan, tt.want...)
+			w.apply(plan)
+			for i := range plan.Steps {
+				if s := &plan.Steps[i]; s.Verb == Restore && w.lock.Get(s.Address) == nil {
+					t.Errorf("%s is not made", s.Address)
+				}
+			}
+		})
+	}
+}

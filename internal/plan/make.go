@@ -49,10 +49,11 @@ type state struct {
 }
 
 // sharer is an image whose candidates others may take, and how many it will
-// have.
+// have. While it stands still they can't be had, and are not bought twice.
 type sharer struct {
 	address spec.Address
 	n       int
+	stands  bool
 }
 
 type phase uint8

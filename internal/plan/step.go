@@ -24,6 +24,7 @@ type stepper struct {
 	known  bool // all inputs have a content
 	digest digest.Request
 	asked  string // the flag that rolls again; "" for -replace
+	offer  int    // candidates that images which share may take
 	step   Step
 }
 
@@ -31,6 +32,7 @@ func (s *stepper) why(r ...Reason) { s.step.Why = append(s.step.Why, r...) }
 
 func (s *stepper) run() {
 	im := s.im
+	s.offer = 0
 	s.step = Step{
 		Address: im.Address, Provider: im.Wanted.Provider, Digest: s.digest, Request: s.res.Request,
 		Sources: im.Wanted.Sources, N: im.N, Priced: true, RetryRefused: s.m.in.RetryRefused, Notes: s.res.Notes, Precondition: s.entry.Digest(),
@@ -50,6 +52,7 @@ func (s *stepper) run() {
 	if s.blockedButChosen() {
 		s.step.Notes = append(slices.Clone(s.step.Notes), fmt.Sprintf("further candidates are held back (%s)", s.step.Verb))
 		s.step.Verb, s.step.Need, s.step.Why, s.step.Price = "", 0, nil, 0
+		s.offer = min(s.offer, len(s.step.Candidates))
 	}
 	if !s.step.Verb.Standing() {
 		s.sources()
@@ -129,8 +132,8 @@ func (s *stepper) candidates() {
 		}
 	}
 	step.Need = max(0, s.im.N-len(step.Candidates))
-	if s.im.Share && len(step.Candidates) > 0 {
-		s.offerToOthers(len(step.Candidates))
+	if s.im.Share {
+		s.offer = len(step.Candidates)
 	}
 	if step.Need == 0 {
 		return
@@ -144,7 +147,7 @@ func (s *stepper) candidates() {
 		s.why(s.changes()...)
 	}
 	s.boughtBefore()
-	if step.Need > 0 {
+	if step.Need > 0 && step.Verb == "" {
 		s.blocked()
 	}
 }
@@ -193,16 +196,18 @@ func (s *stepper) renamed() {
 // holds.
 func (s *stepper) boughtBefore() {
 	m, step := s.m, &s.step
-	if s.im.Share {
-		if with, ok := m.sharers[s.digest]; ok && len(step.Candidates) == 0 {
-			step.Need, step.ShareWith = max(0, s.im.N-with.n), with.address
-			step.After = append(step.After, with.address)
-			s.why(Reason{Cause: CauseShared, New: string(with.address)})
-			if step.Need > 0 {
-				s.offerToOthers(s.im.N)
-			}
-			return
+	var with sharer
+	if s.im.Share && len(step.Candidates) == 0 {
+		with = m.sharers[s.digest]
+	}
+	if with.n > 0 && !with.stands {
+		step.Need, step.ShareWith = max(0, s.im.N-with.n), with.address
+		step.After = append(step.After, with.address)
+		s.why(Reason{Cause: CauseShared, New: string(with.address)})
+		if step.Need > 0 {
+			s.offer = s.im.N
 		}
+		return
 	}
 	took := s.fromSharers()
 	taken := s.taken()
@@ -231,19 +236,28 @@ func (s *stepper) boughtBefore() {
 	if took > 0 {
 		s.why(Reason{Cause: CauseBought, New: strconv.Itoa(took)})
 	}
-	if s.im.Share && step.Need > 0 {
-		s.offerToOthers(s.im.N)
+	switch {
+	case !s.im.Share || step.Need == 0:
+	case with.stands && len(step.Candidates) == 0:
+		step.Verb, step.Why = Missing, []Reason{{Cause: CauseWaits, New: string(with.address)}}
+	default:
+		s.offer = s.im.N
 	}
 }
 
-// offerToOthers notes that images which share may take the n candidates that
-// this one will have.
-func (s *stepper) offerToOthers(n int) {
+// offerToOthers lets images which share have the candidates that this one will
+// have. What a postcondition refuses or protect holds back is no offer: what is
+// paid for they find themselves, and the rest may never come.
+func (s *stepper) offerToOthers() {
+	if s.offer == 0 || s.because(CauseUnfit) || s.step.Verb == Protected {
+		return
+	}
 	if s.m.sharers == nil {
 		s.m.sharers = make(map[digest.Request]sharer)
 	}
-	if s.m.sharers[s.digest].n < n {
-		s.m.sharers[s.digest] = sharer{s.im.Address, n}
+	was, now := s.m.sharers[s.digest], sharer{s.im.Address, s.offer, s.step.Verb.Standing()}
+	if was.n == 0 || was.stands && !now.stands || was.stands == now.stands && was.n < now.n {
+		s.m.sharers[s.digest] = now
 	}
 }
 
@@ -668,6 +682,7 @@ func (s *stepper) finish() {
 	if s.im.Protect {
 		step.protect(s.entry)
 	}
+	s.offerToOthers()
 	if step.Verb.Standing() {
 		step.Outputs, step.Need = nil, 0
 	}
