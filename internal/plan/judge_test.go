@@ -181,3 +181,71 @@ func TestShareWithWhatStands(t *testing.T) {
 		})
 	}
 }
+
+// What was bought before and is refused is known with the plan; what the lock
+// does not know of it yet is recorded, and what needs it waits.
+func TestUnfitBoughtBefore(t *testing.T) {
+	t.Parallel()
+	p := prompt("b")
+	tests := []struct {
+		name string
+		lost bool // the lock does not know that it was refused
+		then []spec.Image
+		how  func(*Input)
+		want []string
+	}{
+		{name: "recorded", then: []spec.Image{img("a", judged, p), img("e", editOf("a"))}, want: []string{"refused a (unfit)", "missing e (waits)"}},
+		{name: "under another name", then: []spec.Image{img("a2", judged, p), img("e", editOf("a2"))},
+			want: []string{"record a2 (unfit)", "missing e (waits)", "delete a (unwanted)"}},
+		{name: "and more are wanted", then: []spec.Image{img("a2", judged, p, n(3)), img("e", editOf("a2"))},
+			want: []string{"record a2 (unfit)", "missing e (waits)", "delete a (unwanted)"}},
+		{name: "by what only depends on it", then: []spec.Image{img("a2", judged, p), img("x", after("image.a2"))},
+			want: []string{"record a2 (unfit)", "missing x (waits)", "delete a (unwanted)", "delete e (unwanted)"}},
+		{name: "in place of another one", lost: true, then: []spec.Image{img("a", judged, p), img("e", editOf("a"))},
+			want: []string{"record a (unfit)", "missing e (waits)"}},
+		{name: "that is protected", lost: true, then: []spec.Image{img("a", judged, protect, p)},
+			want: []string{"protected a (protected record, unfit)", "delete e (unwanted)"}},
+		{name: "made again", then: []spec.Image{img("a2", judged, p)}, how: func(in *Input) { in.RetryRefused = true },
+			want: []string{"generate a2 (asked -retry-refused) 1× $0.02", "delete a (unwanted)", "delete e (unwanted)"}},
+		{name: "a draft", then: []spec.Image{img("a2", judged, p)}, how: func(in *Input) { in.Draft = true },
+			want: []string{"restore a2 (new, bought)", "delete a (unwanted)", "delete e (unwanted)"}},
+		{name: "without a condition", then: []spec.Image{img("a2", p)}, want: []string{"restore a2 (new, bought)", "delete a (unwanted)", "delete e (unwanted)"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(img("a", judged), img("e", editOf("a")))
+			w.apply(w.plan())
+			first := *w.lock.Get("image.a")
+			w.set(img("a", judged, p), img("e", editOf("a")))
+			buy := w.plan(func(in *Input) { in.Select.Target = []string{"image.a"} })
+			w.apply(buy)
+			w.disk["a.png"] = first.Outputs[0].Content
+			w.unfit = func(q Picture) string {
+				if q.Of.Content == first.Candidates[0].Content {
+					return ""
+				}
+				return "no good"
+			}
+			if !tt.lost {
+				first.Refused = []lock.Refusal{{Request: buy.Steps[0].Digest, Reason: lock.Unfit, Message: "no good"}}
+			}
+			w.lock.Set(first)
+			w.set(tt.then...)
+			if tt.how == nil {
+				tt.how = func(*Input) {}
+			}
+			plan := w.plan(tt.how)
+			check(t, plan, tt.want...)
+			for i := range plan.Steps {
+				s := &plan.Steps[i]
+				if s.Verb == Record && (s.Verb.Paid() || s.Need > 0 || s.Price > 0 || !plan.Changes()) {
+					t.Errorf("%+v", s)
+				}
+			}
+			if err := plan.Check(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

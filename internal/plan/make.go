@@ -541,7 +541,7 @@ func (m *maker) owner(path string) (*lock.Output, spec.Address) {
 
 // Check reports what is wrong with a plan that was read from a file.
 func (p *Plan) Check() error {
-	verbs := []Verb{Generate, Edit, Import, Render, Restore, Move, Delete, Forget, Resume, Hold, Refused, Conflict, Missing, Protected}
+	verbs := []Verb{Generate, Edit, Import, Render, Restore, Move, Delete, Forget, Record, Resume, Hold, Refused, Conflict, Missing, Protected}
 	place := map[spec.Address]int{}
 	for i := range p.Steps {
 		s := &p.Steps[i]

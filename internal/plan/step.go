@@ -69,23 +69,33 @@ func (s *stepper) run() {
 }
 
 // judge turns the step into a standing one where a postcondition speaks
-// against the picture, and reports whether it does. A candidate that is not
-// recorded is left to apply, which judges it and records it, so that other
-// machines know what was paid for.
+// against the picture, and reports whether it does. What the lock does not know
+// yet is a step that records it, so that other machines know what was paid for.
+// A picture that is imported is left to apply, which puts it into the store.
 func (s *stepper) judge() bool {
 	p := s.picked()
-	if p == nil || s.entry == nil {
-		return false
-	}
-	has := s.entry.Request == s.digest && slices.ContainsFunc(s.entry.Candidates, func(c provider.Image) bool { return c.Content == p.Content })
-	if !has && !slices.ContainsFunc(s.entry.Refused, func(r lock.Refusal) bool { return r.Request == s.digest }) {
+	if p == nil || s.step.Import != "" {
 		return false
 	}
 	why := s.m.unfit(s.im, s.res, p, s.mask)
-	if why != "" {
-		s.step.Verb, s.step.Price, s.step.Why = Refused, p.Price, []Reason{{Cause: CauseUnfit, New: why}}
+	if why == "" {
+		return false
 	}
-	return why != ""
+	step := &s.step
+	step.Why, step.Need = []Reason{{Cause: CauseUnfit, New: why}}, 0
+	if s.recorded(p.Content) {
+		step.Verb, step.Price = Refused, p.Price
+	} else {
+		step.Verb = Record
+		step.Outputs = slices.DeleteFunc(step.Outputs, func(o Output) bool { return o.Action != Write })
+	}
+	return true
+}
+
+// recorded reports whether the lock knows of a candidate, or that it was refused.
+func (s *stepper) recorded(c digest.Content) bool {
+	return s.entry != nil && (s.entry.Request == s.digest && slices.ContainsFunc(s.entry.Candidates, func(x provider.Image) bool { return x.Content == c }) ||
+		slices.ContainsFunc(s.entry.Refused, func(r lock.Refusal) bool { return r.Request == s.digest }))
 }
 
 // candidates finds what the image has already and what must be bought.
@@ -696,7 +706,7 @@ func (s *stepper) finish() {
 	} else {
 		st.waits = step.Verb.Standing()
 	}
-	st.waits = st.waits || step.Verb == Refused && s.because(CauseUnfit)
+	st.waits = st.waits || s.because(CauseUnfit)
 	st.works = !step.Verb.Standing()
 	s.m.plan.Steps = append(s.m.plan.Steps, *step)
 }

@@ -24,6 +24,7 @@ const (
 	Move    Verb = "move"
 	Delete  Verb = "delete"
 	Forget  Verb = "forget"
+	Record  Verb = "record" // that a postcondition refuses what was paid for: no file is written
 
 	Resume   Verb = "resume" // paid for; apply fetches it before it plans
 	Hold     Verb = "hold"

@@ -186,6 +186,8 @@ func doing(v plan.Verb) string {
 		return "deleting"
 	case plan.Forget:
 		return "forgetting"
+	case plan.Record:
+		return "recording"
 	}
 	return string(v)
 }

@@ -78,7 +78,7 @@ func exceeded(b *plan.Budget) string {
 func Protection(s *plan.Step) string {
 	would := map[plan.Verb]string{
 		plan.Generate: "generate it again", plan.Edit: "edit it again", plan.Render: "write over or move its files", plan.Restore: "put another picture in its place",
-		plan.Move: "move its files", plan.Delete: "delete a file of it", plan.Forget: "forget it",
+		plan.Move: "move its files", plan.Delete: "delete a file of it", plan.Forget: "forget it", plan.Record: "put another picture in its place",
 	}[plan.Verb(s.Why[0].Field)]
 	if s.N == 0 {
 		would = "delete it"
@@ -288,6 +288,8 @@ func sentence(s *plan.Step) (string, []line) {
 		return "delete " + files(s, plan.DeleteFile) + kept(s), more
 	case plan.Forget:
 		return "forget" + kept(s), nil
+	case plan.Record:
+		return "record that its postcondition refuses what was paid for: " + diag.Clean(s.Why[len(s.Why)-1].New), nil
 	}
 	return standing(s), more
 }
