@@ -586,10 +586,10 @@ block {}
 	}, opt: Options{Vars: []Var{{Name: "l", Value: "[1"}, {Name: "sason", Value: "x"}, {File: "no.imgvars"}}}, want: `
 a.img.hcl:2:1-2:18 IB0312 var.season: it has no value | -var season=…, or a default
 a.img.hcl:7:13-7:16 IB0314 var.n: the default does not fit its type: it must be a number {var.n is "x"}
-a.img.hcl:9:1-9:13 IB0314 var.l: the value of -var is not an expression: this list is not closed | write an HCL expression, such as 'l=["a", "b"]'
+a.img.hcl:9:1-9:13 IB0314 var.l: -var is not an expression: this list is not closed | write an expression, such as -var 'l=["a", "b"]'
 a.img.hcl:17:10-17:15 IB0204 var.t: The keyword "strng" is not a valid type specification | write string, number, bool, list(…), set(…), map(…), object({…}), tuple([…]) or any
 a.img.hcl:21:13-21:17 IB0314 var.nn: the default is null, and the variable is not nullable | give it a value
-a.img.hcl:26:17-26:28 IB0313 var.ok: Must be more than 10, got 5 {var.ok is 5}
+a.img.hcl:26:17-26:28 IB0313 var.ok: Must be more than 10, got 5 {var.ok is 5} <a.img.hcl:24:13 the value>
 no.imgvars:0:0-0:0 IB0110 -var-file: there is no file "no.imgvars" | write its path from the root of the project
 x.auto.imgvars:1:1-1:6 warning IB0311 var.seson: it has a value here, and is not declared | did you mean "season"?
 x.auto.imgvars:2:1-2:6 IB0201 file x.auto.imgvars: there are no blocks in a file of values | write NAME = value; blocks stand in *.img.hcl
@@ -699,8 +699,8 @@ l      = ["a", hunter2]
 `,
 	}, opt: Options{Vars: []Var{{Name: "l", Value: "[hunter2"}, {Name: "hunter2 hunter", Value: "x"}, {Name: "n", Value: "7"}, {Name: "l", Value: "hunter2"}}}, want: `
 a.img.hcl:2:14-2:21 IB0318 provider.sketch: endpoint can't be sensitive: it would show in the lists of providers and in the journal | use a value that is not sensitive, or nonsensitive(…) if it is no secret
-a.img.hcl:12:21-12:30 IB0313 var.n: the condition does not hold; its error_message is withheld, because it uses a sensitive value {var.n is (sensitive value)}
-a.img.hcl:16:21-16:30 IB0313 var.n: must be less than 3 {var.n is (sensitive value)}
+a.img.hcl:12:21-12:30 IB0313 var.n: the condition does not hold; its error_message is withheld, because it uses a sensitive value {var.n is (sensitive value), by -var}
+a.img.hcl:16:21-16:30 IB0313 var.n: must be less than 3 {var.n is (sensitive value), by -var}
 a.img.hcl:20:1-20:13 IB0301 var.l: its value is not valid; why is withheld, because the variable is sensitive | write an HCL expression, such as ["a", "b"]; text needs quotes
 a.img.hcl:20:1-20:13 IB0314 var.l: its value is not valid; why is withheld, because the variable is sensitive | write an HCL expression, such as ["a", "b"]; text needs quotes
 a.img.hcl:27:15-27:32 IB0314 var.m: the default does not fit its type, map of number {var.m is (sensitive value)}

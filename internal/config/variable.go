@@ -28,6 +28,8 @@ type varDecl struct {
 	nullable bool
 	given    bool
 	value    cty.Value
+	from     string               // where value comes from
+	at       hcl.Range            // and where that stands
 	input    hclsyntax.Expression // of the call, in a module
 	done     bool                 // value is that of input
 	standard cty.Value            // the default, converted; NilVal if there is none
@@ -193,7 +195,14 @@ func (ev *evaluator) giveText(name, text, from string) {
 	e, diags := hclsyntax.ParseExpression([]byte(text), from, hcl.InitialPos)
 	if diags.HasErrors() {
 		why, _ := said(diags[0])
-		ev.add(problem(codeVarValue, "var."+name, at, "write an HCL expression, such as '"+name+`=["a", "b"]'`, "the value of %s is not an expression: %s", from, why))
+		hint := `write an expression, such as ["a", "b"]`
+		switch {
+		case from == "-var":
+			hint = "write an expression, such as -var '" + name + `=["a", "b"]'`
+		case strings.HasPrefix(from, envPrefix):
+			hint = "write an expression, such as " + from + `='["a", "b"]'`
+		}
+		ev.add(problem(codeVarValue, "var."+name, at, hint, "%s is not an expression: %s", from, why))
 		quiet()
 		v.given = true
 		return
@@ -203,6 +212,7 @@ func (ev *evaluator) giveText(name, text, from string) {
 	for i := range (*ev.out)[before:] { // its ranges are of the command line
 		f := &(*ev.out)[before+i]
 		f.Range, f.Related = rangeOf(at), nil
+		f.Text = "var." + name + ": " + from + ": " + strings.TrimPrefix(f.Text, "var."+name+": ")
 	}
 	quiet()
 	ev.give(name, val, at, from)
@@ -254,7 +264,7 @@ func (ev *evaluator) giveFile(file string) {
 // give converts a value to the type of the variable.
 func (ev *evaluator) give(name string, val cty.Value, at hcl.Range, from string) {
 	v := ev.cur.vars[name]
-	v.given = true
+	v.given, v.from, v.at = true, from, at
 	if val.Type() == cty.DynamicPseudoType && !val.IsKnown() {
 		v.value = cty.DynamicVal
 		return
@@ -299,8 +309,10 @@ func (ev *evaluator) validate(name string, v *varDecl) {
 		}
 		if f, is := ev.broken(c, codeInvalidVar, thing, nil, ev.plain); is {
 			f.Values = []diag.Value{{Expression: thing, Text: "is " + show(v.value, 80)}}
-			if v.input != nil {
-				f.Related = []diag.Related{{Range: *rangeOf(v.input.Range()), Text: "the value"}}
+			if v.at != v.block.DefRange() {
+				f.Related = []diag.Related{{Range: *rangeOf(v.at), Text: "the value"}}
+			} else {
+				f.Values[0].Text += ", by " + v.from // the environment or the command line
 			}
 			ev.add(f)
 		}
