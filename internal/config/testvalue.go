@@ -107,7 +107,7 @@ var reasonAttrs = []asked[ReasonFacts]{
 }
 
 var stepAttrs = []asked[StepFacts]{
-	{"verb", cty.String, func(s *StepFacts) cty.Value { return cty.StringVal(s.Verb) }, `what is done: "generate", "edit", "render", "restore", "import", "move", "delete", "forget", what is held back, or "unchanged"`},
+	{"verb", cty.String, func(s *StepFacts) cty.Value { return cty.StringVal(s.Verb) }, `what is done: "generate", "edit", "render", "restore", "import", "move", "delete", "forget", "record", what is held back, or "unchanged"`},
 	{"price", cty.Number, func(s *StepFacts) cty.Value { return usd(s.Price) }, "USD"},
 	{"priced", cty.Bool, func(s *StepFacts) cty.Value { return cty.BoolVal(s.Priced) }, "whether the price is known"},
 	{"images", cty.Number, func(s *StepFacts) cty.Value { return count(s.Need) }, "candidates that are bought or made"},

@@ -71,6 +71,28 @@ func resolveHeld(im *spec.Image, request *provider.Request) spec.Resolved {
 	return res
 }
 
+// unheld is what differs from the recorded request. A size that is not held
+// brings another aspect ratio or resolution with it even where those are: the
+// size is the reason then.
+func (s *stepper) unheld() []Reason {
+	why := s.fieldDiff()
+	follows := func(r Reason) bool {
+		return (r.Field == "aspect_ratio" || r.Field == "resolution") && s.im.Ignore.Has(r.Field)
+	}
+	i := slices.IndexFunc(why, follows)
+	if i < 0 || s.im.Wanted.Size == "" {
+		return why
+	}
+	was := s.entry.Field("size")
+	if was == "" && len(s.entry.Outputs) > 0 {
+		recipe, _ := spec.ParseRecipe(s.entry.Outputs[0].Recipe)
+		was = recipe.Size.String()
+	}
+	size := Reason{Cause: CauseChanged, Field: "size", Old: was, New: s.im.Wanted.Size}
+	why[i] = size
+	return slices.DeleteFunc(why, func(r Reason) bool { return follows(r) || r.Field == "size" && r != size })
+}
+
 // canBeAsked reports whether the provider of the image can be asked at all: a
 // request that is held as a whole may be another one's.
 func (s *stepper) canBeAsked() bool {

@@ -276,3 +276,48 @@ func worded(model string) (provider.Offer, bool) {
 	}
 	return o, ok
 }
+
+// No reason to buy is a field that is ignored.
+func TestIgnoreChangesReason(t *testing.T) {
+	t.Parallel()
+	frame := func(ratio, size string) func(*spec.Image) {
+		return func(im *spec.Image) { im.Wanted.AspectRatio, im.Wanted.Size = ratio, size }
+	}
+	tests := []struct {
+		name      string
+		was, then func(*spec.Image)
+		ignore    []string
+		want      []Reason
+	}{
+		{"a size in place of a ratio", frame("16:9", ""), frame("", "1024x1024"), []string{"model", "aspect_ratio"},
+			[]Reason{{Cause: CauseChanged, Field: "size", New: "1024x1024"}}},
+		{"another size", frame("", "64x64"), frame("", "160x90"), []string{"aspect_ratio"},
+			[]Reason{{Cause: CauseChanged, Field: "size", Old: "64x64", New: "160x90"}}},
+		{"both are held", frame("16:9", ""), frame("", "1024x1024"), []string{"size", "aspect_ratio"}, nil},
+		{"nothing of it is", frame("16:9", ""), frame("", "1024x1024"), []string{"model"},
+			[]Reason{{Cause: CauseChanged, Field: "aspect_ratio", Old: "16:9", New: "1:1"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			sizes := func(in *Input) {
+				in.Offer = func(_, model string) (*provider.Offer, bool) {
+					o, ok := offers[model]
+					o.AnySize, o.MaxPixels = false, 1<<21
+					return &o, ok
+				}
+			}
+			w := newWorld(img("a", tt.was))
+			w.apply(w.plan(sizes))
+			w.set(img("a", tt.then, ignore(tt.ignore...)))
+			p := w.plan(sizes)
+			var got []Reason
+			for _, s := range p.Steps {
+				got = append(got, s.Why...)
+			}
+			if d := cmp.Diff(tt.want, got); d != "" || len(p.Problems) > 0 {
+				t.Errorf("(-want +got):\n%s%v", d, p.Problems)
+			}
+		})
+	}
+}

@@ -124,7 +124,7 @@ func (s *stepper) candidates() {
 			s.step.Why = []Reason{{Cause: CauseNew}}
 			return
 		}
-		for _, r := range s.fieldDiff() {
+		for _, r := range s.unheld() {
 			if r.Field != "input" {
 				s.why(r)
 			}
@@ -177,7 +177,7 @@ func (s *stepper) blockedButChosen() bool {
 
 // changes tells what differs from the recorded request.
 func (s *stepper) changes() []Reason {
-	return named(s.fieldDiff(), s.im.Wanted.Sources)
+	return named(s.unheld(), s.im.Wanted.Sources)
 }
 
 // renamed looks for an orphan with the same request.
