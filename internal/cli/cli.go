@@ -197,8 +197,20 @@ func usage(env *Env, format string, args ...any) error {
 	return exit(exitUsage)
 }
 
+// elsewhere is where people find what Terraform has as a verb.
+var elsewhere = map[string]string{
+	"destroy": "imgbuild apply -destroy", "refresh": "imgbuild plan -verify", "state": "imgbuild show",
+	"taint": "imgbuild apply -replace=ADDRESS", "import": "write an import block; imgbuild plan -generate-config-out=FILE writes the image",
+	"mv": "write a moved block", "rm": "write a removed block", "get": "modules are folders of the project, so there is nothing to fetch",
+	"workspace": "use folders, or -var-file", "force-unlock": "nothing needs it: the lock ends with its process", "metadata": "imgbuild functions -json",
+}
+
 func unknownVerb(env *Env, list []verb, name string) error {
 	fmt.Fprintf(env.Stderr, "%s there is no verb %q\n", palette(env, env.Stderr).Red("Error:"), diag.Clean(name))
+	if hint := elsewhere[name]; hint != "" {
+		fmt.Fprintf(env.Stderr, "  Hint: %s\n", hint)
+		return exit(exitUsage)
+	}
 	names := []string{topicLanguage}
 	for _, v := range list {
 		names = append(names, v.name)

@@ -68,8 +68,12 @@ func (s *session) tellVerified(p *plan.Plan) {
 		return
 	}
 	report.Plan(s.env.Stdout, p, s.reportOptions())
-	fmt.Fprintf(s.env.Stdout, "%s %d %s with the configuration. To mend it: imgbuild apply\n", c.Red("Not verified:"),
-		len(p.Steps), noun(len(p.Steps), "image does not agree", "images do not agree"))
+	mend := "To mend it: imgbuild apply"
+	if !slices.ContainsFunc(p.Steps, func(st plan.Step) bool { return !st.Verb.Standing() }) {
+		mend = "Apply can't mend this: see what each one needs"
+	}
+	fmt.Fprintf(s.env.Stdout, "%s %d %s with the configuration. %s\n", c.Red("Not verified:"),
+		len(p.Steps), noun(len(p.Steps), "image does not agree", "images do not agree"), mend)
 }
 
 func showVerb() verb {
