@@ -282,7 +282,11 @@ func plain(markdown string) string {
 
 var link = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[([^\]]+)\]\(([\w.]+)\)`) })
 
+// within matches links to a heading of the same page, which are words here.
+var within = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[([^\]]+)\]\(#[\w-]+\)`) })
+
 // unmark drops the marks of Markdown from a line.
 func unmark(s string) string {
-	return strings.NewReplacer("`", "", "**", "").Replace(link().ReplaceAllString(s, "docs/$1"))
+	s = within().ReplaceAllString(link().ReplaceAllString(s, "docs/$1"), "$1")
+	return strings.NewReplacer("`", "", "**", "").Replace(s)
 }
