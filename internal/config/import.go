@@ -156,6 +156,10 @@ func (ev *evaluator) importsOf(b *block, seen map[spec.Address]hcl.Range) {
 			continue
 		}
 		seen[im.To] = at
+		// The block may stay when the image gets another name.
+		if i := slices.IndexFunc(ev.p.Moved, func(m Moved) bool { return m.From == im.To }); i >= 0 {
+			im.To = ev.p.Moved[i].To
+		}
 		good := has.set&rowImportPath != 0 && ev.importPath(&im, from.Expr.Range()) // else that was told
 		switch {
 		case ev.wants(im.To):

@@ -316,7 +316,12 @@ removed {
   from       = image.d
   keep_files = true
 }
+import {
+  to   = image.a
+  path = "a.png"
+}
 `})
+	same(t, fmt.Sprint(p.Imports[0].To), `module.k["x"].image.b`)
 	same(t, fmt.Sprint(p.Moved, p.Removed), `[{image.a module.k["x"].image.b} {module.m["x"].image.b module.k["x"].image.b} {module.m.image.b module.k["x"].image.b} {module.k.image.b module.k["x"].image.b}] [{image.c true} {image.d true}]`)
 }
 
