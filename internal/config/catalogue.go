@@ -224,8 +224,8 @@ func makeCatalogue() map[string]*entry {
 		"values":                 {group: collections, returns: anything, f: stdlib.ValuesFunc, text: "the values of a map or an object, in the order of the keys"},
 		"zipmap":                 {group: collections, returns: anything, f: stdlib.ZipmapFunc, text: "a map or an object of a list of keys and one of values"},
 
-		"can":          {group: types, returns: aBool, f: tryfunc.CanFunc, text: "whether an expression can be evaluated"},
-		"try":          {group: types, returns: anything, f: tryfunc.TryFunc, text: "the first expression that can be evaluated"},
+		"can":          {group: types, returns: aBool, bind: markedByFailure(tryfunc.CanFunc), text: "whether an expression can be evaluated"},
+		"try":          {group: types, returns: anything, bind: markedByFailure(tryfunc.TryFunc), text: "the first expression that can be evaluated"},
 		"issensitive":  {group: types, returns: aBool, f: issensitiveFunc, text: "whether the value is sensitive"},
 		"nonsensitive": {group: types, returns: anything, f: nonsensitiveFunc, text: "the value, no longer sensitive: for what is certainly no secret, such as its length"},
 		"sensitive":    {group: types, returns: anything, bind: sensitiveHere(sensitiveFunc), text: "the value, sensitive: it and what is made from it is shown and written nowhere"},

@@ -97,6 +97,26 @@ func sensitiveHere(f function.Function) func(*evaluator) function.Function {
 	}
 }
 
+// markedByFailure makes the result of f sensitive where a sensitive value took
+// part: whether an expression fails tells something of the values in it.
+func markedByFailure(f function.Function) func(*evaluator) function.Function {
+	return func(ev *evaluator) function.Function {
+		return function.New(&function.Spec{
+			Params: f.Params(), VarParam: f.VarParam(), Type: function.StaticReturnType(cty.DynamicPseudoType),
+			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+				before := ev.touched
+				ev.touched = false
+				v, err := f.Call(args)
+				if ev.touched && err == nil {
+					v = v.Mark(secret{})
+				}
+				ev.touched = ev.touched || before
+				return v, err
+			},
+		})
+	}
+}
+
 // whyNotSensitive tells where the value of an attribute would show.
 var whyNotSensitive = map[string]string{
 	"path":       "it would show in the names of files",
