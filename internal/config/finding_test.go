@@ -1744,6 +1744,12 @@ image "empty" {
   prompt   = join("", [])
   provider = sketch
 }
+image "quoted" {
+  prompt = "q"
+  edit { 
+    image = "image.l" 
+  }
+}
 output "a" {
   value = image.a.path
 }
@@ -1776,12 +1782,13 @@ image "s" {
 `}, want: `
 a.img.hcl:15:14-15:26 IB0205 image.empty: prompt is empty | say what the picture shows
 a.img.hcl:16:14-16:20 IB0301 image.empty: there is nothing called sketch here | write provider.sketch
-a.img.hcl:19:11-19:18 IB0317 output.a: image.a is not enabled | ask first, as in var.on ? image.a.path : null, or try(image.a.path, null)
-a.img.hcl:22:86-22:98 IB0317 output.asked: image.k["y"] is not enabled | ask first, as in var.on ? image.k["y"].path : null, or try(image.k["y"].path, null)
-a.img.hcl:26:11-26:22 IB0201 image.l: dynamic: lifecycle can't be dynamic: it holds also for images that are gone | write lifecycle { protect = … }, whose values may be expressions
-a.img.hcl:36:3-36:13 IB0202 module.m: a module block takes no depends_on | write depends_on in the images of the module
-a.img.hcl:37:3-37:10 IB0202 module.m: a module block takes no version | remove it: a folder of the project has no versions
-a.img.hcl:38:16-38:43 IB0301 module.m: providers: the module knows no provider "skech" | did you mean "sketch"?
+a.img.hcl:21:13-21:22 IB0412 image.quoted: "image.l" is an image, and not a file | write image.l, without quotes
+a.img.hcl:25:11-25:18 IB0317 output.a: image.a is not enabled | ask first, as in var.on ? image.a.path : null, or try(image.a.path, null)
+a.img.hcl:28:86-28:98 IB0317 output.asked: image.k["y"] is not enabled | ask first, as in var.on ? image.k["y"].path : null, or try(image.k["y"].path, null)
+a.img.hcl:32:11-32:22 IB0201 image.l: dynamic: lifecycle can't be dynamic: it holds also for images that are gone | write lifecycle { protect = … }, whose values may be expressions
+a.img.hcl:42:3-42:13 IB0202 module.m: a module block takes no depends_on | write depends_on in the images of the module
+a.img.hcl:43:3-43:10 IB0202 module.m: a module block takes no version | remove it: a folder of the project has no versions
+a.img.hcl:44:16-44:43 IB0301 module.m: providers: the module knows no provider "skech" | did you mean "sketch"?
 `},
 }
 

@@ -620,6 +620,10 @@ func (ev *evaluator) checkSources(where *locator, disabled map[spec.Address]bool
 				}
 				continue
 			}
+			if sc, _ := ev.scopeOf(im.Address); strings.HasPrefix(s.File, "image.") && sc.image(s.File[len("image."):]) != nil {
+				ev.add(where.image(codeOwnOutput, i, "edit.image", "write "+s.File+", without quotes", "%s is an image, and not a file", quoteKey(s.File)))
+				continue
+			}
 			if outputs == nil {
 				outputs = map[string]spec.Address{}
 				for j := range ev.p.Images {
