@@ -13,19 +13,19 @@ import (
 type Image struct {
 	Address    Address
 	Wanted     Wanted
-	N          int  // candidates, 1 to 10
-	Pick       int  // the chosen candidate from 1; 0 if the configuration does not say
-	Share      bool // equal requests may share their candidates
+	N          int // candidates, 1 to 10
+	Pick       int // the chosen candidate from 1; 0 if the configuration does not say
 	Path       string
 	File       Encoding // of the main output
 	Renditions []Rendition
 	Alt        string
-	Decorative bool
 	Tags       []string  // sorted, each once
 	DependsOn  []Address // sorted, each once; order only, in no digest
-	Protect    bool      // what is there must not be bought again, written over or deleted
 	Ignore     Fields    // count as what the lock recorded, once it has the image
-	Judged     bool      // it has postconditions
+	Share      bool      // equal requests may share their candidates
+	Decorative bool
+	Protect    bool // what is there must not be bought again, written over or deleted
+	Judged     bool // it has postconditions
 }
 
 // Wanted is what the user asks for and might be paid for. Empty means "not
