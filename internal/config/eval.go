@@ -149,6 +149,9 @@ func (ev *evaluator) prepareBody(b *hclsyntax.Body, u uses) {
 		if name != ignoreChanges && !literal(a.Expr) {
 			a.Expr = ev.prepare(a.Expr, u)
 		}
+		if name == "depends_on" {
+			wholeModules(a.Expr)
+		}
 	}
 	for _, inner := range b.Blocks {
 		if inner.Type == "dynamic" {
@@ -187,6 +190,12 @@ func (r *ref) Value(*hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 		return targetVal("preset", r.ev.cur.prefix+"preset."+r.name), nil
 	case "provider":
 		return targetVal("provider", r.ev.cur.maker(r.name)), nil
+	case allOfModule:
+		address := r.ev.cur.prefix + "module." + r.name
+		if r.key != nil {
+			address = instance(address, *r.key)
+		}
+		return targetVal("image", address), nil
 	case "module":
 		v, diags := r.ev.module(r.name, r.key, r.out, r.Range())
 		return r.ev.touch(v), diags

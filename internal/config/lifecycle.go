@@ -109,6 +109,23 @@ func bare(e hclsyntax.Expression) hclsyntax.Expression {
 	return e
 }
 
+// allOfModule is the kind of a reference to all images of a module.
+const allOfModule = "module as a whole"
+
+// wholeModules lets module.NAME in a list stand for the images of the module:
+// its value is that of its outputs.
+func wholeModules(list hclsyntax.Expression) {
+	t, ok := bare(list).(*hclsyntax.TupleConsExpr)
+	if !ok {
+		return
+	}
+	for _, e := range t.Exprs {
+		if r, ok := bare(e).(*ref); ok && r.kind == "module" && r.out == "" {
+			r.kind = allOfModule
+		}
+	}
+}
+
 // assignList stores a list of texts or of images. Where v is none, it says what
 // it should be and what is wrong with it.
 func assignList(to any, v cty.Value) (complaint string) {
@@ -314,7 +331,7 @@ func (p *Project) guardAt(src Source, a spec.Address, field string) *diag.Range 
 }
 
 // checkDepends finds images that depend on what is not there, and puts all
-// instances for an address without a key.
+// instances for an address without a key, and all images for a module.
 func (ev *evaluator) checkDepends(where *locator, disabled map[spec.Address]bool) {
 	images := ev.p.Images
 	find := func(a spec.Address) (int, bool) {
@@ -334,6 +351,13 @@ func (ev *evaluator) checkDepends(where *locator, disabled map[spec.Address]bool
 			j, _ := find(a + "[")
 			for ; j < len(images) && strings.HasPrefix(string(images[j].Address), string(a)+"["); j++ {
 				out = append(out, images[j].Address)
+			}
+			if moduleAddress(a) {
+				if strings.HasSuffix(string(a), "]") && ev.scopes[string(a)+"."] == nil {
+					ev.add(where.image(codeUnknownKey, i, "depends_on", "write a key that the module has, or none for all", "there is no %s", a))
+				}
+				out = append(out, ev.within(a)...)
+				continue
 			}
 			if sc, name := ev.scopeOf(a); !disabled[a] && sc.image(name) == nil {
 				ev.unknownName(where.image(codeUnknownName, i, "depends_on", nearest(name, sc.imageNames()), "there is no image %q", name))

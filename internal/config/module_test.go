@@ -505,3 +505,34 @@ output "width" {
 		same(t, fmt.Sprint(got[0].Text, lines(l)), fmt.Sprint(width))
 	}
 }
+
+func TestDependsOnModules(t *testing.T) {
+	t.Parallel()
+	f := files{"m/m.img.hcl": "image \"x\" {\n  prompt = \"x\"\n}\nimage \"y\" {\n  prompt = \"y\"\n}\n", "a.img.hcl": sketch + `module "one" {
+  source = "./m"
+}
+module "many" {
+  source   = "./m"
+  for_each = toset(["a", "b"])
+}
+image "i" {
+  prompt     = "i"
+  depends_on = [module.one, module.many["b"]]
+}
+image "j" {
+  prompt     = "j"
+  depends_on = [module.many, image.i]
+}
+`}
+	p := load(t, f)
+	same(t, fmt.Sprint(p.Images[0].DependsOn), `[module.many["b"].image.x module.many["b"].image.y module.one.image.x module.one.image.y]`)
+	same(t, fmt.Sprint(p.Images[1].DependsOn), `[image.i module.many["a"].image.x module.many["a"].image.y module.many["b"].image.x module.many["b"].image.y]`)
+
+	typo := files{"m/m.img.hcl": f["m/m.img.hcl"], "a.img.hcl": strings.Replace(f["a.img.hcl"], `module.many["b"]`, `module.many["z"]`, 1)}
+	_, l := Load(typo, Options{})
+	same(t, lines(l), `a.img.hcl:11:16-11:46 IB0315 image.i: there is no module.many["z"] | write a key that the module has, or none for all`)
+
+	f["m/m.img.hcl"] = "variable \"p\" {\n  default = \"p\"\n}\nimage \"x\" {\n  prompt = var.p\n}\n"
+	f["a.img.hcl"] = strings.Replace(f["a.img.hcl"], `source = "./m"`, "source = \"./m\"\n  p = image.i.path", 1)
+	same(t, len(load(t, f).Images), 5) // a path is known before, so this is no circle
+}

@@ -94,7 +94,7 @@ var imageSchema = schema[draft]{
 		{name: "enabled", to: func(d *draft) any { return &d.enabled }, def: "true", doc: "false leaves the image out, as if the block were not there: its files are deleted, its candidates stay in the store"},
 		{name: "for_each", image: true, kind: "map, object or set of strings", doc: "one image for each key, with each.key and each.value; the keys must be known at plan"},
 		{name: "tags", kind: "list or set of strings", to: func(d *draft) any { return &d.Tags }, hint: tagsHint, doc: "words for -target=tag:NAME, -exclude, -replace, restore and budget; those of the preset are added to those of the image"},
-		{name: "depends_on", image: true, kind: "list of image addresses", to: func(d *draft) any { return &d.DependsOn }, hint: "write a list such as [image.a, image.b[\"KEY\"]]", doc: "it is made only after these; one with for_each and without a key means all of its instances"},
+		{name: "depends_on", image: true, kind: "list of image addresses", to: func(d *draft) any { return &d.DependsOn }, hint: "write a list such as [image.a, image.b[\"KEY\"]]", doc: "it is made only after these; one with for_each and without a key means all of its instances, and module.NAME all images of a module"},
 	},
 	blocks: []inner{
 		{name: "edit", body: &editSchema, doc: "the picture is made from others"},
