@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
@@ -177,5 +178,18 @@ func TestDecodedHasNoConditions(t *testing.T) {
 	}
 	if p := load(t, files{"a.img.hcl": sketch + "image \"a\" {\n  prompt = \"x\"\n  precondition {\n    condition     = image.a.path != \"\"\n    error_message = \"no\"\n  }\n}\n"}); p.HasConditions() || p.eval != nil {
 		t.Error("preconditions of images need no expressions once they hold")
+	}
+}
+
+// Work that one round used up is there again in the next.
+func TestEachRoundHasItsWork(t *testing.T) {
+	t.Parallel()
+	p := load(t, judgedProject)
+	a := p.Images[slices.IndexFunc(p.Images, func(im spec.Image) bool { return im.Judged })].Address
+	before := p.Judge(a, Facts{Known: true}, nil)
+	p.eval.spent = true
+	same(t, lines(p.Judge(a, Facts{Known: true}, nil)), lines(before))
+	if len(before) == 0 {
+		t.Error("nothing speaks against a picture without pixels")
 	}
 }

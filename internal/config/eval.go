@@ -40,6 +40,7 @@ type evaluator struct {
 	judged    map[spec.Address]judged
 	round     int                     // counts how often there were new facts
 	many      int                     // images that evaluation made
+	disabled  map[spec.Address]bool   // images that enabled leaves out
 	rehearsal *rehearsal              // nil outside tests
 	models    map[spec.Address]string // while assertions of a test are evaluated, else nil
 	stack     []frame

@@ -46,14 +46,13 @@ func (ev *evaluator) images() {
 		ev.finish(im, where)
 	}
 	ev.cur = ev.top
-	var disabled map[spec.Address]bool
 	all = slices.DeleteFunc(all, func(im *draft) bool {
 		off := im.set&rowEnabled != 0 && !im.enabled
-		if off && disabled == nil {
-			disabled = map[spec.Address]bool{}
+		if off && ev.disabled == nil {
+			ev.disabled = map[spec.Address]bool{}
 		}
 		if off {
-			disabled[im.Address] = true
+			ev.disabled[im.Address] = true
 			if im.Protect {
 				ev.p.Guards = append(ev.p.Guards, Guard{im.Address, im.origin.place})
 			}
@@ -80,8 +79,8 @@ func (ev *evaluator) images() {
 		ev.p.Images[i], ev.p.origins[i] = im.Image, im.origin
 		all[i] = nil
 	}
-	ev.checkSources(where, disabled)
-	ev.checkDepends(where, disabled)
+	ev.checkSources(where)
+	ev.checkDepends(where)
 	ev.checkPaths(where)
 	ev.checkEdges(where)
 }
@@ -602,7 +601,7 @@ func (ev *evaluator) checkOutput(im *draft, name, file string, enc spec.Encoding
 }
 
 // checkSources finds sources that are not what they seem.
-func (ev *evaluator) checkSources(where *locator, disabled map[spec.Address]bool) {
+func (ev *evaluator) checkSources(where *locator) {
 	var outputs map[string]spec.Address // by path key, made for the first file
 	for i := range ev.p.Images {
 		im := &ev.p.Images[i]
@@ -613,7 +612,7 @@ func (ev *evaluator) checkSources(where *locator, disabled map[spec.Address]bool
 				switch {
 				case d == nil:
 					ev.unknownName(where.image(codeUnknownName, i, "edit.image", nearest(name, sc.imageNames()), "there is no image %q", name))
-				case disabled[s.Image]:
+				case ev.disabled[s.Image]:
 					ev.add(where.image(codeEdit, i, "edit.image", "enable it, or disable this one too", "it edits %s, which is not enabled", s.Image))
 				case d.keyed() && s.Image == s.Image.Base():
 					ev.add(where.image(codeNeedsKey, i, "edit.image", fmt.Sprintf("write image.%s[\"KEY\"]", name), "image.%s has for_each, so it needs a key", name))
@@ -722,9 +721,7 @@ type visit struct {
 // circle once, edge by edge.
 func (ev *evaluator) checkEdges(where *locator) {
 	images := ev.p.Images
-	find := func(a spec.Address) (int, bool) {
-		return slices.BinarySearchFunc(images, a, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })
-	}
+	find := ev.p.index
 	const (
 		unseen = iota
 		open

@@ -94,9 +94,13 @@ func (p *Project) generatedPath(file, format string) string {
 // imports reads the import blocks, which only the root has.
 func (ev *evaluator) imports() {
 	seen := map[spec.Address]hcl.Range{}
+	moved := make(map[spec.Address]spec.Address, len(ev.p.Moved))
+	for _, m := range slices.Backward(ev.p.Moved) {
+		moved[m.From] = m.To
+	}
 	ev.in(ev.top, func() {
 		for _, b := range ev.top.imports {
-			ev.importsOf(b, seen)
+			ev.importsOf(b, seen, moved)
 		}
 	})
 	for _, list := range [][]Import{ev.p.Imports, ev.p.Undeclared} {
@@ -105,7 +109,7 @@ func (ev *evaluator) imports() {
 }
 
 // importsOf evaluates one block, once for each round of its for_each.
-func (ev *evaluator) importsOf(b *block, seen map[spec.Address]hcl.Range) {
+func (ev *evaluator) importsOf(b *block, seen map[spec.Address]hcl.Range, moved map[spec.Address]spec.Address) {
 	to, from, each := b.Body.Attributes["to"], b.Body.Attributes["path"], b.Body.Attributes["for_each"]
 	var rounds repeated
 	ctx := ev.cur.tree.ctx
@@ -157,8 +161,8 @@ func (ev *evaluator) importsOf(b *block, seen map[spec.Address]hcl.Range) {
 		}
 		seen[im.To] = at
 		// The block may stay when the image gets another name.
-		if i := slices.IndexFunc(ev.p.Moved, func(m Moved) bool { return m.From == im.To }); i >= 0 {
-			im.To = ev.p.Moved[i].To
+		if now, ok := moved[im.To]; ok {
+			im.To = now
 		}
 		good := has.set&rowImportPath != 0 && ev.importPath(&im, from.Expr.Range()) // else that was told
 		switch {
@@ -223,12 +227,7 @@ func (ev *evaluator) declared(a spec.Address) bool {
 	if key == "" || d.slow.byKey == nil {
 		return true
 	}
-	for k := range d.slow.byKey {
-		if instance(string(a.Base()), k) == string(a) {
-			return true
-		}
-	}
-	return false
+	return ev.disabled[a]
 }
 
 // notDeclared says that there is no image to import a picture to.

@@ -244,6 +244,9 @@ func relocate(e hclsyntax.Expression, r hcl.Range) {
 			return nil
 		}
 		for i := range v.Elem().NumField() {
+			if !v.Elem().Type().Field(i).IsExported() {
+				continue // of the symbol of a splat: what it evaluates to
+			}
 			switch f := v.Elem().Field(i).Addr().Interface().(type) {
 			case *hcl.Range:
 				*f = r

@@ -43,7 +43,7 @@ preset "q" {
 }
 image "a" {
   preset = preset.q
-  prompt = "A $${x} %{if true}${var.season.name}%{endif} ${local.other.k1[0]} ${twice("y")} ${local.mood}"
+  prompt = "A $${x} %{if true}${var.season.name}%{endif} ${local.other.k1[0]} ${twice("y")} ${local.mood} ${length(local.other.k1[*]) == 3}"
   n      = var.season.n
   rendition "r" {
     width = 5
@@ -123,7 +123,7 @@ output "word" {
   "image": [
     { "a": {
       "preset": "preset.q",
-      "prompt": "A $${x} %{if true}${var.season.name}%{endif} ${local.other.k1[0]} ${twice(\"y\")} ${local.mood}",
+      "prompt": "A $${x} %{if true}${var.season.name}%{endif} ${local.other.k1[0]} ${twice(\"y\")} ${local.mood} ${length(local.other.k1[*]) == 3}",
       "n": "${var.season.n}",
       "rendition": { "r": { "width": 5 }, "s": { "height": 6 } },
       "dynamic": { "rendition": { "for_each": { "t": 7 }, "labels": ["${rendition.key}"], "content": { "width": "${rendition.value}" } } }

@@ -1,9 +1,7 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -77,6 +75,10 @@ func (ev *evaluator) lives() {
 			all = append(all, l)
 		}
 	})
+	byFrom := make(map[spec.Address]*life, len(all))
+	for _, l := range all {
+		byFrom[l.from] = l
+	}
 	for _, l := range all {
 		if l.to == "" {
 			if still := ev.within(l.from); len(still) > 0 {
@@ -106,7 +108,7 @@ func (ev *evaluator) lives() {
 				found = true
 				ev.p.Moved = append(ev.p.Moved, Moved{old, im})
 			}
-			next := longest(all, end)
+			next := longest(byFrom, end)
 			if next == nil {
 				break
 			}
@@ -134,14 +136,13 @@ func (ev *evaluator) lives() {
 }
 
 // longest finds the block that says most exactly what became of an address.
-func longest(all []*life, a spec.Address) *life {
-	var best *life
-	for _, l := range all {
-		if a.Within(l.from) && (best == nil || len(l.from) > len(best.from)) {
-			best = l
+func longest(byFrom map[spec.Address]*life, a spec.Address) *life {
+	for n := len(a); n > 0; n-- {
+		if l := byFrom[a[:n]]; l != nil && a.Within(l.from) {
+			return l
 		}
 	}
-	return best
+	return nil
 }
 
 func (ev *evaluator) stillThere(l *life, a spec.Address) {
@@ -156,7 +157,7 @@ func moduleAddress(a spec.Address) bool {
 
 // within lists the images of the configuration that an address names.
 func (ev *evaluator) within(a spec.Address) []spec.Address {
-	i, _ := slices.BinarySearchFunc(ev.p.Images, a, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })
+	i, _ := ev.p.index(a)
 	var out []spec.Address
 	for ; i < len(ev.p.Images) && strings.HasPrefix(string(ev.p.Images[i].Address), string(a)); i++ {
 		if ev.p.Images[i].Address.Within(a) {

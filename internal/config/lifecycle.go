@@ -332,11 +332,8 @@ func (p *Project) guardAt(src Source, a spec.Address, field string) *diag.Range 
 
 // checkDepends finds images that depend on what is not there, and puts all
 // instances for an address without a key, and all images for a module.
-func (ev *evaluator) checkDepends(where *locator, disabled map[spec.Address]bool) {
-	images := ev.p.Images
-	find := func(a spec.Address) (int, bool) {
-		return slices.BinarySearchFunc(images, a, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })
-	}
+func (ev *evaluator) checkDepends(where *locator) {
+	images, find := ev.p.Images, ev.p.index
 	for i := range images {
 		im := &images[i]
 		if len(im.DependsOn) == 0 {
@@ -359,7 +356,7 @@ func (ev *evaluator) checkDepends(where *locator, disabled map[spec.Address]bool
 				out = append(out, ev.within(a)...)
 				continue
 			}
-			if sc, name := ev.scopeOf(a); !disabled[a] && sc.image(name) == nil {
+			if sc, name := ev.scopeOf(a); !ev.disabled[a] && sc.image(name) == nil {
 				ev.unknownName(where.image(codeUnknownName, i, "depends_on", nearest(name, sc.imageNames()), "there is no image %q", name))
 			}
 		}

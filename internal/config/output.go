@@ -1,9 +1,6 @@
 package config
 
 import (
-	"bytes"
-	"slices"
-
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -70,7 +67,7 @@ func (p *Project) Finish(facts map[spec.Address]Facts) ([]OutputValue, diag.List
 // begin readies the evaluator for another round, with what is known of the
 // images.
 func (ev *evaluator) begin(out *diag.List, facts map[spec.Address]Facts) {
-	ev.out, ev.meter = out, meter{total: maxTotalSteps}
+	ev.out, ev.meter, ev.spent = out, meter{total: maxTotalSteps}, false
 	ev.facts, ev.made = facts, map[string]cty.Value{}
 	ev.round++
 	if facts == nil {
@@ -140,7 +137,7 @@ func (ev *evaluator) finished(name string, key *string, at hcl.Range) (cty.Value
 			return v
 		}
 		a := spec.Address(address)
-		i, ok := slices.BinarySearchFunc(ev.p.Images, a, func(im spec.Image, a spec.Address) int { return bytes.Compare([]byte(im.Address), []byte(a)) })
+		i, ok := ev.p.index(a)
 		if !ok {
 			return cty.NilVal // it is not enabled
 		}

@@ -667,7 +667,6 @@ func (t *Test) Judge(i int, facts TestFacts) diag.List {
 	r, out := &t.Runs[i], diag.List{}
 	ev, thing := r.ev, "run."+r.Name
 	ev.begin(&out, facts.Images)
-	ev.spent = false
 	outputs := map[string]cty.Value{}
 	for _, o := range ev.top.outputs {
 		v := plainly(onlySecrets(ev.output(ev.top, o.name, o.at)))
