@@ -45,7 +45,6 @@ type state struct {
 	works   bool           // has a step that changes its lock entry
 	content digest.Content // of the picked candidate; none if it will change
 	entry   *lock.Entry    // nil if the lock does not know it
-	moved   bool           // entry is of another address, by a moved block
 }
 
 // sharer is an image whose candidates others may take, and how many it will
@@ -80,7 +79,7 @@ type maker struct {
 	wanted    map[string]bool                     // output paths that the configuration wants; built when first needed
 	claimed   map[digest.Request][]digest.Content // bought before and given out in this plan
 	text      []byte                              // of a request; reused
-	pended    map[int]bool                        // pending attempts that belong to an image
+	pended    map[int]spec.Address                // whose pending attempts are
 	sharers   map[digest.Request]sharer           // the image that has most once the plan is done
 	imported  map[digest.Content]bool             // in the store once the plan is done
 }
@@ -175,7 +174,7 @@ func (m *maker) findOrphans() {
 		st := &m.state[i]
 		for _, from := range m.in.Moved[m.in.Images[i].Address] {
 			if k, ok := orphans[from]; ok && !m.taken[k] && st.entry == nil {
-				m.taken[k], st.moved = true, true
+				m.taken[k] = true
 				st.entry = &m.in.Lock.Entries[m.orphan[k]]
 			}
 		}
@@ -275,7 +274,7 @@ func (m *maker) image(i int, im *spec.Image) {
 	if im != configured {
 		m.ignored(configured, entry, &res)
 	}
-	if known && entry != nil && entry.Request == dig && len(entry.Candidates) >= im.N && !st.replace && !st.moved && !exposed(entry, res.Request.Sensitive) {
+	if known && entry != nil && entry.Request == dig && len(entry.Candidates) >= im.N && !st.replace && entry.Address == im.Address && !exposed(entry, res.Request.Sensitive) {
 		if m.upToDate(im, st, entry, &res, mask) && m.unfit(im, &res, entry.Picked(Pick(im, entry)), mask) == "" {
 			m.plan.Unchanged++
 			return
@@ -557,6 +556,8 @@ func (p *Plan) Check() error {
 			return bad("its numbers make no sense")
 		case (s.Import != "") != (s.Verb == Import) || s.Import != "" && (spec.CheckPath(s.Import) != nil || s.N != 1 || len(s.Candidates) != 1):
 			return bad("it does not say what is imported")
+		case (s.Verb == Record || s.Verb == Protected) && len(s.Why) == 0:
+			return bad("it does not say why")
 		case s.Request.Mask != nil && (s.MaskFile == "" && !s.Verb.Standing() || len(s.Sources) == 0):
 			return bad("it has a mask and nothing that is masked")
 		}

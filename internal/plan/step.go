@@ -40,7 +40,7 @@ func (s *stepper) run() {
 	if len(s.res.Request.Sensitive) > 0 {
 		s.step.Sealed = s.res.Request.Digest()
 	}
-	if s.st.moved {
+	if s.entry != nil && s.entry.Address != im.Address { // by a moved block, or by renamed in an earlier go
 		s.step.From = s.entry.Address
 		s.why(Reason{Cause: CauseRenamed, Old: string(s.entry.Address)})
 	}
@@ -323,7 +323,7 @@ func (s *stepper) taken() []digest.Content {
 // doubt or only needs fetching, and reports whether it did.
 func (s *stepper) pending() bool {
 	for i, p := range s.m.in.Pending {
-		if p.Request != s.digest || s.m.pended[i] {
+		if of, taken := s.m.pended[i]; p.Request != s.digest || taken && of != s.im.Address {
 			continue
 		}
 		// What an image left that is not there any more may be of this one, renamed.
@@ -331,9 +331,9 @@ func (s *stepper) pending() bool {
 			continue
 		}
 		if s.m.pended == nil {
-			s.m.pended = map[int]bool{}
+			s.m.pended = map[int]spec.Address{}
 		}
-		s.m.pended[i] = true
+		s.m.pended[i] = s.im.Address
 		switch {
 		case p.Resume:
 			s.step.Verb = Resume

@@ -1,0 +1,50 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// What a postcondition refuses and is asked for again is planned a second time:
+// it keeps its old name, and what was sent for it stays its own.
+func TestPlannedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(img("a", judged, prompt("p")))
+	w.apply(w.plan())
+	w.unfit = func(Picture) string { return "no good" }
+	again := func(in *Input) { in.RetryRefused = true }
+
+	w.set(img("a2", judged, prompt("p")))
+	p := w.plan(again)
+	check(t, p, "generate a2 (renamed, asked -retry-refused) 1× $0.02")
+	if s := p.Steps[0]; s.From != "image.a" || s.Precondition != w.lock.Get("image.a").Digest() {
+		t.Errorf("from %q", s.From)
+	}
+
+	w.set(img("a", judged, prompt("p"), n(3)))
+	entry := *w.lock.Get("image.a")
+	sent := entry.Request
+	entry.Outputs = nil // it was never written
+	w.lock.Set(entry)
+	delete(w.disk, "a.png")
+	for _, how := range []func(*Input){again, func(in *Input) { in.Select.Replace = []string{"image.a"} }} {
+		p = w.plan(how, func(in *Input) {
+			in.Pending = []Pending{{Request: sent, Address: spec.Address("image.a"), Attempt: "1"}}
+		})
+		if len(p.Steps) != 1 || p.Steps[0].Verb != Hold {
+			t.Errorf("what was sent and not answered is not held: %v", lines(p))
+		}
+	}
+}
+
+func TestCheckWantsReasons(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []Verb{Record, Protected} {
+		p := Plan{Steps: []Step{{Address: "image.a", Verb: verb, N: 1, Pick: 1}}}
+		if err := p.Check(); err == nil || !strings.Contains(err.Error(), "why") {
+			t.Errorf("%s: %v", verb, err)
+		}
+	}
+}
