@@ -81,7 +81,7 @@ var doors = map[string]map[string]string{
 		"config": "loads the project", "diag": "tells findings", "digest": "hashes", "journal": "reads what is under way", "lock": "reads and writes it",
 		"plan": "makes plans", "apply": "carries them out", "provider": "configures makers", "provider/all": "knows them by name", "report": "prints",
 		"provider/providertest": "doctor runs for users what the tests of makers run",
-		"imaging":               "hands config the measure of a header: config itself knows nothing of pictures",
+		"imaging":               "the measure of a header for config, what an imported PNG tells, and the limits of files",
 		"spec":                  "names images", "store": "opens the tiers", "workspace": "opens the root", "emulator": "serves it",
 	},
 	"cmd": {"cli": "starts it"},

@@ -1,5 +1,5 @@
 // Package apply carries out a plan: in the order of its edges, with bounded
-// work, within a budget, and so that no reply that was paid for is lost and no
+// work, within its budgets, and so that no reply that was paid for is lost and no
 // request that was answered is paid for again.
 //
 // # One image
@@ -33,6 +33,10 @@
 // minute in all, and what is not ready then waits for the run after that.
 // Zero loss is impossible for a plain call that is killed in flight; zero
 // double payment is not, and is what this package promises.
+//
+// The picture of an import is in the store and recorded before a file is
+// written. What the configuration asks of a picture is known through
+// Engine.Judge only.
 //
 // # Who owns what
 //

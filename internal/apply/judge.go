@@ -37,6 +37,11 @@ func (p *Picture) Pixels() (alpha, blank bool, err error) {
 	}
 	p.engine.pixels <- struct{}{}
 	defer func() { <-p.engine.pixels }()
+	return Pixels(b)
+}
+
+// Pixels is Picture.Pixels for the bytes of a file.
+func Pixels(b []byte) (alpha, blank bool, err error) {
 	pic, _, err := imaging.Decode(b, imaging.DefaultLimits)
 	if err != nil {
 		return false, false, err

@@ -184,7 +184,7 @@ func (s *session) watch(e *apply.Engine, p *plan.Plan) {
 // postconditions said of new pictures, and what checks say now and did not say
 // before.
 func (s *session) afterwards() (values []config.OutputValue, l diag.List) {
-	if s.draft {
+	if s.draft || !s.project.HasOutputs() && !s.project.HasConditions() {
 		return nil, nil
 	}
 	facts := s.facts()

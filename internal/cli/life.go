@@ -34,19 +34,10 @@ func (s *session) findingAbout(code string, a spec.Address, field, text, hint st
 
 // protects reports whether the configuration protects an address now.
 func (s *session) protects(a spec.Address) bool {
-	im := s.image(a)
+	im := s.project.Image(a)
 	return im != nil && im.Protect || im == nil && slices.ContainsFunc(s.project.Guards, func(g config.Guard) bool {
 		return g.Of(a)
 	})
-}
-
-// image is an image of the project, or nil.
-func (s *session) image(a spec.Address) *spec.Image {
-	i, ok := slices.BinarySearchFunc(s.project.Images, a, func(im spec.Image, a spec.Address) int { return strings.Compare(string(im.Address), string(a)) })
-	if !ok {
-		return nil
-	}
-	return &s.project.Images[i]
 }
 
 // budgetsBefore are the budgets of the configuration with what a run that did
@@ -56,7 +47,7 @@ func (s *session) budgetsBefore(attempts []journal.Attempt, run string) (out []a
 	for i := range s.project.Budgets {
 		b := &s.project.Budgets[i]
 		out = append(out, apply.Budget{Name: b.Name, Max: b.MaxCost, Before: apply.SpentBefore(attempts, run, func(a *journal.Attempt) bool {
-			im := s.image(spec.Address(a.Address))
+			im := s.project.Image(spec.Address(a.Address))
 			return slices.Contains(a.Budgets, b.Name) || im != nil && b.Of(im)
 		})})
 	}
@@ -67,7 +58,7 @@ func (s *session) budgetsBefore(attempts []journal.Attempt, run string) (out []a
 func (s *session) budgets(p *plan.Plan) {
 	for i := range p.Steps {
 		step := &p.Steps[i]
-		im := s.image(step.Address)
+		im := s.project.Image(step.Address)
 		if !step.Verb.Paid() || im == nil {
 			continue
 		}

@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
@@ -17,10 +14,9 @@ func (s *session) unseal(p *plan.Plan) {
 		if len(step.Request.Sensitive) == 0 {
 			continue
 		}
-		k, there := slices.BinarySearchFunc(s.project.Images, step.Address, func(im spec.Image, a spec.Address) int { return cmp.Compare(im.Address, a) })
-		offer, known := s.offer(step.Provider, step.Request.Model)
-		if there && known {
-			res, _ := spec.Resolve(&s.project.Images[k], offer, spec.Pins{})
+		im := s.project.Image(step.Address)
+		if offer, known := s.offer(step.Provider, step.Request.Model); im != nil && known {
+			res, _ := spec.Resolve(im, offer, spec.Pins{})
 			step.Request.Fill(&res.Request)
 		}
 	}

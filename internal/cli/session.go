@@ -172,7 +172,10 @@ func (s *session) load(f *projectFlags) diag.List {
 	switch {
 	case s.project != nil && !s.project.MayKeep():
 		_ = s.root.WriteCache(projectCache, nil) // of before its values were sensitive
-	case !f.noCache && len(l) == 0:
+	case f.noCache || len(l) > 0:
+	case s.project.HasConditions():
+		_ = s.root.WriteCache(projectCache, nil) // it would not be taken
+	default:
 		s.writeCache(projectCache, s.project.Encode())
 	}
 	if s.project != nil && len(s.project.Images) > manyImages {
@@ -338,10 +341,8 @@ func (s *session) hashSources(ctx context.Context) diag.List {
 
 // providerOf is the provider of an image.
 func (s *session) providerOf(a spec.Address) (provider.Config, bool) {
-	for i := range s.project.Images {
-		if s.project.Images[i].Address == a {
-			return s.provider(s.project.Images[i].Wanted.Provider)
-		}
+	if im := s.project.Image(a); im != nil {
+		return s.provider(im.Wanted.Provider)
 	}
 	return provider.Config{}, false
 }

@@ -481,11 +481,7 @@ func (b *bench) pixelsOf(file string) (alpha, blank bool, err error) {
 	if err != nil {
 		return false, false, err
 	}
-	p, _, err := imaging.Decode(content, imaging.DefaultLimits)
-	if err != nil {
-		return false, false, err
-	}
-	return !p.Opaque(), p.Blank(), nil
+	return apply.Pixels(content)
 }
 
 // planFacts is a plan as assertions see it: with a step for each image.

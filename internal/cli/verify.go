@@ -69,7 +69,7 @@ func (s *session) tellVerified(p *plan.Plan) {
 	}
 	report.Plan(s.env.Stdout, p, s.reportOptions())
 	mend := "To mend it: imgbuild apply"
-	if !slices.ContainsFunc(p.Steps, func(st plan.Step) bool { return !st.Verb.Standing() }) {
+	if !p.Changes() {
 		mend = "Apply can't mend this: see what each one needs"
 	}
 	fmt.Fprintf(s.env.Stdout, "%s %d %s with the configuration. %s\n", c.Red("Not verified:"),

@@ -72,7 +72,8 @@ type Picture struct {
 	Format        string // "png", "jpeg", "webp" or "gif"
 }
 
-// Project is an evaluated configuration. Only Finish changes it.
+// Project is an evaluated configuration. Finish, Judge, Checks and Eval evaluate
+// in it, so one goroutine at a time.
 type Project struct {
 	Images    []spec.Image      // sorted by address (byte order)
 	Providers []provider.Config // sorted by Key

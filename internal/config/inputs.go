@@ -18,7 +18,7 @@ const (
 	InputGlob                         // Pattern in the folder Path; Content is that of the "\n"-joined result
 	InputFolder                       // the configuration files of the folder Path; Content as for a glob
 	InputEnv                          // the environment variable Path; Content is that of its value
-	InputOptions                      // Options without Env
+	InputOptions                      // Vars, Types and Version of Options
 )
 
 // Input is something that evaluation read.

@@ -12,8 +12,9 @@
 //
 // # Verbs
 //
-// Paid: Generate, Edit. Free: Import, Render, Restore, Move, Delete, Forget. Standing,
-// nothing is done: Resume (paid for and not fetched yet: apply fetches it
+// Paid: Generate, Edit. Free: Import, Render, Restore, Move, Delete, Forget, and
+// Record (a postcondition refuses what was paid for; no file is written).
+// Standing, nothing is done: Resume (paid for and not fetched yet: apply fetches it
 // before it plans), Hold (sent and not answered), Refused (paid for
 // and unusable, or against a postcondition, which each plan asks anew), Conflict
 // (a file that is not ours), Missing (an original is on no tier), Protected (it
