@@ -6,7 +6,7 @@ version := $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty
 ldflags := -s -w $(if $(version),-X github.com/imgbuild/imgbuild/internal/cli.Version=$(version))
 tests   := -timeout 10m
 
-.PHONY: build test check conformance bench fuzz setup demo clean
+.PHONY: build test check conformance bench torture fuzz setup demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(ldflags)" -o bin/imgbuild ./cmd/imgbuild
@@ -24,6 +24,10 @@ conformance: build setup
 
 bench: build
 	go run ./internal/bench
+
+# make torture TORTURE='-rows kill -for 1h': goes on where the last run ended.
+torture: setup
+	go run ./internal/torture $(TORTURE)
 
 # make fuzz FUZZTIME=1m FUZZ=FuzzLoad
 FUZZTIME ?= 10m

@@ -35,9 +35,10 @@ var levels = map[string]int{
 	"cli":    6,
 	"cmd":    7,
 
-	// Not part of the program: the harness that measures it, and what only
+	// Not part of the program: what measures it, what attacks it, and what only
 	// tests use.
 	"bench":           7,
+	"torture":         7,
 	"faultfs":         0,
 	"store/storetest": 1,
 }
@@ -91,6 +92,7 @@ var doors = map[string]map[string]string{
 		"imaging": "of a tiny picture", "paint": "and draws alone",
 		"provider/xai": "measures the client", "emulator": "with the server that it is tried against", "xaipb": "and one of large replies",
 	},
+	"torture": {"cli": "is the victim", "emulator": "keeps the ledger"},
 }
 
 // keepers says which rooms may hold which sharp tool: a package, everything
@@ -108,17 +110,17 @@ var keepers = map[string][]string{
 	"net/http/":                   {"provider/*", "store", "emulator", "report", "cli"},
 	"connectrpc.com/connect":      {"provider/xai", "emulator"},
 	"google.golang.org/protobuf/": {"xaipb", "provider/xai", "emulator", "bench"},
-	"os":                          {"workspace", "store", "journal", "tool", "cli", "cmd", "bench", "faultfs"},
-	"os/":                         {"tool", "cli", "cmd", "bench"},
-	"os/exec":                     {"tool", "bench"}, // the bench runs what it measures
+	"os":                          {"workspace", "store", "journal", "tool", "cli", "cmd", "bench", "faultfs", "torture"},
+	"os/":                         {"tool", "cli", "cmd", "bench", "torture"},
+	"os/exec":                     {"tool", "bench", "torture"}, // the bench runs what it measures
 	"golang.org/x/sync/errgroup":  {"workspace", "apply"},
 	"testing":                     {"store/storetest", "bench"}, // what the program can reach must not hold it
 
 	// Clock and environment enter through cli.Env; nobody changes the folder.
-	"time.Now":     {"cmd", "bench"},
-	"time.Since":   {"cmd", "bench"},
+	"time.Now":     {"cmd", "bench", "torture"},
+	"time.Since":   {"cmd", "bench", "torture"},
 	"time.Until":   {"cmd", "bench"},
-	"os.Getenv":    {"cmd", "bench"},
+	"os.Getenv":    {"cmd", "bench", "torture"},
 	"os.LookupEnv": {"cmd"},
 	"os.Environ":   {"bench"}, // for the go command
 	"os.Chdir":     {},
@@ -289,7 +291,7 @@ func TestFloorPlanNotices(t *testing.T) {
 		{"unused door", "the door from plan to lock is not used: wall it up", func(h map[string]entering) { delete(h, "plan") }},
 		{"new room", "room attic is on no floor: give it one in levels", func(h map[string]entering) { h["attic"] = entering{} }},
 		{"test only", "plan/a.go: faultfs is for tests only", func(h map[string]entering) { h["plan"][ours("faultfs")] = "plan/a.go" }},
-		{"kept tool", "lock/x.go: os/exec is for [tool, bench], not for lock", func(map[string]entering) {}},
+		{"kept tool", "lock/x.go: os/exec is for [tool, bench, torture], not for lock", func(map[string]entering) {}},
 		{"tool below", "plan/a.go: image/png is for [imaging, paint], not for plan", func(h map[string]entering) { h["plan"]["image/png"] = "plan/a.go" }},
 		{"kept by nobody", "plan/a.go: os.Chdir is for [], not for plan", func(h map[string]entering) { h["plan"]["os.Chdir"] = "plan/a.go" }},
 	}

@@ -1,0 +1,9 @@
+package main
+
+// table is all attacks, in the order in which they are told.
+func table() []*row {
+	return []*row{
+		killRow("SIGKILL during apply, deferred jobs", true),
+		killRow("SIGKILL during apply, plain calls", false),
+	}
+}
