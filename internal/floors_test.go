@@ -108,6 +108,7 @@ var keepers = map[string][]string{
 	"golang.org/x/image/":         {"imaging", "paint"},
 	"net/http":                    {"provider/*", "store", "emulator", "report", "cli", "bench"}, // the bench measures it alone
 	"net/http/":                   {"provider/*", "store", "emulator", "report", "cli"},
+	"golang.org/x/net/":           {"provider/all"}, // what the environment says of proxies
 	"connectrpc.com/connect":      {"provider/xai", "emulator"},
 	"google.golang.org/protobuf/": {"xaipb", "provider/xai", "emulator", "bench"},
 	"os":                          {"workspace", "store", "journal", "tool", "cli", "cmd", "bench", "faultfs", "torture"},

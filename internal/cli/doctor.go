@@ -75,6 +75,7 @@ type examination struct {
 	FormatVersion string         `json:"format_version"`
 	Provider      string         `json:"provider"`
 	Endpoint      string         `json:"endpoint,omitempty"`
+	Proxy         string         `json:"proxy,omitempty"`
 	Model         string         `json:"model"`
 	OK            bool           `json:"ok"`
 	Requests      int            `json:"requests"` // that the paid checks would send
@@ -264,11 +265,17 @@ func (c cost) String() string {
 	return s + "about " + c.price.String()
 }
 
+// proxy is that through which the provider is asked.
+func (d *doctor) proxy() string { return all.Proxy(d.cfg, all.Env{Getenv: d.env.Getenv}) }
+
 // announce says what will be asked and what that may cost.
 func (d *doctor) announce(checks int, total cost) {
 	where := ""
 	if d.cfg.Endpoint != "" {
 		where = " at " + d.cfg.Endpoint
+	}
+	if p := d.proxy(); p != "" {
+		where += " through the proxy " + p
 	}
 	fmt.Fprintf(d.talk, "%s: %s%s\n", d.cfg.Key(), d.offer.Model, diag.Clean(where))
 	switch {
@@ -414,7 +421,7 @@ func (d *doctor) tell() error {
 	}
 	spent, doubt := d.meter.sums()
 	if d.flags.json {
-		e := examination{FormatVersion: "1.0", Provider: d.cfg.Key(), Endpoint: d.cfg.Endpoint, Model: d.offer.Model,
+		e := examination{FormatVersion: "1.0", Provider: d.cfg.Key(), Endpoint: d.cfg.Endpoint, Proxy: d.proxy(), Model: d.offer.Model,
 			OK: count[checkFailed]+count[checkNotRun] == 0, Checks: d.rows, Spent: spent, InDoubt: doubt, Priced: true}
 		for _, r := range d.rows {
 			e.Requests += r.Requests

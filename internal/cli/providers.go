@@ -47,6 +47,7 @@ func (s *session) providers(asJSON bool) error {
 		Wire      string `json:"wire,omitempty"`
 		Transport string `json:"transport,omitempty"`
 		Deferred  bool   `json:"deferred,omitempty"`
+		Proxy     string `json:"proxy,omitempty"`
 		Images    int    `json:"images"`
 		Ready     bool   `json:"ready"`
 		Note      string `json:"note,omitempty"`
@@ -65,7 +66,9 @@ func (s *session) providers(asJSON bool) error {
 				r.Images++
 			}
 		}
-		if err := all.Ready(c, all.Env{Getenv: s.env.Getenv, ReadFile: os.ReadFile, Now: s.env.Now}); err != nil {
+		world := all.Env{Getenv: s.env.Getenv, ReadFile: os.ReadFile, Now: s.env.Now}
+		r.Proxy = all.Proxy(c, world)
+		if err := all.Ready(c, world); err != nil {
 			r.Ready, r.Note = false, err.Error()
 		}
 		rows = append(rows, r)
@@ -92,7 +95,15 @@ func (s *session) providers(asJSON bool) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", r.Key, r.Model, r.Images, by, ready, diag.Clean(r.Endpoint))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Proxy != "" {
+			fmt.Fprintf(s.env.Stdout, "\n%s is asked through the proxy %s.\n", r.Key, diag.Clean(r.Proxy))
+		}
+	}
+	return nil
 }
 
 func writeJSON(w io.Writer, v any) error {

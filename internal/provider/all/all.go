@@ -1,12 +1,17 @@
 package all
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpproxy"
 
 	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/provider/limit"
@@ -85,7 +90,53 @@ func makeXAI(cfg provider.Config, env Env) (provider.Maker, error) {
 		return nil, err
 	}
 	trust := strings.FieldsFunc(env.Getenv("IMGBUILD_TRUST_HOSTS"), func(r rune) bool { return r == ',' || r == ' ' })
-	return xai.New(cfg, xai.Options{Key: xai.NewKey(key), Trust: trust, Now: env.Now})
+	return xai.New(cfg, xai.Options{Key: xai.NewKey(key), Trust: trust, Proxy: proxies(env), Now: env.Now})
+}
+
+// proxies reads what the environment says of proxies, as other programs do:
+// HTTPS_PROXY, HTTP_PROXY, NO_PROXY, in capitals or not.
+func proxies(env Env) func(*url.URL) (*url.URL, error) {
+	get := func(name string) string { return cmp.Or(env.Getenv(name), env.Getenv(strings.ToLower(name))) }
+	c := httpproxy.Config{HTTPProxy: get("HTTP_PROXY"), HTTPSProxy: get("HTTPS_PROXY"), NoProxy: get("NO_PROXY")}
+	if c.HTTPProxy == "" && c.HTTPSProxy == "" {
+		return nil
+	}
+	ask := c.ProxyFunc()
+	return func(u *url.URL) (*url.URL, error) {
+		value := c.HTTPProxy
+		if u.Scheme == "https" {
+			value = c.HTTPSProxy
+		}
+		_, host, ok := strings.Cut(value, "://")
+		if !ok {
+			host = value
+		}
+		p, err := ask(u)
+		if _, wrong := url.Parse("http://" + host); err == nil && p == nil && value != "" && wrong != nil {
+			err = errUnreadable // the library would ask directly
+		}
+		return p, err
+	}
+}
+
+var errUnreadable = errors.New("the proxy can't be read as a URL")
+
+// Proxy is the proxy through which a provider is asked, without its user and
+// password; "" if it is asked directly, or nobody is.
+func Proxy(cfg provider.Config, env Env) string {
+	ask := proxies(env)
+	if cfg.Type != "xai" || ask == nil || Local(cfg) {
+		return ""
+	}
+	u, err := url.Parse(cmp.Or(cfg.Endpoint, xai.Builtin))
+	if err != nil {
+		return ""
+	}
+	p, err := ask(u)
+	if err != nil || p == nil {
+		return "" // Ready says what is wrong
+	}
+	return p.Scheme + "://" + p.Host
 }
 
 // readKey reads the file that NAME_FILE names, else NAME. No key is "".

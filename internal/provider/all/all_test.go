@@ -145,3 +145,42 @@ func TestSketchConforms(t *testing.T) {
 		}}
 	})
 }
+
+// TestProxy: what the environment says is told without user and password, and
+// loopback is never asked through a proxy.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	const secret = "open-Sesame"
+	through := "http://user:" + secret + "@proxy.example:3128"
+	xai, local := provider.Config{Type: "xai"}, provider.Config{Type: "xai", Endpoint: "http://127.0.0.1:9/v1"}
+	named, clear := provider.Config{Type: "xai", Endpoint: "https://eu.example/v1"}, provider.Config{Type: "xai", Endpoint: "http://eu.example/v1"}
+	for name, tt := range map[string]struct {
+		cfg  provider.Config
+		env  Env
+		want string
+	}{
+		"none":          {xai, world(), ""},
+		"https":         {xai, world("HTTPS_PROXY", through), "http://proxy.example:3128"},
+		"lower case":    {xai, world("https_proxy", through), "http://proxy.example:3128"},
+		"without http:": {xai, world("HTTPS_PROXY", "proxy.example:3128"), "http://proxy.example:3128"},
+		"only http":     {xai, world("HTTP_PROXY", through), ""},
+		"http":          {clear, world("HTTP_PROXY", through), "http://proxy.example:3128"},
+		"no proxy":      {xai, world("HTTPS_PROXY", through, "NO_PROXY", "example.org,.x.ai"), ""},
+		"for none":      {xai, world("HTTPS_PROXY", through, "no_proxy", "*"), ""},
+		"another":       {named, world("HTTPS_PROXY", through, "NO_PROXY", "x.ai"), "http://proxy.example:3128"},
+		"loopback":      {local, world("HTTPS_PROXY", through, "HTTP_PROXY", through), ""},
+		"sketch":        {provider.Config{Type: "sketch"}, world("HTTPS_PROXY", through), ""},
+		"nonsense":      {xai, world("HTTPS_PROXY", "http://user:"+secret+"@a b/%zz"), ""},
+	} {
+		if got := Proxy(tt.cfg, tt.env); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+	for _, wrong := range []string{"http://user:" + secret + "@a b/%zz", "socks5://user:" + secret + "@proxy.example"} {
+		_, err := Make(xai, world("HTTPS_PROXY", wrong, "XAI_API_KEY", "key"))
+		var e *provider.Error
+		if !errors.As(err, &e) || e.Kind != provider.Credentials || strings.Contains(fmt.Sprintf("%+v", e), secret) {
+			t.Errorf("%s: %+v", wrong, err)
+		}
+	}
+}

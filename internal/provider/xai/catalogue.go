@@ -59,7 +59,7 @@ func (m *maker) Catalogue(ctx context.Context) ([]provider.Listed, error) {
 	if err := lax(body, &top); err != nil || top.Models == nil || len(top.Models) > maxListed {
 		return nil, &provider.Error{Kind: provider.NotSent, Status: 200, Message: "the catalogue can't be read"}
 	}
-	return listed(top.Models), nil
+	return m.listed(top.Models), nil
 }
 
 func (m *maker) askCatalogue(ctx context.Context) ([]byte, error) {
@@ -67,8 +67,8 @@ func (m *maker) askCatalogue(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// RoundTrip, not a Client: no redirects and no cookies.
-	resp, err := m.fetches.RoundTrip((&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: m.header()}).WithContext(ctx))
+	// No Client: no redirects and no cookies.
+	resp, err := m.roundTrip((&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: m.header()}).WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +92,11 @@ func (m *maker) askCatalogue(ctx context.Context) ([]byte, error) {
 
 // listed keeps what has a name; foreign text is shortened, so that a catalogue
 // can't fill a terminal.
-func listed(models []wireModel) (out []provider.Listed) {
-	short := func(s string) string { return s[:min(len(s), 100)] }
+func (m *maker) listed(models []wireModel) (out []provider.Listed) {
+	short := func(s string) string {
+		s = m.told(s[:min(len(s), maxError)])
+		return s[:min(len(s), 100)]
+	}
 	for _, w := range models {
 		if w.ID == "" {
 			continue

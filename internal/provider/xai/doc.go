@@ -51,16 +51,38 @@
 //
 // A result URL is foreign: only https, only public addresses (checked as
 // dialled, so neither a spelling nor a name that changes gets around it), no
-// redirect, no credentials, 64 MiB. The endpoint's own origin is exempt, and
-// with a loopback endpoint all of loopback. Errors of Fetch are *provider.Error:
+// redirect, no credentials, 64 MiB, and an end for what drips. The endpoint's
+// own origin is exempt, and with a loopback endpoint all of loopback, also by
+// http; private addresses stay refused. Errors of Fetch are *provider.Error:
 // NotSent may be repeated (network, 5xx, cut body, a redirect), RateLimited
 // after a wait, Unusable means that the picture is gone (403, 404, 410) or too
 // large, Rejected that the URL is refused.
 //
+// # Proxies
+//
+// What the environment says of proxies holds for paid calls over both
+// transports, polls, the catalogue and downloads; loopback is never asked
+// through one. A paid call is told as sent only when the tunnel and TLS within
+// it stand. Behind a proxy the check at the dial sees the proxy. So before a
+// proxy is asked for a foreign host, the host is checked here: an address must
+// be public, what looks like one in another spelling, has letters beyond ASCII
+// or is a name of inner networks is refused, and so is a name that resolves
+// here to an address that is not public. What remains is a name that this
+// machine can't resolve, or that the proxy resolves to something else: the
+// proxy may then connect to an inner address. Nothing is asked of it, as it has
+// no certificate for the name, unless the user trusts one that has.
+//
 // # Keys
 //
 // A key is sent to the built-in host, to loopback and to hosts that the user
-// trusts outside of the repository; New refuses every other endpoint. No error
-// text contains it. The question for the catalogue of models follows no
-// redirect either.
+// trusts outside of the repository; New refuses every other endpoint. The
+// provider's own name must lead to a public address, over either transport;
+// where a host that the user trusts is, is the user's to say. The question for
+// the catalogue of models follows no redirect either.
+//
+// Whatever form a server gives a key back in (escaped, encoded, cut into
+// lines), no error and nothing that a sink is told contains it; neither the
+// password of a proxy. A URL or a job id that repeats it can't be kept: the
+// picture is unusable, the job in doubt. The bytes of a picture are not
+// searched.
 package xai

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,6 +21,12 @@ import (
 const (
 	fetchTime = 5 * time.Minute
 	fetchIdle = 30 * time.Second
+
+	// A download that brings less than paceLeast bytes in each paceTime has
+	// stalled, whatever it drips. A paid reply has no such bound: a server may
+	// send blanks while it draws, and to end that would leave it in doubt.
+	paceTime  = time.Minute
+	paceLeast = 60 << 10
 )
 
 // Fetch downloads a result into w. What was written before an error is a
@@ -39,6 +46,10 @@ func (m *maker) Fetch(ctx context.Context, rawURL string, w io.Writer) error {
 		return m.fetchFailed(outer, ctx, err)
 	}
 	resp.Body = watch(resp.Body, fetchIdle, cancel)
+	pace := &pace{ReadCloser: resp.Body}
+	pace.timer = time.AfterFunc(paceTime, func() { pace.check(cancel) })
+	defer pace.timer.Stop()
+	resp.Body = pace
 	defer resp.Body.Close()
 	switch code := resp.StatusCode; {
 	case code == 403 || code == 404 || code == 410:
@@ -61,6 +72,28 @@ func (m *maker) Fetch(ctx context.Context, rawURL string, w io.Writer) error {
 		return &provider.Error{Kind: provider.Unusable, Status: 200, Message: fmt.Sprintf("the picture is longer than %d bytes", m.maxImage)}
 	}
 	return nil
+}
+
+// pace ends a body that drips.
+type pace struct {
+	io.ReadCloser
+	timer *time.Timer
+	came  atomic.Int64
+}
+
+func (p *pace) Read(b []byte) (int, error) {
+	n, err := p.ReadCloser.Read(b)
+	p.came.Add(int64(n))
+	return n, err
+}
+
+func (p *pace) check(cancel context.CancelCauseFunc) {
+	if p.came.Swap(0) < paceLeast {
+		cancel(errSlow)
+		p.ReadCloser.Close()
+		return
+	}
+	p.timer.Reset(paceTime)
 }
 
 // readError tells a failing download from a failing disk.
@@ -107,7 +140,7 @@ func (m *maker) get(ctx context.Context, rawURL string) (*http.Response, error) 
 		return nil, err
 	}
 	req := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: http.Header{"User-Agent": {userAgent}}}).WithContext(ctx)
-	resp, err := m.fetches.RoundTrip(req)
+	resp, err := m.roundTrip(req)
 	if err == nil && resp.StatusCode/100 == 3 {
 		resp.Body.Close()
 		// Only the way to it failed: it is paid for, so it stays to be fetched.
@@ -122,7 +155,7 @@ func (m *maker) checkURL(u *url.URL) error {
 		return refusedURL("the URL of the picture is not https")
 	case u.User != nil:
 		return refusedURL("the URL of the picture has a user")
-	case u.Scheme == "http" && !m.own(u) && !m.loopback:
+	case u.Scheme == "http" && !m.own(u) && !(m.loopback && isLoopback(u.Hostname())):
 		return refusedURL(fmt.Sprintf("the URL of the picture is not https: http://%s", u.Host))
 	}
 	return nil
@@ -134,28 +167,46 @@ func (m *maker) own(u *url.URL) bool {
 	return u.Scheme == m.endpoint.Scheme && strings.EqualFold(u.Host, m.endpoint.Host)
 }
 
-func (m *maker) fetchTransport() *http.Transport {
-	ownAddr := m.endpoint.Host
-	if m.endpoint.Port() == "" {
-		ownAddr = net.JoinHostPort(m.endpoint.Hostname(), map[string]string{"http": "80", "https": "443"}[m.endpoint.Scheme])
+// roundTrip asks for what is free: directly, or through the proxy for it. It
+// follows no redirect.
+func (m *maker) roundTrip(req *http.Request) (*http.Response, error) {
+	p, err := m.proxyOf(req.URL)
+	if err != nil {
+		return nil, err
 	}
-	guarded := &net.Dialer{Timeout: dialTime, Control: onlyDial(func(ip netip.Addr) bool {
-		return public(ip) || m.loopback && ip.IsLoopback()
-	})}
+	if p == nil {
+		return m.fetches.RoundTrip(req)
+	}
+	if !m.own(req.URL) {
+		if err := m.far(req.Context(), req.URL.Hostname()); err != nil {
+			return nil, err
+		}
+	}
+	return m.fars.RoundTrip(req)
+}
+
+func (m *maker) fetchTransport() *http.Transport {
+	own := withPort(m.endpoint)
+	t := m.transport()
+	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if strings.EqualFold(addr, own) {
+			return m.dial(ctx, network, addr)
+		}
+		return m.guarded.DialContext(ctx, network, addr)
+	}
+	return t
+}
+
+// transport is what is common to what is asked for free.
+func (m *maker) transport() *http.Transport {
 	return &http.Transport{
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			if strings.EqualFold(addr, ownAddr) {
-				return m.dial(ctx, network, addr)
-			}
-			return guarded.DialContext(ctx, network, addr)
-		},
 		TLSClientConfig:        m.tls,
 		TLSHandshakeTimeout:    dialTime,
 		ResponseHeaderTimeout:  fetchIdle,
 		IdleConnTimeout:        fetchIdle,
 		MaxIdleConnsPerHost:    m.cfg.Parallelism, // else all but two of the jobs under way would dial for each poll
 		DisableCompression:     true,
-		MaxResponseHeaderBytes: 64 << 10,
+		MaxResponseHeaderBytes: maxHead,
 	}
 }
 

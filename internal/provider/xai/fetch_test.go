@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -100,17 +101,17 @@ func TestFetchRefuses(t *testing.T) {
 	defer inner.Close()
 	_, port, _ := net.SplitHostPort(inner.Listener.Addr().String())
 	m := mustMake(t, provider.Config{})
-	for _, url := range []string{
+	for _, to := range []string{
 		"http://127.0.0.1:PORT/", "https://127.0.0.1:PORT/", "https://localhost:PORT/", "https://LOCALHOST.:PORT/",
 		"https://[::1]:PORT/", "https://[::ffff:127.0.0.1]:PORT/", "https://[::ffff:7f00:1]:PORT/", "https://0.0.0.0:PORT/",
 		"https://[::]:PORT/", "https://127.1:PORT/", "https://2130706433:PORT/", "https://0x7f.1:PORT/", "https://0177.0.0.1:PORT/",
 		"https://127.0.0.1.:PORT/", "https://user:pass@127.0.0.1:PORT/", "https://169.254.169.254/latest", "https://[fd00:ec2::254]/",
 		"file:///etc/passwd", "ftp://127.0.0.1:PORT/", "data:image/png;base64,AAAA", "//127.0.0.1:PORT/", "https://", "https:///x", "", "::", "http://api.x.ai/x",
 	} {
-		err := m.Fetch(t.Context(), strings.ReplaceAll(url, "PORT", port), io.Discard)
+		err := m.Fetch(t.Context(), strings.ReplaceAll(to, "PORT", port), io.Discard)
 		// A spelling that this machine's resolver does not know is an unknown name.
 		if e := asError(t, err); e.Kind != provider.Rejected && !strings.Contains(e.Message, "there is no host") {
-			t.Errorf("%s: %v", url, e)
+			t.Errorf("%s: %v", to, e)
 		}
 	}
 	if asked.Load() != 0 {
@@ -261,6 +262,12 @@ func TestStalls(t *testing.T) {
 		_, err := m.Make(context.Background(), generate(1), &providertest.Recorder{})
 		return err
 	}
+	proxied := func(m *maker) error {
+		m.endpoint = &url.URL{Scheme: "https", Host: "example.com"}
+		m.proxies = func(*url.URL) (*url.URL, error) { return &url.URL{Scheme: "http", Host: "proxy.example:3128"}, nil }
+		m.anywhere = m.dial
+		return make1(m)
+	}
 	fetch := func(m *maker) error { return m.Fetch(context.Background(), "http://127.0.0.1:1/a.png", io.Discard) }
 	for name, tt := range map[string]struct {
 		talk func(net.Conn)
@@ -292,6 +299,7 @@ func TestStalls(t *testing.T) {
 				}
 			}
 		}, make1, provider.InDoubt, replyTime},
+		"silent proxy": {silent(""), proxied, provider.NotSent, dialTime},
 		"no picture":   {silent(""), fetch, provider.NotSent, fetchIdle},
 		"half picture": {silent("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n\x89"), fetch, provider.NotSent, fetchIdle},
 		"drip": {func(c net.Conn) {
@@ -301,6 +309,18 @@ func TestStalls(t *testing.T) {
 				select {
 				case <-time.After(20 * time.Second):
 					c.Write([]byte{0})
+				case <-forever:
+					return
+				}
+			}
+		}, fetch, provider.NotSent, paceTime},
+		"slow but steady": {func(c net.Conn) {
+			untilHead(c)
+			io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
+			for {
+				select {
+				case <-time.After(20 * time.Second):
+					c.Write(make([]byte, paceLeast/2))
 				case <-forever:
 					return
 				}

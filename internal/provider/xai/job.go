@@ -35,7 +35,9 @@ var (
 )
 
 // Resume polls the job that r became.
-func (m *maker) Resume(ctx context.Context, jobID string, r *provider.Request, s provider.Sink) (provider.Reply, error) {
+func (m *maker) Resume(ctx context.Context, jobID string, r *provider.Request, s provider.Sink) (reply provider.Reply, err error) {
+	s = discreet{s, m}
+	defer func() { m.hush(&reply, err) }()
 	if err := m.ready(ctx); err != nil {
 		return provider.Reply{}, err
 	}
@@ -131,7 +133,7 @@ func (m *maker) ask(outer context.Context, jobID string, r *provider.Request, s 
 	if err != nil {
 		return nil, nil, fmt.Errorf("xai: %w", err)
 	}
-	resp, err := m.fetches.RoundTrip((&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: m.header()}).WithContext(ctx))
+	resp, err := m.roundTrip((&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: m.header()}).WithContext(ctx))
 	if err != nil {
 		return lost(err)
 	}

@@ -20,8 +20,10 @@ import (
 	"github.com/imgbuild/imgbuild/internal/provider"
 )
 
+// Builtin is the endpoint of xAI itself.
+const Builtin = "https://api.x.ai/v1"
+
 const (
-	builtin   = "https://api.x.ai/v1"
 	userAgent = "imgbuild"
 
 	dialTime  = 10 * time.Second // and as long again for TLS
@@ -40,6 +42,9 @@ type Options struct {
 	// it in the clear.
 	Trust []string
 
+	// Proxy is the proxy for a URL, nil for none; nil asks directly.
+	Proxy func(*url.URL) (*url.URL, error)
+
 	// Now is the clock against which a Retry-After date is measured when the
 	// reply has no Date of its own.
 	Now func() time.Time
@@ -48,6 +53,7 @@ type Options struct {
 type maker struct {
 	cfg      provider.Config
 	key      Key
+	secrets  []Key // it, and the password of a proxy: what no text may show
 	now      func() time.Time
 	endpoint *url.URL
 	loopback bool
@@ -55,6 +61,10 @@ type maker struct {
 	dial     func(ctx context.Context, network, addr string) (net.Conn, error) // to the endpoint
 	tls      *tls.Config
 	fetches  *http.Transport
+	fars     *http.Transport // the same through a proxy
+	proxies  func(*url.URL) (*url.URL, error)
+	guarded  *net.Dialer                                                       // to what is foreign
+	anywhere func(ctx context.Context, network, addr string) (net.Conn, error) // to a proxy
 	offers   []provider.Offer
 }
 
@@ -63,7 +73,7 @@ type maker struct {
 func New(cfg provider.Config, o Options) (provider.Maker, error) { return newMaker(cfg, o) }
 
 func newMaker(cfg provider.Config, o Options) (*maker, error) {
-	endpoint, err := url.Parse(cmp.Or(cfg.Endpoint, builtin))
+	endpoint, err := url.Parse(cmp.Or(cfg.Endpoint, Builtin))
 	switch {
 	case err != nil, endpoint.Host == "", endpoint.Scheme != "http" && endpoint.Scheme != "https":
 		return nil, refuse(`its endpoint is not a URL`, `write it as endpoint = "https://host/v1"`)
@@ -83,16 +93,44 @@ func newMaker(cfg provider.Config, o Options) (*maker, error) {
 		return nil, refuse("its key contains white space, a control or a non-ASCII character", "copy the key again")
 	}
 	endpoint.Path = strings.TrimSuffix(endpoint.Path, "/")
-	m := &maker{cfg: cfg, key: o.Key, now: o.Now, endpoint: endpoint, loopback: loopback, maxImage: maxImage}
+	m := &maker{cfg: cfg, key: o.Key, now: o.Now, endpoint: endpoint, loopback: loopback, maxImage: maxImage, proxies: o.Proxy}
 	m.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+	if err := m.secretive(); err != nil {
+		return nil, err
+	}
+	m.anywhere = (&net.Dialer{Timeout: dialTime}).DialContext
 	d := &net.Dialer{Timeout: dialTime}
-	if loopback { // a name such as localhost must not lead elsewhere
+	switch {
+	case loopback: // a name such as localhost must not lead elsewhere
 		d.Control = onlyDial(netip.Addr.IsLoopback)
+	case !lists(o.Trust, endpoint): // where a host that the user named may be is theirs to say
+		d.Control = onlyDial(public)
 	}
 	m.dial = d.DialContext
-	m.fetches = m.fetchTransport()
+	m.guarded = &net.Dialer{Timeout: dialTime, Control: onlyDial(func(ip netip.Addr) bool {
+		return public(ip) || loopback && ip.IsLoopback()
+	})}
+	m.fetches, m.fars = m.fetchTransport(), m.farTransport()
 	m.offers = Offers(cfg)
 	return m, nil
+}
+
+// secretive gathers what no text may show.
+func (m *maker) secretive() error {
+	if !m.key.IsZero() {
+		m.secrets = append(m.secrets, m.key)
+	}
+	p, err := m.proxyOf(m.endpoint)
+	if err != nil {
+		return refuse("it can't be asked: "+err.Error(), "export HTTPS_PROXY=http://host:port")
+	}
+	if p != nil && p.User != nil {
+		if password, ok := p.User.Password(); ok && password != "" {
+			m.secrets = append(m.secrets, NewKey(password))
+		}
+		m.secrets = append(m.secrets, NewKey(strings.TrimPrefix(basicAuth(p), "Basic ")))
+	}
+	return nil
 }
 
 // refuse is an error before anything is sent. No retry helps.
@@ -115,6 +153,11 @@ func trusted(endpoint *url.URL, trust []string) bool {
 	if endpoint.Scheme == "https" && strings.EqualFold(endpoint.Hostname(), "api.x.ai") {
 		return true
 	}
+	return lists(trust, endpoint)
+}
+
+// lists reports whether trust has the host of endpoint.
+func lists(trust []string, endpoint *url.URL) bool {
 	return slices.ContainsFunc(trust, func(t string) bool {
 		t, clear := strings.CutPrefix(t, "http://")
 		t = strings.TrimPrefix(t, "https://")
@@ -141,7 +184,9 @@ func NoKey() *provider.Error {
 	return &provider.Error{Kind: provider.Credentials, Message: "no key", Hint: giveKey}
 }
 
-func (m *maker) Make(ctx context.Context, r *provider.Request, s provider.Sink) (provider.Reply, error) {
+func (m *maker) Make(ctx context.Context, r *provider.Request, s provider.Sink) (reply provider.Reply, err error) {
+	s = discreet{s, m}
+	defer func() { m.hush(&reply, err) }()
 	if err := m.ready(ctx); err != nil {
 		return provider.Reply{}, err
 	}
@@ -180,6 +225,9 @@ func (m *maker) Make(ctx context.Context, r *provider.Request, s provider.Sink) 
 		return m.deliver(a, r, &offer, s)
 	}
 	// An id without pictures is a job, whatever else stands beside it.
+	if m.repeats(a.jobID) {
+		return provider.Reply{}, &provider.Error{Kind: provider.InDoubt, Message: "the id of its job repeats the key, and must not be written down"}
+	}
 	if err := s.Accepted(a.jobID); err != nil {
 		return provider.Reply{}, fmt.Errorf("xai: %w", err)
 	}
@@ -192,6 +240,8 @@ func (m *maker) open(ctx context.Context, s provider.Sink) (net.Conn, error) {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err()
+	case errors.As(err, new(refusedURL)):
+		return nil, refuse("its endpoint can't be asked: "+err.Error(), "if that is where it is: export IMGBUILD_TRUST_HOSTS="+m.endpoint.Host)
 	case err != nil:
 		return nil, m.failed(provider.NotSent, err)
 	}
@@ -204,24 +254,33 @@ func (m *maker) open(ctx context.Context, s provider.Sink) (net.Conn, error) {
 
 // connect opens the one connection that a call may use.
 func (m *maker) connect(ctx context.Context) (net.Conn, error) {
-	port := cmp.Or(m.endpoint.Port(), map[string]string{"http": "80", "https": "443"}[m.endpoint.Scheme])
-	conn, err := m.dial(ctx, "tcp", net.JoinHostPort(m.endpoint.Hostname(), port))
+	p, err := m.proxyOf(m.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	var conn net.Conn
+	switch {
+	case p == nil:
+		conn, err = m.dial(ctx, "tcp", withPort(m.endpoint))
+	case m.throughPlain():
+		return m.dialProxy(ctx, p)
+	default:
+		conn, err = m.tunnel(ctx, p)
+	}
 	if err != nil || m.endpoint.Scheme == "http" {
 		return conn, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialTime)
-	defer cancel()
-	cfg := m.tls.Clone()
-	cfg.ServerName = m.endpoint.Hostname()
+	protocol := ""
 	if m.cfg.Transport == "grpc" {
-		cfg.NextProtos = []string{"h2"}
+		protocol = "h2"
 	}
-	secure := tls.Client(conn, cfg)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return secure, nil
+	return m.secure(ctx, conn, m.endpoint.Hostname(), protocol)
+}
+
+// throughPlain reports whether a proxy gets requests to the endpoint to pass
+// on, as is usual for http, instead of a tunnel.
+func (m *maker) throughPlain() bool {
+	return m.endpoint.Scheme == "http" && m.cfg.Transport != "grpc"
 }
 
 // call is an encoded request.
@@ -266,15 +325,19 @@ func (m *maker) oneShot(conn net.Conn) *http.Transport {
 			return nil, errors.New("a paid request has only one connection")
 		}
 	}
-	return &http.Transport{
+	t := &http.Transport{
 		DialContext:            use,
 		DialTLSContext:         use,
 		Protocols:              m.protocols(),
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		ResponseHeaderTimeout:  firstByte,
-		MaxResponseHeaderBytes: 64 << 10,
+		MaxResponseHeaderBytes: maxHead,
 	}
+	if m.throughPlain() {
+		t.Proxy = func(r *http.Request) (*url.URL, error) { return m.proxyOf(r.URL) }
+	}
+	return t
 }
 
 // protocols is HTTP/1 for REST and HTTP/2, if need be without TLS, for gRPC.
@@ -290,7 +353,7 @@ func (m *maker) protocols() *http.Protocols {
 func (m *maker) header() http.Header {
 	h := http.Header{"Accept": {"application/json"}, "User-Agent": {userAgent}}
 	if !m.key.IsZero() {
-		h.Set("Authorization", "Bearer "+*m.key.secret)
+		h.Set("Authorization", "Bearer "+(*m.key.secret).text)
 	}
 	return h
 }
@@ -357,9 +420,11 @@ func plainly(err error) string {
 	return err.Error()
 }
 
-// clip bounds foreign text and takes the key out of it.
+// clip bounds foreign text and takes secrets out of it.
 func (m *maker) clip(s string) string {
-	s = m.key.redact(s)
+	for _, k := range m.secrets {
+		s = k.redact(s)
+	}
 	const most = 1000
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + "…"

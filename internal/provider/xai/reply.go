@@ -120,6 +120,11 @@ func (m *maker) deliver(a *answer, r *provider.Request, o *provider.Offer, s pro
 		}
 	}
 	reply := provider.Reply{Model: a.model, Price: total, Priced: priced}
+	for i := range a.images {
+		if im := &a.images[i]; im.bad == "" && !im.spooled && m.repeats(im.URL) {
+			im.bad, im.URL = "its URL repeats the key, and must not be written down", ""
+		}
+	}
 	if e := m.useless(a); e != nil {
 		if e.Kind != provider.InDoubt {
 			e.Price, e.Priced = total, priced
