@@ -22,7 +22,7 @@ const module = "github.com/imgbuild/imgbuild/"
 // levels are the floors. A room enters rooms of its own floor or below, never
 // above, and only through a door.
 var levels = map[string]int{
-	"digest": 0, "diag": 0, "imaging": 0, "paint": 0, "provider": 0, "xaipb": 0,
+	"digest": 0, "diag": 0, "imaging": 0, "paint": 0, "provider": 0, "xaipb": 0, "tool": 0,
 
 	"spec": 1, "workspace": 1, "store": 1, "emulator": 1,
 	"provider/xai": 1, "provider/sketch": 1, "provider/limit": 1, "provider/all": 1,
@@ -83,6 +83,7 @@ var doors = map[string]map[string]string{
 		"plan": "makes plans", "apply": "carries them out", "provider": "configures makers", "provider/all": "knows them by name", "report": "prints",
 		"provider/providertest": "doctor runs for users what the tests of makers run",
 		"imaging":               "the measure of a header for config, what an imported PNG tells, and the limits of files",
+		"tool":                  "runs the credential command",
 		"spec":                  "names images", "store": "opens the tiers", "workspace": "opens the root", "emulator": "serves it",
 	},
 	"cmd": {"cli": "starts it"},

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -49,6 +50,7 @@ type applyFlags struct {
 	grace       time.Duration
 	saved       string
 	offline     bool // no provider may be asked
+	allowExec   bool
 }
 
 func applyVerb() verb {
@@ -79,6 +81,7 @@ that nobody watches and that has no saved plan stops at USD 5.
 			&urfave.BoolFlag{Name: "destroy", Usage: "delete all files that imgbuild made", Destination: &f.destroy},
 			&urfave.DurationFlag{Name: "lock-timeout", Usage: "wait `TIME` for another imgbuild to finish, such as 30s", Destination: &f.wait},
 			&urfave.DurationFlag{Name: "grace", Usage: "after Ctrl-C, wait at most `TIME` for paid requests (2m)", Value: 2 * time.Minute, Destination: &f.grace},
+			allowExecFlag(&f.allowExec),
 			&urfave.BoolFlag{Name: "verify", Usage: "hash the files instead of trusting their size and time", Destination: &f.verify},
 			&urfave.BoolFlag{Name: "retry-refused", Usage: "buy again what was paid for and refused", Destination: &f.retryRefused},
 			&urfave.BoolFlag{Name: "retry-in-doubt", Usage: "send again what was sent and not answered", Destination: &f.retryDoubt},
@@ -102,6 +105,7 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 		return err
 	}
 	defer s.close()
+	s.allowExec, s.mayRun = f.allowExec, f.allowExec || f.yes
 	if f.json {
 		s.stream = &report.Stream{W: env.Stdout, Now: env.Now}
 	}
@@ -136,6 +140,13 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 	f.leaving = f.destroy
 	if err := s.prepare(ctx, &f.projectFlags); err != nil {
 		return err
+	}
+	if saved != nil {
+		if !reflect.DeepEqual(saved.Keys, s.keys(saved)) {
+			s.tellKeys(saved)
+			return exit(exitStale)
+		}
+		s.mayRun = true
 	}
 	e, closeJournal, err := s.engine(ctx, f)
 	if err != nil {
@@ -175,6 +186,7 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 		if err := approve(env, p, e.NotReady); err != nil {
 			return err
 		}
+		s.mayRun = true
 	}
 	return s.carryOut(ctx, f, e, p)
 }
@@ -284,7 +296,7 @@ func (s *session) makers() func(string) (provider.Maker, error) {
 		if !ok {
 			return nil, fmt.Errorf("there is no provider %s in the configuration any more", key)
 		}
-		m, err := all.Make(c, all.Env{Getenv: s.env.Getenv, ReadFile: os.ReadFile, Now: s.env.Now})
+		m, err := all.Make(c, all.Env{Getenv: s.env.Getenv, ReadFile: os.ReadFile, Now: s.env.Now, Credential: s.credential})
 		if err == nil {
 			made[key] = m
 		}

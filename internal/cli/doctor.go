@@ -24,11 +24,12 @@ import (
 
 type doctorFlags struct {
 	projectFlags
-	provider string
-	free     bool
-	yes      bool
-	json     bool
-	maxCost  *provider.Money
+	provider  string
+	allowExec bool
+	free      bool
+	yes       bool
+	json      bool
+	maxCost   *provider.Money
 }
 
 func doctorVerb() verb {
@@ -51,6 +52,7 @@ budget, a run that nobody watches spends at most USD 5.
 		codes: []int{exitCheck, exitBudget},
 		flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "provider", Usage: "check the provider `NAME`, such as xai or xai.eu", Destination: &f.provider},
+			allowExecFlag(&f.allowExec),
 			&urfave.BoolFlag{Name: "free", Usage: "only the checks that cost nothing", Destination: &f.free},
 			&urfave.BoolFlag{Name: "auto-approve", Usage: "do not ask", Destination: &f.yes},
 			&urfave.GenericFlag{Name: "max-cost", Usage: "spend at most `USD`", Value: moneyFlag{&f.maxCost}},
@@ -186,7 +188,7 @@ func namedProvider(env *Env, f *doctorFlags) (provider.Config, error) {
 // budget ended it.
 func (d *doctor) examine(ctx context.Context) error {
 	free, paid := []providertest.Check{d.ready()}, []providertest.Check(nil)
-	world := all.Env{Getenv: d.env.Getenv, ReadFile: os.ReadFile, Now: d.env.Now}
+	world := all.Env{Getenv: d.env.Getenv, ReadFile: os.ReadFile, Now: d.env.Now, Credential: d.credential}
 	if m, err := all.Make(d.cfg, world); err == nil { // else ready says what is wrong
 		d.meter = &meter{Maker: m, waits: d.waits}
 		d.rig = providertest.Rig{Maker: provider.WithCatalogue(d.meter, m), Requests: providertest.Requests(d.offer), Inline: all.Inline(d.cfg)}
@@ -267,6 +269,12 @@ func (c cost) String() string {
 
 // proxy is that through which the provider is asked.
 func (d *doctor) proxy() string { return all.Proxy(d.cfg, all.Env{Getenv: d.env.Getenv}) }
+
+// credential asks for the key once.
+func (d *doctor) credential(c provider.Config) (string, error) {
+	fmt.Fprintf(d.env.Stderr, "Starts a program for its key: %s\n", diag.Clean(strings.Join(c.Command, " ")))
+	return runCredential(d.env, c, d.flags.allowExec)
+}
 
 // announce says what will be asked and what that may cost.
 func (d *doctor) announce(checks int, total cost) {

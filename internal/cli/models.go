@@ -21,7 +21,7 @@ import (
 
 func modelsVerb() verb {
 	var f projectFlags
-	var asJSON, offline bool
+	var asJSON, offline, allowExec bool
 	return verb{
 		name: "models", short: "list the models, what they take and what they cost", args: "[PROVIDER]",
 		help: `
@@ -38,9 +38,10 @@ provider's own endpoint. Where it can't be had, a note says why.
 		flags: append([]urfave.Flag{
 			&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON},
 			&urfave.BoolFlag{Name: "offline", Usage: "ask nobody", Destination: &offline},
+			allowExecFlag(&allowExec),
 		}, f.flags()...),
 		run: func(ctx context.Context, env *Env, c *urfave.Command) error {
-			return runModels(ctx, env, &f, c.Args().First(), asJSON, offline)
+			return runModels(ctx, env, &f, c.Args().First(), asJSON, offline, allowExec)
 		},
 	}
 }
@@ -90,7 +91,7 @@ type catalogueRow struct {
 	Hint        string                `json:"hint,omitempty"`
 }
 
-func runModels(ctx context.Context, env *Env, f *projectFlags, only string, asJSON, offline bool) error {
+func runModels(ctx context.Context, env *Env, f *projectFlags, only string, asJSON, offline, allowExec bool) error {
 	kind, alias, _ := strings.Cut(only, ".")
 	rows := []modelRow{}
 	for _, t := range all.Types() {
@@ -120,7 +121,7 @@ func runModels(ctx context.Context, env *Env, f *projectFlags, only string, asJS
 				return fail("imgbuild providers lists those of the configuration", "there is no provider %q", diag.Clean(only))
 			}
 		}
-		catalogues = askCatalogues(ctx, env, list)
+		catalogues = askCatalogues(ctx, env, list, allowExec)
 		for _, c := range catalogues {
 			if !c.Asked {
 				fmt.Fprintf(env.Stderr, "%s %s was not compared with its live catalogue: %s\n", palette(env, env.Stderr).Yellow("Note:"), c.Provider, diag.Clean(c.Note))
@@ -166,13 +167,16 @@ func blocks(env *Env, f *projectFlags) ([]provider.Config, error) {
 }
 
 // askCatalogues asks each endpoint once.
-func askCatalogues(ctx context.Context, env *Env, blocks []provider.Config) (out []catalogueRow) {
+func askCatalogues(ctx context.Context, env *Env, blocks []provider.Config, allowExec bool) (out []catalogueRow) {
 	type answer struct {
 		listed []provider.Listed
 		err    error
 	}
 	asked := map[[2]string]answer{}
-	world := all.Env{Getenv: env.Getenv, ReadFile: os.ReadFile, Now: env.Now}
+	world := all.Env{Getenv: env.Getenv, ReadFile: os.ReadFile, Now: env.Now, Credential: func(c provider.Config) (string, error) {
+		fmt.Fprintf(env.Stderr, "%s: starts a program for its key: %s\n", c.Key(), diag.Clean(strings.Join(c.Command, " ")))
+		return runCredential(env, c, allowExec)
+	}}
 	for _, cfg := range blocks {
 		m, err := all.Make(cfg, world)
 		maker, ok := m.(provider.Cataloguer)

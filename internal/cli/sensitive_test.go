@@ -585,7 +585,7 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 		"no-cache":    "nothing is cached",
 		"chdir":       "",
 		"exclude":     "as -target",
-		"parallelism": "", "lock-timeout": "", "grace": "", "max-cost": "", "offline": "", "auto-approve": "", "free": "", "provider": "",
+		"parallelism": "", "lock-timeout": "", "grace": "", "max-cost": "", "offline": "", "auto-approve": "", "free": "", "provider": "", "allow-exec": "TestKeyShowsNowhere",
 	}
 	for verb, flags := range cli.Flags() {
 		if _, ok := elsewhere[verb]; ok {

@@ -66,6 +66,8 @@ type session struct {
 
 	noAnswer error // why there are no more questions
 
+	mayRun, allowExec bool // programs: somebody approved, or -allow-exec says so
+
 	expressions bool // they are evaluated later
 	judge       judge
 }
@@ -432,6 +434,7 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 			}
 		}
 		if p.Asks.None() || l.HasErrors() {
+			p.Keys = s.keys(p)
 			l = slices.Concat(l, ignored, s.endings())
 			if !o.destroy {
 				l = append(l, s.conditions(p)...)

@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 6\n"
+const encodingVersion = "imgbuild config 7\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -45,6 +45,10 @@ func (p *Project) Encode() []byte {
 	for i := range p.Providers {
 		c := &p.Providers[i]
 		for _, t := range []string{c.Type, c.Alias, c.Endpoint, c.Wire, c.Transport, c.Response, c.InDoubt} {
+			w.again(t)
+		}
+		w.number(len(c.Command))
+		for _, t := range c.Command {
 			w.again(t)
 		}
 		w.flag(c.Deferred)
@@ -137,6 +141,10 @@ func Decode(b []byte) (*Project, error) {
 		c := &p.Providers[i]
 		for _, t := range []*string{&c.Type, &c.Alias, &c.Endpoint, &c.Wire, &c.Transport, &c.Response, &c.InDoubt} {
 			*t = r.again()
+		}
+		c.Command = list[string](&r)
+		for k := range c.Command {
+			c.Command[k] = r.again()
 		}
 		c.Deferred = r.flag()
 		c.Parallelism = r.number()

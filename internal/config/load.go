@@ -470,6 +470,12 @@ func (ev *evaluator) settings() {
 			}
 			ev.add(problem(codeChoice, thing, at("endpoint"), "write "+quoteKey(scheme+m.Endpoint), "endpoint %s is not a URL", quoteKey(m.Endpoint)))
 		}
+		if a := b.Body.Attributes["credential_command"]; a != nil && m.Type != "xai" {
+			ev.add(problem(codeChoice, thing, a.Expr.Range(), "delete the line", "%s needs no key", m.Type))
+		} else if name, ok := wrongProgram(m.Command); a != nil && has.said == has.set && ok {
+			ev.add(problem(codeChoice, thing, a.Expr.Range(), `write a program on the PATH and its arguments: credential_command = ["pass", "show", "xai"]`,
+				"%s is neither the name of a program nor an absolute path", quoteKey(name)))
+		}
 		if m.Transport != "rest" || m.Wire != "current" || m.Response != "url" {
 			if a := b.Body.Attributes["deferred"]; a != nil && m.Deferred {
 				ev.add(problem(codeChoice, thing, a.Expr.Range(), "delete the line, or what excludes it",
@@ -490,6 +496,15 @@ func (ev *evaluator) settings() {
 		ev.p.Providers = append(ev.p.Providers, m.Config)
 	}
 	slices.SortFunc(ev.p.Providers, func(a, b provider.Config) int { return cmp.Compare(a.Key(), b.Key()) })
+}
+
+// wrongProgram reports whether a command does not begin with a program: one by
+// a relative path would be the project's.
+func wrongProgram(command []string) (name string, wrong bool) {
+	if len(command) > 0 {
+		name = command[0]
+	}
+	return name, name == "" || strings.ContainsAny(name, `/\`) && name[0] != '/' && !strings.HasPrefix(name[1:], `:\`) || strings.Contains(strings.Join(command, ""), "\x00")
 }
 
 func perMinute(rate string) (float64, bool) {

@@ -24,7 +24,7 @@ type row[T any] struct {
 	low, up  int          // of a number; both 0 for any
 	loose    bool         // a number or bool is taken as text
 	hint     string       // for a wrong type
-	to       func(*T) any // *string, *int, *bool, **provider.Money, **target, *[]string or *[]spec.Address; nil: decoded elsewhere
+	to       func(*T) any // *string, *int, *bool, **provider.Money, **target, *[]string, *command or *[]spec.Address; nil: decoded elsewhere
 	image    bool         // only of images, not of presets
 	secret   bool         // its value may be sensitive: words of a request
 
@@ -193,6 +193,9 @@ var storeSchema = schema[Store]{rows: []row[Store]{
 	{name: "keep", choices: []string{"picked", "all"}, to: func(s *Store) any { return &s.Keep }, def: `"picked"`, doc: "originals of the chosen candidates only, or of all"},
 }}
 
+// command is a program and its arguments, in their order.
+type command []string
+
 type maker struct {
 	provider.Config
 	rate string
@@ -202,6 +205,7 @@ var providerSchema = schema[maker]{
 	rows: []row[maker]{
 		{name: "alias", to: func(m *maker) any { return &m.Alias }, hint: `write it with quotes, such as "eu"`, doc: "the name of a second block of the type, for provider.TYPE.ALIAS; a plain string"},
 		{name: "endpoint", to: func(m *maker) any { return &m.Endpoint }, doc: "xai: the URL of another server, with its path; without it https://api.x.ai/v1"},
+		{name: "credential_command", kind: "list of strings", to: func(m *maker) any { return (*command)(&m.Command) }, hint: `write a program and its arguments: credential_command = ["pass", "show", "xai"]`, doc: "xai: a program on the PATH, and its arguments, that prints the key; run without a shell, only by apply, doctor and models, and in CI only with -allow-exec"},
 		{name: "wire", choices: []string{"current", "documented"}, to: func(m *maker) any { return &m.Wire }, def: `"current"`, doc: "xai: the requests as the service takes them now, or as its API page says"},
 		{name: "transport", choices: []string{"rest", "grpc"}, to: func(m *maker) any { return &m.Transport }, def: `"rest"`, doc: "xai: how requests travel; gRPC lacks 21:9, 5:2 and 1.5k"},
 		{name: "response", choices: []string{"url", "b64_json"}, to: func(m *maker) any { return &m.Response }, def: `"url"`, doc: "xai: a short reply and a download that may be repeated for free, or pictures inside the reply"},
@@ -210,7 +214,6 @@ var providerSchema = schema[maker]{
 		{name: "parallelism", low: 1, up: 1024, to: func(m *maker) any { return &m.Parallelism }, def: "8", doc: "requests in flight at a time"},
 		{name: "rate", to: func(m *maker) any { return &m.rate }, hint: `write it with quotes, such as "60/m"`, doc: "requests started in a time: \"1/s\", \"60/m\" or \"500/h\"; without it no limit"},
 	},
-	later: []string{"credential_command"},
 }
 
 type described struct {
@@ -480,6 +483,22 @@ func assign[T any](r *row[T], to any, v cty.Value, thing string, at hcl.Range, a
 			return wrong("an amount in USD that is not negative")
 		}
 		*to = &m
+	case *command:
+		if !v.IsKnown() {
+			return false
+		}
+		if !v.Type().IsTupleType() && !v.Type().IsListType() {
+			return wrong("a list of strings")
+		}
+		var words command
+		for it := v.ElementIterator(); it.Next(); {
+			_, e := it.Element()
+			if e.Type() != cty.String || e.IsNull() || !e.IsKnown() {
+				return wrong("a list of strings")
+			}
+			words = append(words, e.AsString())
+		}
+		*to = words
 	case *[]string, *[]spec.Address:
 		if complaint := assignList(to, v); complaint != "" {
 			add(problem(codeType, thing, at, r.hint, "%s must be a list of %s", r.name, complaint))

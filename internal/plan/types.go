@@ -150,7 +150,8 @@ type Plan struct {
 	Config        digest.Content  `json:"config,omitzero"` // of the whole configuration; informative
 	Partial       bool            `json:"partial,omitempty"`
 	Draft         bool            `json:"draft,omitempty"`
-	Steps         []Step          `json:"steps"` // in an order that respects After
+	Keys          []Key           `json:"keys,omitempty"` // where keys go and come from other than by default; for people, before all else
+	Steps         []Step          `json:"steps"`          // in an order that respects After
 	Unchanged     int             `json:"unchanged"`
 	Summary       Summary         `json:"summary"`
 	PricesAsOf    string          `json:"prices_as_of,omitempty"` // date of the oldest price that counts, YYYY-MM-DD
@@ -160,6 +161,14 @@ type Plan struct {
 
 	Asks     Asks      `json:"-"`
 	Problems []Problem `json:"-"`
+}
+
+// Key is what the configuration says of the key of a provider: whoever changes
+// that can have it sent elsewhere, or a program started.
+type Key struct {
+	Provider string   `json:"provider"`
+	Endpoint string   `json:"endpoint,omitempty"` // that is neither the provider's own nor loopback
+	Command  []string `json:"credential_command,omitempty"`
 }
 
 // Summary counts steps and money.

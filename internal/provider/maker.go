@@ -9,16 +9,17 @@ import (
 
 // Config is what a provider block says, with the defaults filled in.
 type Config struct {
-	Type        string  // "xai"
-	Alias       string  // "" for the plain block
-	Endpoint    string  // "" for the maker's own
-	Wire        string  // "current" or "documented"
-	Transport   string  // "rest" or "grpc"
-	Response    string  // "url" or "b64_json"
-	Deferred    bool    // ask for a job id first, which survives a crash
-	InDoubt     string  // "hold", "ask" or "retry"
-	Parallelism int     // requests in flight, at least 1
-	PerMinute   float64 // requests started a minute; 0 for no limit
+	Type        string   // "xai"
+	Alias       string   // "" for the plain block
+	Endpoint    string   // "" for the maker's own
+	Command     []string // a program and its arguments that prints the key
+	Wire        string   // "current" or "documented"
+	Transport   string   // "rest" or "grpc"
+	Response    string   // "url" or "b64_json"
+	Deferred    bool     // ask for a job id first, which survives a crash
+	InDoubt     string   // "hold", "ask" or "retry"
+	Parallelism int      // requests in flight, at least 1
+	PerMinute   float64  // requests started a minute; 0 for no limit
 }
 
 // Key is how a provider is named in addresses and references: "xai" or

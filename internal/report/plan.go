@@ -30,6 +30,11 @@ func (o Options) width() int {
 // do, its reasons below where they do not fit, and a summary.
 func Plan(w io.Writer, p *plan.Plan, o Options) {
 	c := o.Palette
+	for i := range p.Keys {
+		for _, line := range KeyText(&p.Keys[i]) {
+			fmt.Fprintln(w, c.Yellow(diag.Clean(line)))
+		}
+	}
 	if p.Partial && (len(p.Steps) > 0 || p.Unchanged > 0) {
 		fmt.Fprintln(w, c.Yellow("Partial plan: -target or -exclude leave something out."))
 	}
@@ -459,6 +464,17 @@ func PlanJSON(w io.Writer, p *plan.Plan) error {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(p)
+}
+
+// KeyText says where a key goes and comes from.
+func KeyText(k *plan.Key) (lines []string) {
+	if k.Endpoint != "" {
+		lines = append(lines, fmt.Sprintf("%s: requests and its key go to %s, which is not the provider's own server.", k.Provider, k.Endpoint))
+	}
+	if len(k.Command) > 0 {
+		lines = append(lines, fmt.Sprintf("%s: apply starts a program for its key: %s", k.Provider, strings.Join(k.Command, " ")))
+	}
+	return lines
 }
 
 // words shows what changed between two texts, word by word, as wdiff does:

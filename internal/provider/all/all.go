@@ -24,6 +24,10 @@ type Env struct {
 	Getenv   func(string) string
 	ReadFile func(string) ([]byte, error)
 	Now      func() time.Time
+
+	// Credential runs the credential_command of a provider and returns what it
+	// prints; nil where no program may be started.
+	Credential func(provider.Config) (string, error)
 }
 
 // kind is what the registry knows of a type of provider.
@@ -85,12 +89,17 @@ func Make(cfg provider.Config, env Env) (provider.Maker, error) {
 }
 
 func makeXAI(cfg provider.Config, env Env) (provider.Maker, error) {
-	key, err := readKey(env, "XAI_API_KEY")
+	o := xai.Options{Trust: strings.FieldsFunc(env.Getenv("IMGBUILD_TRUST_HOSTS"), func(r rune) bool { return r == ',' || r == ' ' }), Proxy: proxies(env), Now: env.Now}
+	m, err := xai.New(cfg, o) // an endpoint that may not get a key gets none made
+	if err != nil || len(cfg.Command) > 0 && env.Credential == nil {
+		return m, err // nobody can be asked with it, and who only looks needs no key
+	}
+	key, err := readKey(cfg, env, "XAI_API_KEY")
 	if err != nil {
 		return nil, err
 	}
-	trust := strings.FieldsFunc(env.Getenv("IMGBUILD_TRUST_HOSTS"), func(r rune) bool { return r == ',' || r == ' ' })
-	return xai.New(cfg, xai.Options{Key: xai.NewKey(key), Trust: trust, Proxy: proxies(env), Now: env.Now})
+	o.Key = xai.NewKey(key)
+	return xai.New(cfg, o)
 }
 
 // proxies reads what the environment says of proxies, as other programs do:
@@ -139,8 +148,16 @@ func Proxy(cfg provider.Config, env Env) string {
 	return p.Scheme + "://" + p.Host
 }
 
-// readKey reads the file that NAME_FILE names, else NAME. No key is "".
-func readKey(env Env, name string) (string, error) {
+// readKey asks the program of cfg, else reads the file that NAME_FILE names,
+// else NAME. No key is "".
+func readKey(cfg provider.Config, env Env, name string) (string, error) {
+	if len(cfg.Command) > 0 {
+		key, err := env.Credential(cfg)
+		if err == nil && strings.TrimSpace(key) == "" {
+			err = &provider.Error{Kind: provider.Credentials, Message: "its credential_command prints nothing", Hint: "try it: " + strings.Join(cfg.Command, " ")}
+		}
+		return key, err
+	}
 	file := env.Getenv(name + "_FILE")
 	if file == "" {
 		return env.Getenv(name), nil

@@ -15,12 +15,14 @@ func Wires(kind string) []string {
 }
 
 // Ready reports why a provider could not be asked, as far as that is known
-// without asking it: an endpoint that may not get the key, or no key.
+// without asking it: an endpoint that may not get the key, or no key. The
+// program of a credential_command is not started, but taken to have one.
 func Ready(cfg provider.Config, env Env) error {
-	if _, err := Make(cfg, env); err != nil || cfg.Type != "xai" {
+	env.Credential = nil
+	if _, err := Make(cfg, env); err != nil || cfg.Type != "xai" || len(cfg.Command) > 0 {
 		return err
 	}
-	key, err := readKey(env, "XAI_API_KEY")
+	key, err := readKey(cfg, env, "XAI_API_KEY")
 	if err != nil || !xai.NewKey(key).IsZero() {
 		return err
 	}
