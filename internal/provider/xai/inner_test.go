@@ -551,6 +551,9 @@ func TestBadProxy(t *testing.T) {
 					t.Errorf("%+v", f)
 				}
 				_, cerr := m.Catalogue(t.Context())
+				if name == "nobody" && asError(t, cerr).Message != "the proxy: nobody listens at 127.0.0.1:1" {
+					t.Error(cerr)
+				}
 				for _, err := range []error{err, ferr, cerr} {
 					if text := fmt.Sprintf("%+v %v", asError(t, err), err); strings.Contains(text, secret) {
 						t.Errorf("the password is in %s", text)

@@ -408,6 +408,8 @@ func plainly(err error) string {
 	var op *net.OpError
 	var name *net.DNSError
 	switch {
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy: " + plainly(op.Err)
 	case errors.Is(err, syscall.ECONNREFUSED) && errors.As(err, &op) && op.Addr != nil:
 		return "nobody listens at " + op.Addr.String()
 	case errors.As(err, &name):
