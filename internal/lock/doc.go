@@ -11,6 +11,17 @@
 //   - It keeps the resolved fields of each request, so that an upgrade of
 //     imgbuild or of its offers never buys anything by itself, and so that a
 //     plan can say what changed.
+//   - A merge loses nothing that was paid for. Merge of two locks is a lock, and
+//     the same one whichever side is called ours; merging a side with what it
+//     came from changes nothing; candidates that both sides have for one request
+//     are all kept; no path gets two owners; what no longer is recorded is told
+//     with its price, and what nothing decides is a conflict that names both
+//     sides, never a guess (TestMergeProperties). The markers that Text writes
+//     hold both sides again, for Split reads those of git.
+//
+// Merge knows the configuration only as a function that judges an entry. A
+// merge driver has none, since the files of the configuration may be half
+// merged while git runs it: it settles what needs no judge.
 //
 // The parser is our own because it is on the path of every plan: it reads
 // 10,000 entries in a few milliseconds, points into the file instead of

@@ -25,41 +25,16 @@ func Parse(b []byte) (*Lock, diag.List) {
 	l := s.lock()
 	if s.err != "" {
 		// Markers can't stand in JSON, so they are looked for only here.
-		if f := conflict(b); f != nil {
+		if f := markers(b); f != nil {
 			return nil, diag.List{*f}
 		}
 		hint := "restore the file from git: git checkout -- " + File
 		if strings.HasPrefix(s.err, "has format") {
 			hint = "it was written by another imgbuild; use that version or a newer one"
 		}
-		return nil, diag.List{finding(b, s.at, "IB0601", s.err, hint)}
+		return nil, diag.List{finding(b, s.at, codeDamaged, s.err, hint)}
 	}
 	return l, nil
-}
-
-// conflict looks for the markers that git leaves in a file it could not merge.
-func conflict(b []byte) *diag.Finding {
-	if !bytes.Contains(b, []byte("<<<<<<<")) && !bytes.Contains(b, []byte(">>>>>>>")) {
-		return nil
-	}
-	var f *diag.Finding
-	offset := 0
-	for line := range bytes.Lines(b) {
-		for _, marker := range []string{"<<<<<<<", "=======", ">>>>>>>"} {
-			if !bytes.HasPrefix(line, []byte(marker)) {
-				continue
-			}
-			at := finding(b, offset, "IB0602", "has conflict markers of git; it can't be read until the conflict is settled",
-				"take one side: git checkout --theirs "+File+", then imgbuild plan: what either side bought and is in the store costs nothing")
-			if f == nil {
-				f = &at
-			} else {
-				f.Related = append(f.Related, diag.Related{Range: *at.Range, Text: marker})
-			}
-		}
-		offset += len(line)
-	}
-	return f
 }
 
 func finding(b []byte, offset int, code, text, hint string) diag.Finding {
