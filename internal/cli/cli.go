@@ -73,7 +73,7 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		initVerb(), fmtVerb(), validateVerb(), planVerb(), applyVerb(), verifyVerb(), testVerb(), restoreVerb(), pickVerb(),
-		showVerb(), outputVerb(), evalVerb(), consoleVerb(), whyVerb(), graphVerb(), gcVerb(), providersVerb(), modelsVerb(),
+		showVerb(), outputVerb(), evalVerb(), consoleVerb(), whyVerb(), graphVerb(), gcVerb(), lockVerb(), providersVerb(), modelsVerb(),
 		functionsVerb(), schemaVerb(), doctorVerb(), emulateVerb(), versionVerb(), completionVerb(), helpVerb(),
 	}
 }

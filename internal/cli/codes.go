@@ -19,6 +19,8 @@ var otherCodes = map[string]string{
 	"IB0601": "the lockfile is damaged or of another version",
 	"IB0602": "the lockfile has conflict markers of git",
 	"IB0603": "the lockfile is no file",
+	"IB0604": "two branches changed one image in the lockfile, and nothing says which counts",
+	"IB0605": "the conflict markers in the lockfile do not leave two lockfiles",
 }
 
 // meaning is a code of a finding in a line.

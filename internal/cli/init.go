@@ -11,6 +11,7 @@ import (
 	urfave "github.com/urfave/cli/v3"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/lock"
 )
 
 const firstFile = `# Pictures of this project. imgbuild plan shows what would be made; imgbuild
@@ -34,12 +35,15 @@ image "hero" {
 
 func initVerb() verb {
 	return verb{
-		name: "init", short: "write a first site.img.hcl and the lines for .gitignore",
+		name: "init", short: "write a first site.img.hcl and the lines for .gitignore and .gitattributes",
 		help: `
   imgbuild init
   imgbuild init -C website
 
-Nothing that exists is overwritten.
+Nothing that exists is overwritten. The line in .gitattributes lets git merge
+imgbuild.lock.json by imgbuild lock merge, in each clone that has run the
+git config command that init prints. Without it git merges the lines, and
+imgbuild lock resolve settles what it can't.
 `,
 		run: func(_ context.Context, env *Env, _ *urfave.Command) error {
 			s, err := openSession(env)
@@ -56,10 +60,18 @@ Nothing that exists is overwritten.
 			} else if err := s.create("site.img.hcl", firstFile, digest.Content{}); err != nil {
 				return err
 			}
-			if err := s.ignore(); err != nil {
+			err = s.addLine(".gitignore", own+"/", func(line string) bool { return strings.Trim(line, "/") == own })
+			if err != nil {
 				return err
 			}
-			fmt.Fprintln(env.Stderr, "\nNext: imgbuild plan")
+			err = s.addLine(".gitattributes", lock.File+" merge=imgbuild", func(line string) bool {
+				f := strings.Fields(line)
+				return len(f) > 0 && strings.TrimPrefix(f[0], "/") == lock.File && strings.Contains(line, "merge")
+			})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(env.Stderr, "\nSo that git merges %s, once in each clone:\n  git config merge.imgbuild.driver '%s'\n\nNext: imgbuild plan\n", lock.File, lock.Driver)
 			return nil
 		},
 	}
@@ -73,9 +85,9 @@ func (s *session) create(name, text string, expect digest.Content) error {
 	return err
 }
 
-// ignore adds .imgbuild/ to .gitignore.
-func (s *session) ignore() error {
-	old, err := s.root.Read(".gitignore", maxSource)
+// addLine adds a line to a file, unless one is there that does.
+func (s *session) addLine(name, line string, does func(line string) bool) error {
+	old, err := s.root.Read(name, maxSource)
 	var expect digest.Content
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -83,8 +95,8 @@ func (s *session) ignore() error {
 		return err
 	default:
 		expect = digest.OfContent(old)
-		for line := range strings.Lines(string(old)) {
-			if t := strings.Trim(strings.TrimSpace(line), "/"); t == own {
+		for l := range strings.Lines(string(old)) {
+			if does(strings.TrimSpace(l)) {
 				return nil
 			}
 		}
@@ -93,5 +105,5 @@ func (s *session) ignore() error {
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
-	return s.create(".gitignore", text+own+"/\n", expect)
+	return s.create(name, text+line+"\n", expect)
 }

@@ -676,7 +676,7 @@ func only(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	var names []string
 	for _, e := range entries {
-		if n := e.Name(); !slices.Contains([]string{".home", ".tmp", ".imgbuild", ".gitignore"}, n) {
+		if n := e.Name(); !slices.Contains([]string{".home", ".tmp", ".imgbuild", ".gitignore", ".gitattributes"}, n) {
 			names = append(names, n)
 		}
 	}

@@ -265,27 +265,39 @@ func (s *session) finding(code string, p plan.Problem) diag.Finding {
 // readLock reads the lockfile; a missing one is an empty one, any other
 // trouble is a finding.
 func (s *session) readLock() (diag.List, error) {
+	b, l, err := s.lockText()
+	if len(l) > 0 || err != nil {
+		return l, err
+	}
+	if b == nil {
+		s.lock = &lock.Lock{}
+		return nil, nil
+	}
+	s.lock, l = lock.Parse(b)
+	return l, nil
+}
+
+// lockText is the text of the lockfile, nil if there is none.
+func (s *session) lockText() ([]byte, diag.List, error) {
 	seen, err := s.out.Look([]string{lock.File})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	s.locked = digest.Content{}
 	switch seen[0].State {
 	case workspace.Absent:
-		s.lock, s.locked = &lock.Lock{}, digest.Content{}
-		return nil, nil
+		return nil, nil, nil
 	case workspace.Regular:
 	default:
-		return diag.List{{Severity: diag.Error, Code: "IB0603", Range: &diag.Range{File: lock.File},
+		return nil, diag.List{{Severity: diag.Error, Code: "IB0603", Range: &diag.Range{File: lock.File},
 			Text: lock.File + " is a folder, a link or a device", Hint: "put the file itself there: git checkout -- " + lock.File}}, nil
 	}
 	b, err := s.out.Read(lock.File, maxLock)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.locked = digest.OfContent(b)
-	var l diag.List
-	s.lock, l = lock.Parse(b)
-	return l, nil
+	return b, nil, nil
 }
 
 // openStore opens the tiers; nothing is written before something is put in.

@@ -1,0 +1,357 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	urfave "github.com/urfave/cli/v3"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/lock"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// exitBroken tells git that a merge driver failed, rather than that it found a
+// conflict: ours without markers must not pass for the result.
+const exitBroken = 129
+
+type lockFlags struct {
+	projectFlags
+	ours, theirs []string
+	dry, json    bool
+	wait         time.Duration
+}
+
+func lockVerb() verb {
+	var f lockFlags
+	return verb{
+		name: "lock", short: "settle conflicts in imgbuild.lock.json, or merge it for git", args: "resolve | merge BASE OURS THEIRS [PATH]",
+		help: `
+  imgbuild lock resolve
+  imgbuild lock resolve -dry-run
+  imgbuild lock resolve -theirs=image.hero -ours='image.post["*"]'
+  git config merge.imgbuild.driver '` + lock.Driver + `'
+
+resolve reads both sides out of a lockfile that has conflict markers of git,
+and writes what they are together. Pictures that both bought for one request
+are all kept; where each bought for another request, that counts which the
+configuration asks for; files count as they are on disk. It says what it
+chose and why. If something stays open, nothing is written, and -ours or
+-theirs with the address decides. Settle *.img.hcl and the pictures first.
+
+merge is for git, by the line that init writes into .gitattributes and the
+config above. It reads no configuration, for that may be half merged, leaves
+markers where it would need it, and then ends with 1; with 129 if it failed.
+
+A PATTERN is an address (image.hero), an address of all instances (image.post),
+a module (module.icons), the path of an output, or one of these with * for any
+run of characters.
+`,
+		words: func() []string { return []string{"resolve", "merge"} },
+		bad:   func(n int) bool { return n < 1 },
+		flags: append([]urfave.Flag{
+			&urfave.StringSliceFlag{Name: "ours", Usage: "our side counts for images that match `PATTERN`; may be repeated", Destination: &f.ours},
+			&urfave.StringSliceFlag{Name: "theirs", Usage: "their side counts for images that match `PATTERN`; may be repeated", Destination: &f.theirs},
+			&urfave.BoolFlag{Name: "dry-run", Usage: "only say what would be chosen", Destination: &f.dry},
+			&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &f.json},
+			&urfave.DurationFlag{Name: "lock-timeout", Usage: "wait `TIME` for another imgbuild to finish, such as 30s", Destination: &f.wait},
+		}, f.projectFlags.flags()...),
+		run: func(ctx context.Context, env *Env, c *urfave.Command) error {
+			args := c.Args().Slice()
+			switch {
+			case args[0] == "resolve" && len(args) == 1:
+				return runResolve(ctx, env, &f)
+			case args[0] == "merge" && (len(args) == 4 || len(args) == 5):
+				return runMerge(env, args[1], args[2], args[3], strings.Join(args[4:], ""))
+			}
+			return usage(env, "imgbuild lock resolve, or imgbuild lock merge BASE OURS THEIRS [PATH]")
+		},
+	}
+}
+
+// resolved is what lock resolve -json writes.
+type resolved struct {
+	FormatVersion string             `json:"format_version"`
+	Written       bool               `json:"written"`
+	Ours          string             `json:"ours"` // what git calls the sides
+	Theirs        string             `json:"theirs"`
+	Choices       []resolvedChoice   `json:"choices"`
+	Conflicts     []resolvedConflict `json:"conflicts"`
+}
+
+type resolvedChoice struct {
+	Address spec.Address     `json:"address"`
+	Took    lock.Side        `json:"took"`
+	Why     string           `json:"why"`
+	Dropped []provider.Image `json:"dropped,omitempty"`
+}
+
+type resolvedConflict struct {
+	Addresses []spec.Address `json:"addresses"`
+	Path      string         `json:"path,omitempty"`
+	Why       string         `json:"why"`
+}
+
+func runResolve(ctx context.Context, env *Env, f *lockFlags) error {
+	s, err := openSession(env)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if !f.dry {
+		unlock, err := s.lockWorkspace(ctx, "lock resolve", f.wait)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	text, l, err := s.lockText()
+	if err != nil {
+		return err
+	}
+	if text == nil && len(l) == 0 {
+		return fail("imgbuild apply writes it", "there is no %s", lock.File)
+	}
+	out := &resolved{FormatVersion: "1.0", Choices: []resolvedChoice{}, Conflicts: []resolvedConflict{}}
+	if len(l) == 0 {
+		if _, l = lock.Parse(text); len(l) == 0 {
+			if f.json {
+				return writeJSON(env.Stdout, out)
+			}
+			fmt.Fprintf(env.Stdout, "%s has no conflict.\n", lock.File)
+			return nil
+		}
+	}
+	var sides *lock.Sides
+	if lock.Conflicted(l) {
+		sides, l = lock.Split(text)
+	}
+	if len(l) > 0 {
+		return s.tell(l)
+	}
+	out.Ours, out.Theirs = sides.Names[0], sides.Names[1]
+	r := &resolver{s: s, f: f, ctx: ctx, used: map[string]bool{}}
+	merged := lock.Merge(sides.Base, sides.Ours, sides.Theirs, lock.Judge{Forced: r.forced, Wants: r.wants, Disk: r.disk})
+	if r.err != nil {
+		return r.err
+	}
+	for i := range merged.Conflicts {
+		c := &merged.Conflicts[i]
+		l = append(l, c.Finding(text))
+		out.Conflicts = append(out.Conflicts, resolvedConflict{c.Addresses, c.Path, c.Why})
+	}
+	// A configuration that is half merged would be asked in vain: what it decides
+	// must not be decided without it.
+	l = slices.Concat(l, r.findings, r.unused())
+	for _, c := range merged.Choices {
+		out.Choices = append(out.Choices, resolvedChoice(c))
+	}
+	if !l.HasErrors() && !f.dry {
+		if err := s.saveLock(merged.Lock); err != nil {
+			return err
+		}
+		out.Written = true
+	}
+	if f.json {
+		if err := writeJSON(env.Stdout, out); err != nil {
+			return err
+		}
+	} else if !r.findings.HasErrors() {
+		tellChoices(env.Stdout, merged.Choices)
+	}
+	if err := s.tell(l); err != nil {
+		if !f.json {
+			fmt.Fprintf(env.Stderr, "\n%s is as it was", lock.File)
+			if r.findings.HasErrors() {
+				fmt.Fprint(env.Stderr, ", for the configuration must be read to decide")
+			}
+			fmt.Fprintln(env.Stderr, ".")
+		}
+		return err
+	}
+	if !f.json {
+		n := len(merged.Lock.Entries)
+		verb := "Wrote"
+		if f.dry {
+			verb = "Would write"
+		}
+		fmt.Fprintf(env.Stdout, "%s %s: %d %s.\n", verb, lock.File, n, noun(n, "image", "images"))
+		if !f.dry {
+			fmt.Fprintf(env.Stderr, "\nNext: git add %s, and imgbuild plan\n", lock.File)
+		}
+	}
+	return nil
+}
+
+func tellChoices(w io.Writer, choices []lock.Choice) {
+	for _, c := range choices {
+		fmt.Fprintf(w, "%s: %s: %s\n", diag.Clean(string(c.Address)), c.Took, diag.Clean(c.Why))
+		if len(c.Dropped) > 0 {
+			fmt.Fprintf(w, "  no longer recorded: %s; what a store has stays there until gc\n", lock.Bought(c.Dropped))
+		}
+	}
+}
+
+// resolver answers what a merge asks.
+type resolver struct {
+	s        *session
+	f        *lockFlags
+	ctx      context.Context
+	used     map[string]bool // patterns that fit
+	asker    *plan.Asker
+	loaded   bool
+	findings diag.List
+	err      error
+}
+
+func (r *resolver) forced(a spec.Address, paths []string) lock.Side {
+	side := lock.Neither
+	for _, flag := range []struct {
+		side     lock.Side
+		name     string
+		patterns []string
+	}{{lock.Ours, "-ours=", r.f.ours}, {lock.Theirs, "-theirs=", r.f.theirs}} {
+		for _, p := range flag.patterns {
+			if plan.Match(p, a, paths...) {
+				r.used[flag.name+p] = true
+				if side != lock.Neither && side != flag.side {
+					r.err = fail("name it once", "%s: -ours and -theirs both mean it", a)
+				}
+				side = flag.side
+			}
+		}
+	}
+	return side
+}
+
+// unused are patterns that no contested image fits.
+func (r *resolver) unused() (l diag.List) {
+	add := func(flag string, patterns []string) {
+		for _, p := range patterns {
+			if !r.used[flag+p] {
+				l = append(l, diag.Finding{Severity: diag.Error, Code: "IB0501", Text: flag + p + " matches no image that both sides changed",
+					Hint: "imgbuild lock resolve -dry-run lists them"})
+			}
+		}
+	}
+	add("-ours=", r.f.ours)
+	add("-theirs=", r.f.theirs)
+	return l
+}
+
+// wants asks the configuration, which is read when it is first needed.
+func (r *resolver) wants(e *lock.Entry, settled func(spec.Address) *lock.Entry) lock.Answer {
+	if !r.loaded {
+		r.loaded = true
+		r.load()
+	}
+	if r.asker == nil {
+		return lock.Unknown
+	}
+	return r.asker.Wants(e, settled)
+}
+
+func (r *resolver) load() {
+	s := r.s
+	r.findings = s.load(&r.f.projectFlags)
+	if s.project == nil || r.findings.HasErrors() {
+		return
+	}
+	r.findings = s.hashSources(r.ctx)
+	in := plan.Input{Images: s.project.Images, Offer: s.offer, Files: s.files, Moved: map[spec.Address][]spec.Address{}}
+	for _, m := range s.project.Moved {
+		in.Moved[m.To] = append(in.Moved[m.To], m.From)
+	}
+	r.asker = plan.NewAsker(in)
+}
+
+// disk is the content of an output as it is now.
+func (r *resolver) disk(path string) digest.Content {
+	c, errs := r.s.out.Hash(r.ctx, []string{path})
+	if errs[0] != nil {
+		return digest.Content{} // what can't be read decides nothing
+	}
+	return c[0]
+}
+
+// runMerge is the merge driver: ours gets the result.
+func runMerge(env *Env, base, ours, theirs, path string) error {
+	if path == "" {
+		path = lock.File
+	}
+	texts := make([][]byte, 3)
+	for i, name := range []string{base, ours, theirs} {
+		b, err := readBounded(join(env.Dir, name), maxLock)
+		if err != nil && !(i == 0 && errors.Is(err, fs.ErrNotExist)) {
+			return broken(env, err)
+		}
+		texts[i] = b
+	}
+	b, _ := lock.Parse(texts[0]) // none where both added the file, or where a merge of bases left markers
+	o, l := lock.Parse(texts[1])
+	t, more := lock.Parse(texts[2])
+	for i := range l {
+		l[i].Hint = "so it is on this branch; mend it here, and merge then"
+	}
+	for i := range more {
+		more[i].Hint = "so it is on the other branch; mend it there, or use the imgbuild that wrote it, and merge then"
+	}
+	l = append(l, more...)
+	var text []byte
+	if len(l) > 0 {
+		text = lock.Whole(texts[1], texts[2])
+	} else {
+		merged := lock.Merge(b, o, t, lock.Judge{})
+		text = merged.Text([2]string{"ours", "theirs"})
+		for i := range merged.Conflicts {
+			f := merged.Conflicts[i].Finding(text)
+			f.Hint = "imgbuild lock resolve, once the configuration and the pictures are settled"
+			l = append(l, f)
+		}
+		tellChoices(env.Stderr, merged.Choices)
+	}
+	name := join(env.Dir, ours)
+	if err := os.WriteFile(name+".new", text, 0o666); err != nil {
+		return broken(env, err)
+	}
+	if err := os.Rename(name+".new", name); err != nil {
+		return broken(env, errors.Join(err, os.Remove(name+".new")))
+	}
+	for i := range l {
+		f := &l[i]
+		f.Text, f.Range.File, f.Related = strings.Replace(f.Text, lock.File+":", path+":", 1), path, nil
+	}
+	l.Text(env.Stderr, func(string) []byte { return nil }, palette(env, env.Stderr))
+	if len(l) > 0 {
+		return exit(exitError)
+	}
+	return nil
+}
+
+func broken(env *Env, err error) error {
+	fmt.Fprintf(env.Stderr, "%s %s\n", palette(env, env.Stderr).Red("Error:"), diag.Clean(err.Error()))
+	return exit(exitBroken)
+}
+
+func readBounded(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", name, limit)
+	}
+	return b, err
+}
