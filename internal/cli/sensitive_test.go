@@ -575,6 +575,19 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 	w.run(0, "functions", "-json")
 	w.run(0, "completion", "bash")
 	w.run(-1, "init")
+	w.run(-1, "lock", "resolve", "-json")
+	name := filepath.Join(w.dir, "imgbuild.lock.json")
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked := "<<<<<<< a\n" + string(whole) + "=======\n" + strings.ReplaceAll(string(whole), "\"bytes\": ", "\"bytes\": 1") + ">>>>>>> b\n"
+	if err := os.WriteFile(name, []byte(marked), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	w.run(-1, "lock", "resolve", "-dry-run")
+	w.run(-1, "lock", "resolve", "-dry-run", "-ours=*")
+	w.run(-1, "lock", "resolve", "-theirs=*")
 
 	// A flag that is new stands here or is run above.
 	elsewhere := map[string]string{
