@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/journal"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -230,5 +231,32 @@ func TestJobAtAnotherEndpoint(t *testing.T) {
 	same(t, "back again", s.steps(), "restore image.a")
 	if asked != 1 {
 		t.Errorf("asked %d times", asked)
+	}
+}
+
+// What a salvaged journal lost the intent of is neither recorded for no request
+// nor forgotten.
+func TestRecoverWithoutIntent(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, img("a"))
+	s.open(func(e *Engine, _ *workspace.Root) {
+		blob := journal.Delivery{Content: digest.OfContent([]byte("x")), Width: 1, Height: 1, Bytes: 1}
+		err := e.Journal.Append(
+			journal.Record{Type: journal.TypeBlob, Attempt: "done", Delivery: &blob}, journal.Record{Type: journal.TypeDone, Attempt: "done"},
+			journal.Record{Type: journal.TypeBlob, Attempt: "open", Delivery: &blob}, journal.Record{Type: journal.TypeInDoubt, Attempt: "open"},
+			journal.Record{Type: journal.TypeJob, Attempt: "job", JobID: "j"}, journal.Record{Type: journal.TypeInDoubt, Attempt: "job"})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	for range 2 {
+		s.run(func(in *plan.Input) { in.Pending = nil })
+		s.open(func(e *Engine, _ *workspace.Root) {
+			var open []string
+			for _, a := range e.Open {
+				open = append(open, a.ID+" "+a.Phase.String())
+			}
+			same(t, "open", open, "open in doubt", "job in doubt")
+		})
 	}
 }

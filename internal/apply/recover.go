@@ -36,6 +36,14 @@ func (e *Engine) Recover(ctx context.Context, state journal.State) (Recovery, er
 	resumed := e.resumeAll(ctx, state.Attempts)
 	for i := range state.Attempts {
 		a := &state.Attempts[i]
+		if a.Request.IsZero() {
+			// A salvaged journal may have lost what it was for: there is nothing to
+			// ask or to record, and it must not be forgotten.
+			if !a.Phase.Settled() {
+				e.Open = append(e.Open, *a)
+			}
+			continue
+		}
 		if a.Phase == journal.Intended || a.Phase.Settled() && len(a.Deliveries) == 0 && a.Phase != journal.Unusable {
 			continue
 		}
@@ -69,6 +77,9 @@ func Jobs(attempts []journal.Attempt) (n int) {
 // images a crash may have kept only some of the receipts; and a job that was
 // not found may be found later: asking is free.
 func isJob(a *journal.Attempt) bool {
+	if a.Request.IsZero() {
+		return false // nobody knows whose it is
+	}
 	switch a.Phase {
 	case journal.Accepted:
 		return true

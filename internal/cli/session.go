@@ -487,6 +487,9 @@ func (s *session) endings() (l diag.List) {
 
 func (s *session) pending(o planOptions) (out []plan.Pending) {
 	for _, a := range o.pending {
+		if a.Request.IsZero() {
+			continue // what it was for is lost; doctor tells of it
+		}
 		p := plan.Pending{Address: spec.Address(a.Address), Request: a.Request, Attempt: a.ID, Images: a.N, Price: a.Estimate}
 		switch a.Phase {
 		case journal.Sent, journal.InDoubt:

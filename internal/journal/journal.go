@@ -24,6 +24,12 @@ const (
 
 func segmentName(number int) string { return fmt.Sprintf("%06d.log", number) }
 
+func segmentNumber(name string) (int, bool) {
+	digits, ok := strings.CutSuffix(name, ".log")
+	number, err := strconv.Atoi(digits)
+	return number, ok && err == nil && segmentName(number) == name
+}
+
 // Journal is open for writing. It may be used by many goroutines at once; its
 // opener holds the workspace lock.
 type Journal struct {
@@ -141,9 +147,8 @@ func load(f workspace.FS) ([]Segment, error) {
 	}
 	var segments []Segment
 	for _, name := range names {
-		digits, ok := strings.CutSuffix(name, ".log")
-		number, err := strconv.Atoi(digits)
-		if !ok || err != nil || segmentName(number) != name {
+		number, ok := segmentNumber(name)
+		if !ok {
 			continue
 		}
 		data, err := readFile(f, name)
@@ -440,6 +445,11 @@ func (j *Journal) compact(keep func(Attempt) bool) error {
 			bodies = append(bodies, e.body)
 		}
 	}
+	return j.replace(bodies, segments)
+}
+
+// replace begins a segment with a marker and records, and removes the others.
+func (j *Journal) replace(bodies [][]byte, segments []Segment) error {
 	marker, err := json.Marshal(Record{Type: typeCompact, Keep: len(bodies)})
 	if err != nil {
 		return err
