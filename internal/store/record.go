@@ -2,6 +2,8 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +26,9 @@ type Roll struct {
 	Refused string // why it is not taken for a picture; "" if it is
 }
 
-const recordVersion = 1
+// recordVersion 2 has a checksum. Records of version 1 are read, and get one
+// when they are written again.
+const recordVersion = 2
 
 // record is the file of a request.
 type record struct {
@@ -32,6 +36,7 @@ type record struct {
 	Request digest.Request `json:"request"`
 	Fields  [][2]string    `json:"fields"` // name and value, in the order of the canonical text
 	Rolls   []roll         `json:"rolls"`  // in the order of arrival
+	Sum     string         `json:"sum,omitempty"`
 }
 
 type roll struct {
@@ -105,14 +110,45 @@ func parseRecord(b []byte) (rec record, err error) {
 	if err := d.Decode(&rec); err != nil {
 		return record{}, err
 	}
+	if rec.Version < recordVersion && (rec.Version != 1 || rec.Sum != "") {
+		return record{}, fmt.Errorf("there is no version %d of it", rec.Version)
+	}
 	// git may have changed the line ends of a committed store.
-	if !bytes.Equal(rec.encode(), bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))) {
+	switch text := rec.encode(); {
+	case rec.Version > 1 && rec.Sum != rec.sum():
+		return record{}, errors.New("its checksum is another one")
+	case !bytes.Equal(text, bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))):
 		return record{}, errors.New("it is not in canonical form")
+	}
+	if !rec.fits() {
+		return record{}, errors.New("its fields are not those of its request")
 	}
 	return rec, nil
 }
 
+// fits reports whether the fields give the request, as far as that can be
+// known: sensitive values are not written.
+func (rec record) fits() bool {
+	return rec.Version > 1 || slices.ContainsFunc(rec.Fields, func(f [2]string) bool { return f[0] == "sensitive" }) ||
+		digest.OfRequest(provider.Canonical(rec.fields())) == rec.Request
+}
+
+// sum is the SHA-256, cut short, of the record without it. There is no other
+// witness of a price.
+func (rec record) sum() string {
+	rec.Sum = ""
+	sum := sha256.Sum256(rec.text())
+	return hex.EncodeToString(sum[:8])
+}
+
 func (rec record) encode() []byte {
+	if rec.Version > 1 {
+		rec.Sum = rec.sum()
+	}
+	return rec.text()
+}
+
+func (rec record) text() []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -156,6 +192,7 @@ func (d *Dir) record(req digest.Request, fields []provider.Field, r Roll) error 
 		return err
 	}
 	had := rec.Fields
+	rec.Version = recordVersion
 	rec.Fields = make([][2]string, len(fields))
 	for i, f := range fields {
 		rec.Fields[i] = [2]string{f.Name, f.Value}

@@ -102,7 +102,7 @@ func TestLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{
-  "version": 1,
+  "version": 2,
   "request": "` + req.String() + `",
   "fields": [
     [
@@ -124,7 +124,8 @@ func TestLayout(t *testing.T) {
       "mime": "image/png",
       "price": "0.02"
     }
-  ]
+  ],
+  "sum": "1370db7ddc2bff74"
 }
 `
 	if d := cmp.Diff(want, string(got)); d != "" {
@@ -162,6 +163,11 @@ func TestRecordsAreStrict(t *testing.T) {
 		"merge markers":   "<<<<<<< HEAD\n" + text,
 		"price":           strings.Replace(text, "0.01", "-1", 1),
 		"nothing":         "",
+		"another price":   strings.Replace(text, `"0.01"`, `"0.03"`, 1),
+		"no checksum": text[:strings.Index(text, `,
+  "sum"`)] + "\n}\n",
+		"an old version": strings.Replace(text, `"version": 2`, `"version": 1`, 1),
+		"no version":     strings.Replace(text, `"version": 2`, `"version": 0`, 1),
 	} {
 		if bad == text {
 			t.Fatalf("%s: nothing was spoilt", what)
@@ -181,7 +187,28 @@ func TestRecordsAreStrict(t *testing.T) {
 	if got, err := d.Bought(req); err != nil || len(got) != 1 {
 		t.Errorf("with the line ends of Windows: %v, %v", got, err)
 	}
-	newer := strings.Replace(text, `"version": 1`, `"version": 2`, 1)
+	// Records of version 1 have no checksum, and their fields are compared instead.
+	old := strings.Replace(text[:strings.Index(text, `,
+  "sum"`)]+"\n}\n", `"version": 2`, `"version": 1`, 1)
+	if err := afero.WriteFile(disk, name, []byte(strings.Replace(old, `"x"`, `"y"`, 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.Bought(req); err == nil {
+		t.Errorf("fields of another request: %v", got)
+	}
+	if err := afero.WriteFile(disk, name, []byte(old), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.Bought(req); err != nil || len(got) != 1 {
+		t.Errorf("of version 1: %v, %v", got, err)
+	}
+	if err := d.Record(req, fields, store.Roll{ID: "b", Image: provider.Image{Price: 1e8}}); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := afero.ReadFile(disk, name); err != nil || !strings.Contains(string(b), `"version": 2`) {
+		t.Errorf("written again: %s, %v", b, err)
+	}
+	newer := strings.Replace(text, `"version": 2`, `"version": 3`, 1)
 	if err := afero.WriteFile(disk, name, []byte(newer), 0o666); err != nil {
 		t.Fatal(err)
 	}
