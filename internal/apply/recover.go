@@ -271,6 +271,16 @@ func (e *Engine) fetch(ctx context.Context, a *journal.Attempt, d *journal.Deliv
 	return nil
 }
 
+// Rolls are what an attempt has brought into the store, as its index notes it.
+func Rolls(a *journal.Attempt) (out []store.Roll) {
+	for i := range a.Deliveries {
+		if d := &a.Deliveries[i]; d.Refused != "" || d.Width > 0 {
+			out = append(out, rollOf(a, d))
+		}
+	}
+	return out
+}
+
 func rollOf(a *journal.Attempt, d *journal.Delivery) store.Roll {
 	return store.Roll{ID: fmt.Sprintf("%s/%d", a.ID, d.Index), Refused: d.Refused, Image: provider.Image{
 		Content: d.Content, Bytes: d.Bytes, Width: d.Width, Height: d.Height, MIME: d.MIME,

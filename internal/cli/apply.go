@@ -207,7 +207,7 @@ func (s *session) lockWorkspace(ctx context.Context, verb string, wait time.Dura
 func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, func(), error) {
 	j, state, err := journal.Open(s.out.FS(journalDir))
 	if err != nil {
-		return nil, nil, fail("it records what was paid for; move .imgbuild/journal aside only if you accept to lose that", "%w", err)
+		return nil, nil, fail("see that "+journalDir+" can be read and written: it records what was paid for", "%w", err)
 	}
 	var id [4]byte
 	rand.Read(id[:])

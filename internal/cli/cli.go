@@ -14,6 +14,7 @@ import (
 	urfave "github.com/urfave/cli/v3"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/journal"
 )
 
 // Env is the world of a command.
@@ -91,7 +92,11 @@ func Main(env *Env) int {
 	c := palette(env, env.Stderr)
 	fmt.Fprintf(env.Stderr, "%s %s\n", c.Red("Error:"), diag.Clean(err.Error()))
 	var t *trouble
-	if errors.As(err, &t) && t.hint != "" {
+	var damage *journal.Damage
+	switch {
+	case errors.As(err, &damage):
+		fmt.Fprintf(env.Stderr, "  Hint: %s: it keeps every record that can be read\n", repairHint)
+	case errors.As(err, &t) && t.hint != "":
 		fmt.Fprintf(env.Stderr, "  Hint: %s\n", diag.Clean(t.hint))
 	}
 	if errors.Is(err, context.Canceled) {

@@ -21,6 +21,16 @@ var otherCodes = map[string]string{
 	"IB0603": "the lockfile is no file",
 	"IB0604": "two branches changed one image in the lockfile, and nothing says which counts",
 	"IB0605": "the conflict markers in the lockfile do not leave two lockfiles",
+	"IB0606": "the lockfile does not agree with itself, with the store or with the configuration",
+	"IB0607": "the original of a picture is on no tier of the store",
+	"IB0608": "a file is not what the lockfile records",
+	"IB0701": "a picture in the store is damaged",
+	"IB0702": "what was bought for a request can't be read, or is not recorded",
+	"IB0703": "the journal is damaged, or was mended",
+	"IB0704": "a request is in doubt, under way, or paid for and not fetched",
+	"IB0705": "something lies among the files of imgbuild that is no use",
+	"IB0706": "the disk, the system or another imgbuild stands in the way",
+	"IB0707": "the lockfile is missing, and the store knows of purchases",
 }
 
 // meaning is a code of a finding in a line.

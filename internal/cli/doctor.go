@@ -27,6 +27,8 @@ type doctorFlags struct {
 	provider  string
 	allowExec bool
 	free      bool
+	repair    bool
+	wait      time.Duration
 	yes       bool
 	json      bool
 	maxCost   *provider.Money
@@ -35,13 +37,26 @@ type doctorFlags struct {
 func doctorVerb() verb {
 	var f doctorFlags
 	return verb{
-		name: "doctor", short: "check that a provider keeps its promises, with requests that may cost money",
+		name: "doctor", short: "check the project, and repair it; or check that a provider keeps its promises",
 		help: `
+  imgbuild doctor
+  imgbuild doctor -repair
   imgbuild doctor -provider xai
   imgbuild doctor -provider xai.eu -free
   imgbuild doctor -provider xai -auto-approve -max-cost=0.50 -json
 
-NAME is a provider block of this folder, or a type of provider as it is without
+Without -provider it reads all that imgbuild keeps here, as git fsck does: the
+lock, every record of the journal, every byte of the store, the outputs. It needs
+no key, asks nobody, starts nothing and writes nothing. What is in doubt or not
+fetched yet is told with its age and price. With -repair it mends, after a yes,
+each damaged thing from the others, and says what it did: a picture from the
+other tier or from an output, a record of a purchase from lock and journal, a
+lock from its entries that can be read and from the store, a journal from its
+records before and after the damage. What can't be mended is set aside under a
+name that says so, and never deleted; what may have been sent counts as in
+doubt. It may be interrupted at any moment and repeated. It buys nothing.
+
+With -provider: NAME is a provider block of this folder, or a type of provider as it is without
 one. The checks that cost nothing come first: the key, the endpoint, the offer,
 the catalogue. Then it tells what the others would send and cost by the offer,
 and asks, unless the provider is free or its endpoint is on this machine: each
@@ -53,6 +68,8 @@ budget, a run that nobody watches spends at most USD 5.
 		flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "provider", Usage: "check the provider `NAME`, such as xai or xai.eu", Destination: &f.provider},
 			allowExecFlag(&f.allowExec),
+			&urfave.BoolFlag{Name: "repair", Usage: "mend what is damaged in the project", Destination: &f.repair},
+			&urfave.DurationFlag{Name: "lock-timeout", Usage: "with -repair, wait `TIME` for another imgbuild to finish, such as 30s", Destination: &f.wait},
 			&urfave.BoolFlag{Name: "free", Usage: "only the checks that cost nothing", Destination: &f.free},
 			&urfave.BoolFlag{Name: "auto-approve", Usage: "do not ask", Destination: &f.yes},
 			&urfave.GenericFlag{Name: "max-cost", Usage: "spend at most `USD`", Value: moneyFlag{&f.maxCost}},
@@ -121,8 +138,13 @@ type doctor struct {
 }
 
 func runDoctor(ctx context.Context, env *Env, f *doctorFlags) error {
-	if f.provider == "" {
-		return usage(env, "doctor checks a provider: imgbuild doctor -provider NAME, such as xai")
+	switch {
+	case f.provider == "" && (f.free || f.maxCost != nil):
+		return usage(env, "-free and -max-cost are for the checks of a provider: imgbuild doctor -provider NAME, such as xai")
+	case f.provider == "":
+		return runCheckup(ctx, env, f)
+	case f.repair:
+		return usage(env, "-repair mends the project, not a provider: imgbuild doctor -repair")
 	}
 	cfg, err := namedProvider(env, f)
 	if err != nil {

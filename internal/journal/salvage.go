@@ -82,8 +82,12 @@ func survey(segments []Segment) (s Survey, records [][]byte) {
 	s.After = s.Records - s.Before
 	lost := uint64(0) // the last record that is missing
 	next := uint64(1)
-	if len(all) > 0 && all[0].Type == typeCompact {
+	if len(all) > 0 && segments[0].Number != 1 {
+		// The records before were dropped when they were settled; a marker says so.
 		next = all[0].seq
+		if all[0].Type != typeCompact {
+			s.Missing, lost = 1, next-1
+		}
 	}
 	for _, e := range all {
 		if e.seq > next {

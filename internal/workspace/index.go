@@ -220,3 +220,19 @@ func (r *Root) replace(p string, from func(io.Writer) error) error {
 	}
 	return err
 }
+
+// IndexSound reports whether the index can be read, if there is one. One that
+// can't be is an empty one.
+func (r *Root) IndexSound() bool {
+	f, fi, err := r.open(indexFile)
+	if err != nil {
+		return absent(err)
+	}
+	defer f.Close()
+	b := make([]byte, fi.Size())
+	if _, err := io.ReadFull(f, b); err != nil {
+		return false
+	}
+	_, ok := decodeIndex(b, math.MaxInt64)
+	return ok
+}
