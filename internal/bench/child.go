@@ -24,6 +24,8 @@ import (
 var children = map[string]func(w io.Writer, arg string) error{
 	"-raw":      raw,
 	"-hash":     hash,
+	"-hash-all": hashAll,
+	"-recover":  runRecover,
 	"-eval":     eval,
 	"-evaluate": evaluate,
 	"-engine":   runEngine,
@@ -60,10 +62,16 @@ func raw(w io.Writer, dir string) error {
 
 // hash reads every picture of a folder and adds up its SHA-256.
 func hash(w io.Writer, dir string) error {
+	n, err := hashBelow(filepath.Join(dir, pictures))
+	fmt.Fprintln(w, "hashed", n)
+	return err
+}
+
+// hashBelow reads every file below a folder.
+func hashBelow(dir string) (n int, err error) {
 	buf := make([]byte, 1<<20)
 	sum := sha256.New()
-	n := 0
-	err := filepath.WalkDir(filepath.Join(dir, pictures), func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -79,8 +87,7 @@ func hash(w io.Writer, dir string) error {
 		n++
 		return err
 	})
-	fmt.Fprintln(w, "hashed", n)
-	return err
+	return n, err
 }
 
 // eval evaluates the expressions of the for_each image in a folder with HCL

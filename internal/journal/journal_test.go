@@ -955,3 +955,27 @@ func BenchmarkReplay10k(b *testing.B) {
 		}
 	}
 }
+
+// What is read by hand is what JSON says.
+func TestParseByHand(t *testing.T) {
+	t.Parallel()
+	for _, r := range append(life("a-1.0"), Record{Type: "later", Attempt: "x"}, Record{Type: `qu"ote`, Attempt: "x"}, Record{Type: TypeRunEnd, Attempt: "p", Reason: "r"},
+		Record{Type: typeCompact, Keep: 3}) {
+		body, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := link{seq: 12, base: 7, prev: [8]byte{1, 2, 255}}
+		frame, next := appendFrame(nil, body, l)
+		e, err := parse(payloadAt(frame, 0))
+		if err != nil || e.link != l || e.next != next.prev || !bytes.Equal(e.body, body) || !cmp.Equal(e.Record, r) {
+			t.Errorf("%s: %+v, %v", body, e, err)
+		}
+	}
+	for _, bad := range []string{`{"seq":`, `{"seq":1,"base":1,"prev":"00",{}`, `{"seq":x,"base":1,"prev":"0000000000000000","type":"a"}`,
+		`{"seq":1,"base":1,"prev":"000000000000000g","type":"a"}`, `{"seq":1,"base":1,"prev":"000000000000000000","type":"a"}`, `{"seq":1,"base":1,"prev":"0000000000000000","type":1}`} {
+		if e, err := parse([]byte(bad)); err == nil {
+			t.Errorf("%s: %+v", bad, e)
+		}
+	}
+}
