@@ -655,7 +655,8 @@ func (c *checkup) checkOutputs(ctx context.Context) error {
 }
 
 // planned tells if a plan has anything to do: whoever sees that and changed
-// nothing has found what no digest covers, such as an address or a recipe.
+// nothing has found what no digest covers, such as an address or a recipe. The
+// files were hashed before.
 func (c *checkup) planned(ctx context.Context) {
 	if c.s.project == nil || c.journal.Damage != nil || c.rebuild {
 		return
@@ -666,7 +667,7 @@ func (c *checkup) planned(ctx context.Context) {
 		}
 		return
 	}
-	p, l, err := c.s.plan(ctx, planOptions{verify: true, pending: c.journal.State.Attempts, written: c.journal.State.Written})
+	p, l, err := c.s.plan(ctx, planOptions{pending: c.journal.State.Attempts, written: c.journal.State.Written})
 	if err != nil {
 		c.add(noted, "IB0606", "imgbuild plan", "no plan can be made: %v", err)
 		return

@@ -222,3 +222,41 @@ func BenchmarkParse(b *testing.B) {
 }
 
 func addr(s string) spec.Address { return spec.Address(s) }
+
+// Of a damaged lockfile every entry that can be read is kept as it was, and
+// the others are named.
+func TestSalvage(t *testing.T) {
+	t.Parallel()
+	good := sample()
+	text := good.Bytes()
+	same := func(l *Lock) (kept int) {
+		for i := range l.Entries {
+			if e := &l.Entries[i]; good.Get(e.Address) != nil && e.Digest() == good.Get(e.Address).Digest() {
+				kept++
+			}
+		}
+		return kept
+	}
+	if l, lost := Salvage(text); !bytes.Equal(l.Bytes(), text) || len(lost) > 0 {
+		t.Errorf("of a sound one: %v", lost)
+	}
+	if l, lost := Salvage(bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))); !bytes.Equal(l.Bytes(), text) || len(lost) > 0 {
+		t.Errorf("with the line ends of Windows: %v", lost)
+	}
+	for n := range text {
+		l, lost := Salvage(text[:n])
+		whole := bytes.Count(text[:n], []byte("\n    }")) + bytes.Count(text[:n], []byte(": {}"))
+		if kept := same(l); kept != whole || len(l.Entries) != whole || len(lost) > 1 {
+			t.Fatalf("cut at %d: %d of %d entries, lost %q", n, kept, whole, lost)
+		}
+		flipped := bytes.Clone(text)
+		flipped[n] ^= 4
+		l, _ = Salvage(flipped)
+		if kept := same(l); kept < len(good.Entries)-2 {
+			t.Fatalf("a flip at %d: only %d entries are as they were", n, kept)
+		}
+	}
+	if l, lost := Salvage([]byte("nothing of it")); len(l.Entries)+len(lost) > 0 {
+		t.Errorf("of nothing: %v, %v", l.Entries, lost)
+	}
+}

@@ -26,7 +26,9 @@ func Salvage(b []byte) (l *Lock, lost []spec.Address) {
 			entry = b[:next]
 		}
 		whole := entry
-		if i := bytes.Index(entry, []byte(end)); i >= 0 {
+		if line, _, _ := bytes.Cut(entry, []byte("\n")); bytes.HasSuffix(bytes.TrimSuffix(line, []byte(",")), []byte("{}")) {
+			whole = bytes.TrimSuffix(line, []byte(","))
+		} else if i := bytes.Index(entry, []byte(end)); i >= 0 {
 			whole = entry[:i+len(end)]
 		}
 		text := slices.Concat([]byte("{\"format\": 1, \"images\": {\n"), whole, []byte("\n}}"))
