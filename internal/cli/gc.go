@@ -26,8 +26,10 @@ func gcVerb() verb {
 
 Keeps every candidate that the lock records, everything that the journal
 still needs and every picture that was ever imported. What it removes was paid
-for: a prompt that is changed back later must then be bought again. A second
-tier is never touched.
+for: a prompt that is changed back later must then be bought again. A saved plan
+may lie anywhere, so gc knows of none: one that brings back what only the store
+knows can't be carried out any more, and buys nothing instead. A second tier is
+never touched, and gc removes nothing while lock or journal can't be read.
 `,
 		flags: []urfave.Flag{
 			&urfave.BoolFlag{Name: "dry-run", Usage: "only say what would be removed", Destination: &dry},
@@ -60,6 +62,7 @@ func runGC(ctx context.Context, env *Env, dry bool, wait time.Duration) error {
 	if err != nil {
 		return err
 	}
+	s.tellUnfinished(state.Attempts)
 	contents, requests := needed(s, state.Attempts)
 	local := s.store.Local
 	if err := imported(local, contents, requests); err != nil {

@@ -237,6 +237,7 @@ func (s *session) consequences(ctx context.Context, f *pickFlags, a spec.Address
 	if err := s.readJournal(&o); err != nil {
 		return nil, err
 	}
+	s.tellUnfinished(o.pending)
 	p, err := s.planned(ctx, o)
 	if err != nil {
 		return nil, err

@@ -684,6 +684,20 @@ func (s *session) readJournal(o *planOptions) error {
 	return nil
 }
 
+// tellUnfinished says, where a verb writes and does not take up what an
+// earlier run left, that there is something.
+func (s *session) tellUnfinished(attempts []journal.Attempt) {
+	n := 0
+	for i := range attempts {
+		if a := &attempts[i]; a.Phase == journal.Sent || a.Phase == journal.Accepted || !a.Phase.Settled() && apply.Unsettled(*a) {
+			n++
+		}
+	}
+	if n > 0 {
+		fmt.Fprintf(s.env.Stderr, "An earlier run did not end: %d %s left; imgbuild apply goes on there.\n", n, noun(n, "request is", "requests are"))
+	}
+}
+
 func readPlan(b []byte) (*plan.Plan, error) {
 	var p plan.Plan
 	if err := json.Unmarshal(b, &p); err != nil {

@@ -23,8 +23,13 @@
 // record shows a whole sector of zeros, or its file ends early; and all that
 // follows it is of the same commit, of which nobody was told. Such a tail is cut
 // and noted. Everything else that does not fit, a flipped bit in the last record
-// too, is *Damage: the journal is not written any more until a person has
-// looked.
+// too, is *Damage: the journal is not written any more until somebody ran
+// Salvage (imgbuild doctor -repair). As each record has a checksum of its own,
+// those behind the damage can be read, too: Salvage begins a new segment with all
+// of them, holds in doubt what may have been sent, and keeps the damaged segments
+// as NNNNNN.log.damaged-DIGITS. An attempt may then be without its intent: it has
+// no request, stays in doubt, and is told by Examine. A journal whose newest
+// segments are gone without a trace can't be told from a shorter one.
 //
 // A failed write or sync is final: the kernel may have dropped the pages, and a
 // second sync would lie. Every later Append has the same error.
@@ -39,5 +44,6 @@
 // # Who calls it
 //
 // cli, which holds the workspace lock, opens it for apply, which appends; plan gets
-// what Read returns, without a lock and without a write.
+// what Read returns, without a lock and without a write; doctor gets what Examine
+// returns.
 package journal

@@ -23,6 +23,12 @@
 // merge driver has none, since the files of the configuration may be half
 // merged while git runs it: it settles what needs no judge.
 //
+// It has no checksum, which git could not merge: imgbuild doctor compares each
+// fact with whoever else knows it (the request with its fields, a candidate with
+// the record of its purchase, an output with its file, the rest with a plan), and
+// finds every flipped bit but one in the name of an encoder. Salvage takes what
+// can be read out of a damaged file; nothing but a repair may use it.
+//
 // The parser is our own because it is on the path of every plan: it reads
 // 10,000 entries in a few milliseconds, points into the file instead of
 // copying it, and gives a line for each complaint. Package plan compares; this

@@ -12,7 +12,8 @@
 // what is read is compared with its name before the reader sees the end. Putting
 // the right bytes again heals the damage.
 //
-// A record is canonical JSON. One that can't be read is set aside with the
+// A record is canonical JSON that ends with a checksum; those of version 1 have
+// none, and their fields are compared with their name. One that can't be read is set aside with the
 // ending ".bad" and begun anew, so that an image just paid for is still recorded;
 // one of a later version is left alone and is an error.
 //
@@ -25,6 +26,7 @@
 //
 // # Who calls it
 //
-// cli opens it and asks what was bought; apply puts and gets; gc and doctor list
-// and remove. It refuses bytes beyond the caller's limit.
+// cli opens it and asks what was bought; apply puts and gets; gc lists and
+// removes; doctor reads everything (Check) and moves what is damaged into the folder
+// "damaged" (SetAside), from where nothing is ever deleted. It refuses bytes beyond the caller's limit.
 package store
