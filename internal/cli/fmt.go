@@ -43,14 +43,14 @@ Prints the names of the files that it changed (with -check: would change).
 				}
 				const name = "<stdin>"
 				p := &config.Project{}
-				p.Mind(name, src)
+				p.Mind(nil, name, src)
 				out, l := config.Format(name, src)
 				if l.HasErrors() {
 					p.Conceal(l).Text(env.Stderr, func(string) []byte { return p.Show(name, src) }, palette(env, env.Stderr))
 					return exit(exitError)
 				}
 				if asDiff {
-					printDiff(env.Stdout, name, src, out, p)
+					printDiff(env.Stdout, nil, name, src, out, p)
 				} else if !check {
 					_, err = env.Stdout.Write(out)
 				}
@@ -81,8 +81,8 @@ Prints the names of the files that it changed (with -check: would change).
 
 // printDiff prints what changes in a file, but for lines that may hold a
 // sensitive value. Its lines are foreign text.
-func printDiff(w io.Writer, name string, before, after []byte, p *config.Project) {
-	before, after = p.ShowAnew(name, before), p.ShowAnew(name, after)
+func printDiff(w io.Writer, root config.Source, name string, before, after []byte, p *config.Project) {
+	before, after = p.ShowAnew(root, name, before), p.ShowAnew(root, name, after)
 	for line := range strings.Lines(string(diff.Diff(name, before, name, after))) {
 		fmt.Fprintln(w, diag.Clean(strings.TrimSuffix(line, "\n")))
 	}
@@ -105,7 +105,7 @@ func (s *session) format(files []string, check, noWrite, asDiff bool) error {
 		}
 		unformatted = true
 		if asDiff {
-			printDiff(s.env.Stdout, name, src, out, s.project)
+			printDiff(s.env.Stdout, s.root, name, src, out, s.project)
 		} else {
 			fmt.Fprintln(s.env.Stdout, diag.Clean(name))
 		}
@@ -133,7 +133,7 @@ func (s *session) mind(files []string) {
 	for _, values := range []bool{false, true} { // files of values come last
 		for _, name := range all {
 			if src, err := s.root.Read(name, maxSource); err == nil && strings.HasSuffix(name, ".imgvars") == values {
-				s.project.Mind(strings.TrimPrefix(name, "./"), src)
+				s.project.Mind(s.root, strings.TrimPrefix(name, "./"), src)
 			}
 		}
 	}

@@ -627,6 +627,10 @@ func TestSensitiveFindings(t *testing.T) {
 		return head + "image \"a\" {\n  prompt = \"x\"\n  size = \"8x8\"\n  " + line + "\n}\n"
 	}
 	use := func(line string) map[string]string { return map[string]string{"a.img.hcl": image(line)} }
+	call := func(line string) string {
+		return head + "module \"m\" {\n  source = \"./m\"\n  " + line + "\n}\n"
+	}
+	const callee = "variable \"s\" {\n  sensitive = true\n}\nvariable \"l\" {\n  type = list(number)\n  default = []\n  sensitive = true\n}\n"
 	q := `"` + canary + `"`
 	cases := []struct {
 		name  string
@@ -697,6 +701,37 @@ func TestSensitiveFindings(t *testing.T) {
 		{name: "depends_on", files: use("depends_on = [var.client]")},
 		{name: "a budget", files: map[string]string{"a.img.hcl": image("") + "budget \"b\" {\n  tags = [var.client]\n  max_cost = var.client\n}\n"}},
 		{name: "a provider", files: map[string]string{"a.img.hcl": head + "provider \"xai\" {\n  endpoint = var.client\n}\n"}},
+		{name: "given to a module: a call", files: map[string]string{"a.img.hcl": call("s = tonumber(" + q + ")"), "m/a.img.hcl": callee}},
+		{name: "in sensitive(): a call", files: use("style = sensitive(tonumber(" + q + "))")},
+		{name: "given to a module: a file that is not there", files: map[string]string{"a.img.hcl": call("s = file(" + q + ")"), "m/a.img.hcl": callee}},
+		{name: "in sensitive(): a file that is not there", files: use("style = sensitive(file(" + q + "))")},
+		{name: "given to a module: a name", files: map[string]string{"a.img.hcl": call("s = " + canary + ""), "m/a.img.hcl": callee}},
+		{name: "in sensitive(): a name", files: use("style = sensitive(" + canary + ")")},
+		{name: "given to a module: a name with quotes left away", files: map[string]string{"a.img.hcl": call("s = var." + canary + ""), "m/a.img.hcl": callee}},
+		{name: "in sensitive(): a name with quotes left away", files: use("style = sensitive(var." + canary + ")")},
+		{name: "given to a module: a function that there is none of", files: map[string]string{"a.img.hcl": call("s = " + canary + "(1)"), "m/a.img.hcl": callee}},
+		{name: "in sensitive(): a function that there is none of", files: use("style = sensitive(" + canary + "(1))")},
+		{name: "given to a module: a key", files: map[string]string{"a.img.hcl": call("s = { a = 1 }[" + q + "]"), "m/a.img.hcl": callee}},
+		{name: "in sensitive(): a key", files: use("style = sensitive({ a = 1 }[" + q + "])")},
+		{name: "given to a module: an instance", files: map[string]string{"a.img.hcl": call("s = image.a[" + q + "].path"), "m/a.img.hcl": callee}},
+		{name: "in sensitive(): an instance", files: use("style = sensitive(image.a[" + q + "].path)")},
+		{name: "given to a module: a template", files: map[string]string{"a.img.hcl": call("s = \"${[" + q + "] + 1}\""), "m/a.img.hcl": callee}},
+		{name: "in sensitive(): a template", files: use("style = sensitive(\"${[" + q + "] + 1}\")")},
+		{name: "given to a module: an address", files: map[string]string{"a.img.hcl": call("s = image." + canary + ".path"), "m/a.img.hcl": callee}},
+		{name: "in sensitive(): an address", files: use("style = sensitive(image." + canary + ".path)")},
+		{name: "given to a module: the wrong type", files: map[string]string{"a.img.hcl": call("s = 1\n  l = [" + q + "]"), "m/a.img.hcl": callee}},
+		{name: "given to a module: wrong syntax", files: map[string]string{"a.img.hcl": call("s = " + q + " oops"), "m/a.img.hcl": callee}},
+		{name: "given to a module: an open string", files: map[string]string{"a.img.hcl": call("s = \"" + canary), "m/a.img.hcl": callee}},
+		{name: "given to a module: layout", files: map[string]string{"a.img.hcl": call("s =    " + q), "m/a.img.hcl": callee}, fine: true},
+		{name: "given to a module: twice", files: map[string]string{"a.img.hcl": call("s = " + q + "\n  s = " + q), "m/a.img.hcl": callee}},
+		{name: "given to each of a module", files: map[string]string{"a.img.hcl": call("for_each = { a = 1 }\n  s = tonumber([" + q + ", each.value][0])"), "m/a.img.hcl": callee}},
+		{name: "given to a module in JSON", files: map[string]string{"a.img.hcl": head, "b.img.json": "{\"module\": {\"m\": {\"source\": \"./m\", \"s\": \"${tonumber(\\\"" + canary + "\\\")}\"}}}\n", "m/a.img.hcl": callee}},
+		{name: "in sensitive() in a template", files: map[string]string{"a.img.hcl": image("style = templatefile(\"t.tmpl\", {})"), "t.tmpl": "${sensitive(tonumber(" + q + "))}"}},
+		{name: "in sensitive() in a function", files: map[string]string{"a.img.hcl": image("style = num(1)") + "function \"num\" {\n  params = [x]\n  result = sensitive(tonumber(" + q + "))\n}\n"}},
+		{name: "in sensitive() in a file of values", files: map[string]string{"a.img.hcl": head, "x.auto.imgvars": "client = 1\nother = sensitive(tonumber(" + q + "))\n"}},
+		{name: "in sensitive() by the name of Terraform", files: use("style = core::sensitive(tonumber(" + q + "))")},
+		{name: "-var with sensitive()", files: map[string]string{"a.img.hcl": strings.Replace(head, "default = 1", "type = list(string)", 1)}, args: []string{"-var", "client=1", "-var", "other=[sensitive(tonumber(\"" + canary + "\"))]"}},
+		{name: "-var with a mistake in sensitive()", files: map[string]string{"a.img.hcl": strings.Replace(head, "default = 1", "type = list(string)", 1)}, args: []string{"-var", "client=1", "-var", "other=[sensitive(\"" + canary + "\" oops)]"}},
 		{name: "another mistake", files: use("style = \"${var.client}${var.other.x}\"")},
 		{name: "another mistake on the way", files: map[string]string{"a.img.hcl": head + "locals {\n  a = upper(var.client)\n  b = [local.a][local.a]\n}\nimage \"a\" {\n  prompt = local.b\n}\n"}},
 	}
@@ -731,6 +766,24 @@ func TestSensitiveFindings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSensitiveExpressions asks for what is written out in an expression and is
+// not said.
+func TestSensitiveExpressions(t *testing.T) {
+	w := watch(t)
+	w.write("a.img.hcl", "provider \"sketch\" {}\nimage \"a\" {\n  prompt = \"x\"\n  size = \"8x8\"\n}\n")
+	q := `"` + canary + `"`
+	for _, e := range []string{`upper(sensitive(file(` + q + `)))`, `sensitive(tonumber(` + q + `))`, `sensitive(` + canary + `)`, `sensitive(` + canary + `())`, `{ a = 1 }[sensitive(` + q + `)]`,
+		`sensitive(` + q + ` oops`, `sensitive("` + canary, `sensitive('` + canary + `')`, `upper(sensitive(` + q + `)`, `sensitive({ a = ` + q + ` }).b`, `templatestring("$${a + 1}", { a = sensitive(` + q + `) })`,
+		`templatestring("$${sensitive(` + canary + `)}", {})`, `templatestring("$${sensitive(` + canary + `())}", {})`} {
+		for _, args := range [][]string{{"eval", e}, {"eval", "-json", e}} {
+			if text := w.run(1, args...); !strings.Contains(text, "expression") {
+				t.Errorf("%q says %s", args[:1], text)
+			}
+		}
+	}
+	w.runWith("sensitive(tonumber("+q+"))\nsensitive('"+canary+"')\n", 1, "console")
 }
 
 var shown = flag.Bool("shown", false, "log what TestSensitiveFindings makes the program say")

@@ -142,6 +142,13 @@ func (ev *evaluator) prepare(e hclsyntax.Expression, u uses) hclsyntax.Expressio
 		return ev.resolve(s, bound, u)
 	}
 	t.call = func(c *hclsyntax.FunctionCallExpr) hclsyntax.Expression { return ev.checkCall(c, u.thing) }
+	t.around = func(c *hclsyntax.FunctionCallExpr, arguments func()) {
+		n := len(*ev.out)
+		if arguments(); makesSensitive(c) {
+			ev.hush(n, u.thing+": what stands in sensitive(…) is not valid; why is withheld")
+			ev.keep(c.Args)
+		}
+	}
 	return t.visit(e)
 }
 

@@ -236,6 +236,15 @@ func (ev *evaluator) template(file, text string) (hclsyntax.Expression, error) {
 	}
 	var refused error
 	t := meterTree{meter: &ev.meter, resolve: func(s *hclsyntax.ScopeTraversalExpr, _ []string) hclsyntax.Expression { return s }}
+	t.around = func(c *hclsyntax.FunctionCallExpr, arguments func()) {
+		before := refused
+		if arguments(); makesSensitive(c) {
+			if refused != before {
+				refused = fmt.Errorf("%s:%d: what stands in sensitive(…) is not valid", file, c.NameRange.Start.Line)
+			}
+			ev.keep(c.Args)
+		}
+	}
 	t.call = func(c *hclsyntax.FunctionCallExpr) hclsyntax.Expression {
 		c.Name = strings.TrimPrefix(c.Name, terraformNamespace)
 		switch {

@@ -154,7 +154,7 @@ func (ev *evaluator) parseAll(dir string, names []string) *decls {
 		ev.tear(names[i], f.torn)
 		if len(f.findings) > 0 {
 			if text, err := ev.src.Read(names[i], maxFile); err == nil {
-				ev.p.hideBlocks(names[i], text)
+				ev.p.hideBlocks(ev.src, names[i], text)
 			}
 		}
 		ev.inputs.add(Input{Kind: InputFile, Path: names[i], Content: f.content})
@@ -398,6 +398,12 @@ func (ev *evaluator) prepareAll() {
 			delete(body.Attributes, "for_each")
 		}
 		delete(body.Attributes, "source")
+		for _, a := range m.secretly() {
+			if n := len(*ev.out); !literal(a.Expr) {
+				a.Expr = &discreet{ev.prepare(a.Expr, uses{thing: thing, refs: true, each: m.forEach != nil}), ev}
+				ev.hush(n, thing+"."+a.Name+whyHushed)
+			}
+		}
 		ev.prepareBody(body, uses{thing: thing, refs: true, each: m.forEach != nil})
 	}
 }

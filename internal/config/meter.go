@@ -212,6 +212,7 @@ type meterTree struct {
 	meter   *meter
 	resolve func(e *hclsyntax.ScopeTraversalExpr, bound []string) hclsyntax.Expression
 	call    func(e *hclsyntax.FunctionCallExpr) hclsyntax.Expression // nil: leave it
+	around  func(e *hclsyntax.FunctionCallExpr, arguments func())    // visits the arguments of a call; nil: nothing to do for it
 	bound   []string                                                 // names that for expressions around here have bound
 }
 
@@ -265,8 +266,15 @@ func (t *meterTree) visit(e hclsyntax.Expression) hclsyntax.Expression {
 		}
 		return t.charge(e)
 	case *hclsyntax.FunctionCallExpr:
-		for i := range e.Args {
-			e.Args[i] = t.charge(t.visit(e.Args[i])) // a call walks its arguments
+		arguments := func() {
+			for i := range e.Args {
+				e.Args[i] = t.charge(t.visit(e.Args[i])) // a call walks its arguments
+			}
+		}
+		if t.around != nil {
+			t.around(e, arguments)
+		} else {
+			arguments()
 		}
 		if t.call != nil {
 			if other := t.call(e); other != e {

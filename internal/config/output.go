@@ -97,9 +97,10 @@ func (p *Project) Eval(src string, facts map[spec.Address]Facts) (v OutputValue,
 	if f := guard(Expression, []byte(src), false); f != nil {
 		return v, diag.List{*f}
 	}
+	p.hideBlocks(p.eval.src, Expression, []byte(src))
 	e, diags := hclsyntax.ParseExpression([]byte(src), Expression, hcl.InitialPos)
 	if l, torn := syntaxFindings([]byte(src), diags); torn {
-		return v, l
+		return v, p.Conceal(l)
 	}
 	ev, out := p.eval, diag.List{}
 	ev.begin(&out, facts)

@@ -91,6 +91,16 @@ func (m *moduleDecl) has(output string) bool {
 	return m.tree != nil && slices.ContainsFunc(m.tree.outputs, func(o *outputDecl) bool { return o.name == output })
 }
 
+// secretly is what a call gives to sensitive variables of the module.
+func (m *moduleDecl) secretly() (list []*hclsyntax.Attribute) {
+	for _, name := range sortedKeys(m.block.Body.Attributes) {
+		if m.tree != nil && m.tree.vars[name] != nil && m.tree.vars[name].about.sensitive {
+			list = append(list, m.block.Body.Attributes[name])
+		}
+	}
+	return list
+}
+
 // in evaluates with another scope.
 func (ev *evaluator) in(sc *scope, do func()) {
 	outer := ev.cur
@@ -232,14 +242,14 @@ var rootOnly = map[string]string{
 // checkInputs compares what a call gives with the variables of the module.
 func (ev *evaluator) checkInputs(m *moduleDecl) {
 	thing := "module." + m.name
+	for _, a := range m.secretly() {
+		ev.p.hide(a.Expr.Range())
+	}
 	for _, name := range sortedKeys(m.block.Body.Attributes) {
 		a := m.block.Body.Attributes[name]
 		switch {
 		case slices.Contains(moduleSchema.names(), name):
 		case m.tree.vars[name] != nil:
-			if m.tree.vars[name].about.sensitive {
-				ev.p.hide(a.Expr.Range())
-			}
 		case name == "depends_on" || name == "version":
 			hint := "write depends_on in the images of the module"
 			if name == "version" {

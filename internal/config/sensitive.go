@@ -2,8 +2,11 @@ package config
 
 import (
 	"bytes"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -171,11 +174,41 @@ func (ev *evaluator) openly(e hclsyntax.Expression, ctx *hcl.EvalContext, thing,
 
 // hush takes what may quote a sensitive value out of the findings that were
 // made since there were n.
-func (ev *evaluator) hush(n int, thing string) {
+func (ev *evaluator) hush(n int, text string) {
 	for i := range (*ev.out)[n:] {
 		f := &(*ev.out)[n+i]
-		f.Text, f.Hint, f.Values, f.Related = thing+": its value is not valid; why is withheld, because the variable is sensitive", `write an HCL expression, such as ["a", "b"]; text needs quotes`, nil, nil
+		f.Text, f.Hint, f.Values, f.Related = text, `write an HCL expression, such as ["a", "b"]; text needs quotes`, nil, nil
 	}
+}
+
+const whyHushed = ": its value is not valid; why is withheld, because the variable is sensitive"
+
+// discreet is an expression in a place that makes its value sensitive: it may be
+// written out there, and an error would quote it.
+type discreet struct {
+	hclsyntax.Expression
+	ev *evaluator
+}
+
+func (e *discreet) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := e.Expression.Value(ctx)
+	for i, d := range diags {
+		diags[i] = &hcl.Diagnostic{Severity: d.Severity, Summary: d.Summary, Detail: "the details are withheld, because a sensitive value is involved", Subject: d.Subject}
+		e.ev.touched = true
+	}
+	return v, diags
+}
+
+// keep makes expressions discreet.
+func (ev *evaluator) keep(list []hclsyntax.Expression) {
+	for i := range list {
+		list[i] = &discreet{list[i], ev}
+	}
+}
+
+// makesSensitive reports whether what is written in a call is a secret.
+func makesSensitive(c *hclsyntax.FunctionCallExpr) bool {
+	return strings.TrimPrefix(c.Name, terraformNamespace) == "sensitive"
 }
 
 // stretch is lines of a file, both ends included; last is 0 for all of it.
@@ -220,56 +253,79 @@ func (p *Project) MayKeep() bool { return !p.secrets && !p.asked }
 
 // Mind notes what of a file must not be shown, by its text alone: for files that
 // are not evaluated. Files of values come last: whether they hold anything
-// sensitive, the others tell.
-func (p *Project) Mind(file string, text []byte) {
+// sensitive, the others tell. src has the modules that it calls; without it all
+// may be given something sensitive.
+func (p *Project) Mind(src Source, file string, text []byte) {
 	if !strings.HasSuffix(file, ".imgvars") {
-		p.hideBlocks(file, text)
+		p.hideBlocks(src, file, text)
 	} else if p.secrets {
 		p.hideLines(file, stretch{})
 	}
 }
 
 // ShowAnew is Show for another text of a file that Mind has seen.
-func (p *Project) ShowAnew(file string, text []byte) []byte {
+func (p *Project) ShowAnew(src Source, file string, text []byte) []byte {
 	other := &Project{secrets: p.secrets}
-	other.Mind(file, text)
+	other.Mind(src, file, text)
 	return other.Show(file, text)
 }
 
-// hideBlocks hides the variable blocks that say sensitive in a file whose
-// syntax is wrong, where blocks can't be told from the tree.
-func (p *Project) hideBlocks(file string, text []byte) {
+// hideBlocks hides the variable blocks that say sensitive, and the calls of
+// modules that have such ones, in a file whose syntax is wrong, where blocks
+// can't be told from the tree.
+func (p *Project) hideBlocks(src Source, file string, text []byte) {
+	hide := func(l stretch) {
+		p.hideLines(file, l)
+		p.secrets = true
+	}
 	if strings.HasSuffix(file, ".json") {
-		if bytes.Contains(text, []byte("sensitive")) {
-			p.hideLines(file, stretch{})
-			p.secrets = true
+		if bytes.Contains(text, []byte("sensitive")) || bytes.Contains(text, []byte(`"module"`)) && takesSecrets(src, file, text) {
+			hide(stretch{})
 		}
 		return
 	}
-	first, said, n := 0, false, 0
-	end := func(last int) {
-		if first > 0 && said {
-			p.hideLines(file, stretch{first, last})
-			p.secrets = true
+	kind, first, begin, said := "", 0, 0, false
+	n, at := 0, 0
+	end := func() {
+		if kind == "variable" && said || kind == "module" && takesSecrets(src, file, text[begin:at]) {
+			hide(stretch{first, n})
 		}
-		first, said = 0, false
 	}
 	for line := range bytes.Lines(text) {
-		n++
 		word, _, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
-		if word == strings.TrimLeft(word, "\t") && slices.Contains(blockWords, strings.TrimRight(word, "{\"")) {
-			end(n - 1)
-			if word == "variable" {
-				first = n
-			}
+		if word = strings.TrimRight(word, "{\""); slices.Contains(blockWords, word) {
+			end()
+			kind, first, begin, said = word, n+1, at, false
 		}
+		n, at = n+1, at+len(line)
 		said = said || bytes.Contains(line, []byte("sensitive"))
 		if bytes.Contains(line, []byte("sensitive(")) {
-			p.hideLines(file, stretch{n, n})
-			p.secrets = true
+			hide(stretch{n, n})
 		}
 	}
-	end(n)
+	end()
+}
+
+var sourceOf = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`source"?\s*[=:]\s*"(\.[^"\n]*)`) })
+
+// takesSecrets reports whether a module that is called in text has a sensitive
+// variable, by words alone, or could have one.
+func takesSecrets(src Source, file string, text []byte) bool {
+	calls := sourceOf().FindAllSubmatch(text, -1)
+	return len(calls) == 0 || slices.ContainsFunc(calls, func(m [][]byte) bool {
+		dir := path.Join(path.Dir(file), string(m[1]))
+		if src == nil {
+			return true
+		}
+		names, err := src.ReadDir(dir)
+		return err != nil || slices.ContainsFunc(names, func(name string) bool {
+			if !isConfig(name) {
+				return false
+			}
+			b, err := src.Read(path.Join(dir, name), maxFile)
+			return err != nil || bytes.Contains(b, []byte("sensitive"))
+		})
+	})
 }
 
 var blockWords = func() (words []string) {

@@ -158,7 +158,7 @@ func (ev *evaluator) declareVar(name string, v *varDecl) {
 		n := len(*ev.out)
 		val, _ := ev.bare(thing)(a.Expr)
 		if v.about.sensitive {
-			ev.hush(n, thing)
+			ev.hush(n, thing+whyHushed)
 		}
 		ev.give(name, val, a.Expr.Range(), "the default")
 		v.standard = v.value
@@ -179,7 +179,7 @@ func (ev *evaluator) giveText(name, text, from string) {
 	n := len(*ev.out)
 	quiet := func() {
 		if v.about.sensitive {
-			ev.hush(n, "var."+name)
+			ev.hush(n, "var."+name+whyHushed)
 		}
 	}
 	if v.ty.IsPrimitiveType() || v.block.Body.Attributes["type"] == nil {
@@ -255,7 +255,7 @@ func (ev *evaluator) giveFile(file string) {
 		n := len(*ev.out)
 		v, _ := ev.bare("var." + name)(a.Expr)
 		if d.about.sensitive {
-			ev.hush(n, "var."+name)
+			ev.hush(n, "var."+name+whyHushed)
 		}
 		ev.give(name, v, a.Expr.Range(), file)
 	}
