@@ -49,6 +49,7 @@ type evaluator struct {
 	out       *diag.List
 	inputs    *inputs
 	touched   bool // a sensitive value took part in what is being evaluated
+	trying    bool // in try or can, which swallow what goes wrong
 	spent     bool // the work for the project is used up, and it was told
 	torn      bool // a file has a syntax error, so what is missing may stand there
 	tornFiles map[string]bool
@@ -186,6 +187,8 @@ type ref struct {
 	name string
 	key  *string // of an image or a module
 	out  string  // of a module
+
+	reads, keyed bool // an attribute of the image; one of its instances, by a key that is evaluated
 }
 
 func (r *ref) Value(*hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
@@ -210,7 +213,7 @@ func (r *ref) Value(*hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	case "output":
 		return r.ev.touch(r.ev.output(r.ev.cur, r.name, r.Range())), nil
 	}
-	v, diags := r.ev.image(r.name, r.key, r.Range())
+	v, diags := r.ev.image(r)
 	if r.ev.models != nil { // else no attribute of an image is sensitive
 		r.ev.touch(v)
 	}
@@ -382,6 +385,7 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 	if len(rest) == 0 {
 		return node
 	}
+	node.reads = true
 	return &hclsyntax.RelativeTraversalExpr{Source: node, Traversal: rest, SrcRange: s.SrcRange}
 }
 
@@ -550,8 +554,9 @@ func (ev *evaluator) value(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 	if ev.spent {
 		return cty.DynamicVal
 	}
-	outer, outerTouched := ev.meter, ev.touched
-	defer func() { ev.touched = outerTouched }()
+	outer, outerTouched, outerTrying := ev.meter, ev.touched, ev.trying
+	defer func() { ev.touched, ev.trying = outerTouched, outerTrying }()
+	ev.trying = false
 	if ev.touched = false; ctx != ev.root {
 		ev.touch(ctx.Variables["each"])
 	}
@@ -617,7 +622,13 @@ func (ev *evaluator) plain(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 	}
 	if v.ContainsMarked() {
 		hidden := hasSecret(v)
-		if v, _ = v.UnmarkDeep(); hidden {
+		var marks cty.ValueMarks
+		v, marks = v.UnmarkDeep()
+		if of := offIn(marks); of != "" {
+			ev.add(problem(codeUnknownElement, thing, e.Range(), askFirst(of), "%s%s", of, isOff))
+			return cty.DynamicVal
+		}
+		if hidden {
 			v = v.Mark(secret{})
 		}
 	}

@@ -38,6 +38,98 @@ image "a" {`, "b.img.hcl": `image "b" {
 `}, want: `
 a.img.hcl:2:11-2:12 IB0101 syntax: this block has no closing brace | add } where it ends, or where a block inside it ends
 `},
+	{name: "reading what is not enabled", files: files{"m/m.img.hcl": `variable "p" {
+}
+image "x" {
+  prompt = "see ${var.p}"
+}
+`, "a.img.hcl": sketch + `variable "on" {
+  default = false
+}
+image "off" {
+  prompt  = "x"
+  enabled = var.on
+}
+image "half" {
+  for_each = toset(["a", "b"])
+  prompt   = "x"
+  enabled  = each.key == "a"
+}
+image "a" {
+  prompt = "see ${image.off.path}"
+}
+image "b" {
+  prompt = image.half["b"].alt == "x" ? "a" : "b"
+}
+image "c" {
+  for_each = toset(["a", "b"])
+  prompt   = "see ${image.half[each.key].path}"
+}
+locals {
+  path = image.off.path
+}
+image "d" {
+  prompt = "see ${local.path}"
+}
+module "m" {
+  source = "./m"
+  p      = image.off.path
+}
+`}, want: `
+a.img.hcl:15:12-15:35 IB0317 image.a: image.off is not enabled | ask first, as in var.on ? image.off.path : null, or try(image.off.path, null)
+a.img.hcl:18:12-18:50 IB0317 image.b: image.half["b"] is not enabled | ask first, as in var.on ? image.half["b"].path : null, or try(image.half["b"].path, null)
+a.img.hcl:22:14-22:48 IB0317 image.c["b"]: image.half["b"] is not enabled | ask first, as in var.on ? image.half["b"].path : null, or try(image.half["b"].path, null)
+a.img.hcl:28:12-28:31 IB0317 image.d: image.off is not enabled | ask first, as in var.on ? image.off.path : null, or try(image.off.path, null)
+m/m.img.hcl:4:12-4:26 IB0317 module.m.image.x: image.off is not enabled | ask first, as in var.on ? image.off.path : null, or try(image.off.path, null)
+`},
+	{name: "not reading what is not enabled", files: files{"a.img.hcl": sketch + `variable "on" {
+  default = false
+}
+image "off" {
+  prompt  = "x"
+  enabled = var.on
+}
+image "too" {
+  prompt  = "see ${image.off.path}"
+  enabled = var.on
+  edit {
+    image = image.off
+  }
+}
+image "half" {
+  for_each = toset(["a", "b"])
+  prompt   = "x"
+  enabled  = each.key == "a"
+}
+image "half_too" {
+  for_each = toset(["a", "b"])
+  prompt   = "see ${image.half[each.key].path}"
+  enabled  = each.key == "a"
+  edit {
+    image = image.half[each.key]
+  }
+}
+image "each" {
+  for_each = image.half
+  prompt   = "see ${each.value.path}"
+  edit {
+    image = each.value
+  }
+}
+image "asks" {
+  prompt = "see ${var.on ? image.off.path : ""}, ${!var.on ? "" : local.path}, ${try(image.off.path, "x")}, ${can(image.half["b"].path)}, ${join(",", [for i in image.half : i.path])}, ${length(image.half)}"
+}
+locals {
+  path = image.off.path
+}
+image "first" {
+  enabled = image.second.path == "second.png"
+  prompt  = "x"
+}
+image "second" {
+  prompt = "see ${image.first.path}"
+}
+`}},
 	{name: "attribute twice", files: files{"a.img.hcl": sketch + `image "a" {
   prompt = "x"
   prompt = "y"

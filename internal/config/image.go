@@ -47,7 +47,7 @@ func (ev *evaluator) images() {
 	}
 	ev.cur = ev.top
 	all = slices.DeleteFunc(all, func(im *draft) bool {
-		off := im.set&rowEnabled != 0 && !im.enabled
+		off := im.off()
 		if off && ev.disabled == nil {
 			ev.disabled = map[spec.Address]bool{}
 		}
@@ -70,7 +70,7 @@ func (ev *evaluator) images() {
 		for i := range sc.images {
 			sc.images[i].draft = nil
 			if s := sc.images[i].slow; s != nil {
-				s.drafts, s.block = nil, nil
+				s.drafts, s.offs, s.block = nil, nil, nil
 			}
 		}
 	}
@@ -219,7 +219,13 @@ func (ev *evaluator) decodeInstances(d *imageDecl, which parts) []*draft {
 		}
 		block := *s.block
 		block.Body = ev.expand(block.Body, ctx, thing)
+		n := len(*ev.out)
 		decodeImage(&block, im, which, get, thing, ev.add)
+		if im.off() { // then it may read others that are
+			*ev.out = append((*ev.out)[:n], slices.DeleteFunc((*ev.out)[n:], func(f diag.Finding) bool {
+				return f.Code == codeUnknownElement && strings.HasPrefix(f.Text, thing+": ") && strings.HasSuffix(f.Text, isOff)
+			})...)
+		}
 		shorten(im, intern)
 	}
 	return drafts
@@ -232,9 +238,10 @@ func (ev *evaluator) decodeSlow(d *imageDecl) {
 	}
 }
 
-// image is the value of a reference to an image or, with key nil and a
+// image is the value of a reference to an image or, without a key and with a
 // for_each, of all its instances.
-func (ev *evaluator) image(name string, key *string, at hcl.Range) (cty.Value, hcl.Diagnostics) {
+func (ev *evaluator) image(r *ref) (cty.Value, hcl.Diagnostics) {
+	name, key, at := r.name, r.key, r.Range()
 	if ev.facts != nil {
 		return ev.finished(name, key, at)
 	}
@@ -246,9 +253,21 @@ func (ev *evaluator) image(name string, key *string, at hcl.Range) (cty.Value, h
 		return cty.DynamicVal, nil
 	}
 	d := ev.cur.image(name)
+	read := func(v cty.Value, im *draft) (cty.Value, hcl.Diagnostics) {
+		switch {
+		case !r.reads || im == nil:
+			return v, nil
+		case ev.trying:
+			return cty.DynamicVal, notEnabled(string(im.Address), at)
+		}
+		return markOff(v, im), nil
+	}
 	if d.slow == nil {
 		ev.finishNames(d.draft)
-		return imageVal(&d.draft.Image, Facts{}), nil
+		if !d.draft.off() {
+			return imageVal(&d.draft.Image, Facts{}), nil
+		}
+		return read(imageVal(&d.draft.Image, Facts{}), d.draft)
 	}
 	s := d.slow
 	if !s.ready {
@@ -265,39 +284,62 @@ func (ev *evaluator) image(name string, key *string, at hcl.Range) (cty.Value, h
 		for i, im := range drafts {
 			ev.finishNames(im)
 			s.values[i] = imageVal(&im.Image, Facts{})
+			if im.off() && s.offs == nil {
+				s.offs = map[int]*draft{}
+			}
+			if im.off() {
+				s.offs[i] = im
+			}
 		}
-		s.all = gather(s, s.values)
-	}
-	return s.pick(ev, name, key, at)
-}
-
-// gather makes the value of a reference without a key.
-func gather(s *slowImage, values []cty.Value) cty.Value {
-	if s.forEach == nil {
-		if len(values) == 0 {
-			return cty.DynamicVal
+		s.all = gather(s, func(i int) cty.Value {
+			if s.forEach != nil && s.offs[i] != nil {
+				return cty.NilVal
+			}
+			return s.values[i]
+		})
+		if s.every = s.all; len(s.offs) > 0 {
+			s.every = gather(s, func(i int) cty.Value {
+				if im := s.offs[i]; im != nil {
+					return markOff(s.values[i], im)
+				}
+				return s.values[i]
+			})
 		}
-		return values[0]
 	}
-	if len(values) == 0 {
-		return cty.EmptyObjectVal
-	}
-	m := make(map[string]cty.Value, len(values))
-	for i := range values {
-		m[s.each[i].key] = values[i]
-	}
-	return cty.MapVal(m)
-}
-
-func (s *slowImage) pick(ev *evaluator, name string, key *string, at hcl.Range) (cty.Value, hcl.Diagnostics) {
-	if key == nil {
+	switch {
+	case s.forEach == nil:
+		return read(s.all, s.offs[0])
+	case key == nil && r.keyed && !ev.trying:
+		return s.every, nil
+	case key == nil:
 		return s.all, nil
 	}
 	i, ok := s.byKey[*key]
 	if !ok {
 		return cty.DynamicVal, s.missing(*key, ev.cur.prefix+"image."+name, at)
 	}
-	return s.values[i], nil
+	return read(s.values[i], s.offs[i])
+}
+
+// gather makes the value of a reference without a key, of what value gives of
+// each.
+func gather(s *slowImage, value func(i int) cty.Value) cty.Value {
+	if s.forEach == nil {
+		if len(s.values) == 0 {
+			return cty.DynamicVal
+		}
+		return value(0)
+	}
+	m := make(map[string]cty.Value, len(s.values))
+	for i := range s.values {
+		if v := value(i); v != cty.NilVal {
+			m[s.each[i].key] = v
+		}
+	}
+	if len(m) == 0 {
+		return cty.EmptyObjectVal
+	}
+	return cty.MapVal(m)
 }
 
 // presetOf is the preset of an image, or nil.

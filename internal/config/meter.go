@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"math/big"
 
 	"github.com/hashicorp/hcl/v2"
@@ -240,6 +241,9 @@ func (t *meterTree) visit(e hclsyntax.Expression) hclsyntax.Expression {
 		e.Source = t.visit(e.Source)
 	case *hclsyntax.IndexExpr:
 		e.Collection, e.Key = t.visit(e.Collection), t.visit(e.Key)
+		if r, ok := e.Collection.(*ref); ok {
+			r.keyed = true
+		}
 	case *hclsyntax.UnaryOpExpr:
 		e.Val = &meteredNumber{metered{t.visit(e.Val), t.meter}}
 	case *hclsyntax.BinaryOpExpr:
@@ -339,6 +343,19 @@ type choice struct{ *hclsyntax.ConditionalExpr }
 
 func (e *choice) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	v, diags := e.ConditionalExpr.Value(ctx)
+	if bare, marks := v.Unmark(); offIn(marks) != "" { // HCL gives it the marks of both branches
+		c, _ := e.Condition.Value(ctx)
+		c, asked := c.Unmark()
+		chosen := e.FalseResult
+		if c.RawEquals(cty.True) {
+			chosen = e.TrueResult
+		}
+		got, _ := chosen.Value(ctx)
+		if _, kept := got.UnmarkDeep(); offIn(kept) == "" && offIn(asked) == "" {
+			maps.DeleteFunc(marks, func(m any, _ struct{}) bool { _, is := m.(off); return is })
+		}
+		v = bare.WithMarks(marks)
+	}
 	for _, d := range diags {
 		if d.Summary != "Inconsistent conditional result types" || d.Subject == nil || *d.Subject != hcl.RangeBetween(e.TrueResult.Range(), e.FalseResult.Range()) {
 			continue

@@ -130,6 +130,19 @@ func plainly(v cty.Value) cty.Value {
 	return out
 }
 
+const isOff = " is not enabled"
+
+func notEnabled(address string, at hcl.Range) hcl.Diagnostics {
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError, Summary: "Image not enabled", Detail: address + isOff, Subject: &at,
+		Extra: complaint{codeUnknownElement, askFirst(address)},
+	}}
+}
+
+func askFirst(address string) string {
+	return "ask first, as in var.on ? " + address + ".path : null, or try(" + address + ".path, null)"
+}
+
 // finished is the value of a reference to an image, with its facts.
 func (ev *evaluator) finished(name string, key *string, at hcl.Range) (cty.Value, hcl.Diagnostics) {
 	d, prefix := ev.cur.image(name), ev.cur.prefix+"image."+name
@@ -153,10 +166,7 @@ func (ev *evaluator) finished(name string, key *string, at hcl.Range) (cty.Value
 		if v := one(address); v != cty.NilVal {
 			return v, nil
 		}
-		return cty.DynamicVal, hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Image not enabled", Detail: address + " is not enabled", Subject: &at,
-			Extra: complaint{codeUnknownElement, "ask first, as in var.on ? " + address + ".path : null, or try(" + address + ".path, null)"},
-		}}
+		return cty.DynamicVal, notEnabled(address, at)
 	}
 	if !d.keyed() {
 		return off(prefix)
@@ -164,7 +174,7 @@ func (ev *evaluator) finished(name string, key *string, at hcl.Range) (cty.Value
 	s := d.slow
 	if key != nil {
 		if _, ok := s.byKey[*key]; !ok {
-			return s.pick(ev, name, key, at)
+			return cty.DynamicVal, s.missing(*key, prefix, at)
 		}
 		return off(instance(prefix, *key))
 	}

@@ -60,10 +60,12 @@ type imageDecl struct {
 type slowImage struct {
 	repeated
 	block  *hclsyntax.Block
-	drafts []*draft    // as each; nil until the image is decoded
-	values []cty.Value // as each, of references
-	all    cty.Value   // of a reference to the whole
-	ready  bool        // values and all are set
+	drafts []*draft       // as each; nil until the image is decoded
+	values []cty.Value    // as each, of references
+	offs   map[int]*draft // of these, those that are not enabled
+	all    cty.Value      // of a reference to the whole, without what is not enabled
+	every  cty.Value      // all, with that
+	ready  bool           // values and all are set
 
 	conditions []condition
 }
@@ -331,7 +333,7 @@ func (out *parsed) literalImage(b *hclsyntax.Block, d *draft) bool {
 type parts int
 
 const (
-	names      parts = 1 << iota // path and renditions: what a reference to the image needs
+	names      parts = 1 << iota // path, renditions and enabled: what a reference to the image needs
 	rest                         // all else
 	everything = names | rest
 )
@@ -344,7 +346,7 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 		// What is wrong here is told by the other go.
 		quiet := func(diag.Finding) {}
 		only := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
-		for _, name := range []string{"path", "preset"} {
+		for _, name := range []string{"path", "preset", "enabled"} {
 			if a := b.Body.Attributes[name]; a != nil {
 				only.Attributes[name] = a
 			}

@@ -107,9 +107,10 @@ func markedByFailure(f function.Function) func(*evaluator) function.Function {
 		return function.New(&function.Spec{
 			Params: f.Params(), VarParam: f.VarParam(), Type: function.StaticReturnType(cty.DynamicPseudoType),
 			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-				before := ev.touched
-				ev.touched = false
+				before, trying := ev.touched, ev.trying
+				ev.touched, ev.trying = false, true
 				v, err := f.Call(args)
+				ev.trying = trying
 				if ev.touched && err == nil {
 					v = v.Mark(secret{})
 				}

@@ -113,6 +113,31 @@ func (f *Facts) results(attrs map[string]cty.Value) {
 	attrs["bytes"] = cty.NumberIntVal(f.Bytes)
 }
 
+// off marks what is read of an image that is not enabled. The map of all
+// instances has none; that for one key has, because who asks may be off, too.
+type off struct{ of string }
+
+func (im *draft) off() bool { return im.set&rowEnabled != 0 && !im.enabled }
+
+// markOff marks what a reference to im reads.
+func markOff(v cty.Value, im *draft) cty.Value {
+	attrs := v.AsValueMap()
+	for _, name := range []string{"path", "files", "alt"} {
+		attrs[name] = attrs[name].Mark(off{string(im.Address)})
+	}
+	return cty.ObjectVal(attrs)
+}
+
+// offIn is the first image that is not enabled and was read.
+func offIn(marks cty.ValueMarks) (of string) {
+	for m := range marks {
+		if o, ok := m.(off); ok && (of == "" || o.of < of) {
+			of = o.of
+		}
+	}
+	return of
+}
+
 // unknownIn reports whether v is not known as a whole, and which result of an
 // image it waits for, if that can be told. Images themselves count as known:
 // their address is. A known value never depends on a result, whatever marks it

@@ -270,7 +270,8 @@ func (ev *evaluator) give(name string, val cty.Value, at hcl.Range, from string)
 		return
 	}
 	hidden := v.about.sensitive || isSecret(val)
-	val, _ = val.Unmark()
+	val, marks := val.Unmark()
+	of := offIn(marks)
 	shown := val
 	if hidden {
 		shown = val.Mark(secret{})
@@ -296,6 +297,9 @@ func (ev *evaluator) give(name string, val cty.Value, at hcl.Range, from string)
 		out = cty.DynamicVal
 	} else if hidden {
 		out = out.Mark(secret{})
+	}
+	if of != "" {
+		out = out.Mark(off{of})
 	}
 	v.value = out
 }
