@@ -9,7 +9,8 @@ import (
 // the root; "" is the root. Errors wrap those of the file system, so that
 // errors.Is(err, fs.ErrNotExist) tells. It is used by many goroutines at once.
 type Source interface {
-	// ReadDir lists the names of the regular files in a folder, sorted.
+	// ReadDir lists the names of what is no folder in a folder, sorted. What is
+	// no regular file is refused by Read.
 	ReadDir(dir string) ([]string, error)
 	// Read returns a file of at most limit bytes and refuses paths that leave
 	// the root. The error of a larger one has a method TooLarge that returns true.

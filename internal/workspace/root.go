@@ -97,6 +97,12 @@ func (e *NotRegular) Error() string {
 		kind = "a folder"
 	case e.Mode&fs.ModeSymlink != 0:
 		kind = "a link"
+	case e.Mode&fs.ModeNamedPipe != 0:
+		kind = "a pipe"
+	case e.Mode&fs.ModeSocket != 0:
+		kind = "a socket"
+	case e.Mode&fs.ModeDevice != 0:
+		kind = "a device"
 	}
 	return e.Path + " is " + kind
 }
@@ -173,9 +179,9 @@ func (r *Root) open(p string) (File, fs.FileInfo, error) {
 	return f, fi, nil
 }
 
-// ReadDir lists the names of the regular files in a folder ("" for the root),
-// sorted. Links are listed unless they lead to a folder, so that reading a
-// broken one is an error and not a silence.
+// ReadDir lists the names of all that is no folder in a folder ("" for the root),
+// sorted. Links are listed unless they lead to a folder, and pipes and devices
+// too, so that reading what can't be read is an error and not a silence.
 func (r *Root) ReadDir(dir string) ([]string, error) {
 	if dir == "" {
 		dir = "."
@@ -191,16 +197,14 @@ func (r *Root) ReadDir(dir string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		switch {
-		case e.Type().IsRegular():
-		case e.Type()&fs.ModeSymlink != 0:
-			if fi, err := r.fs.Stat(path.Join(dir, e.Name())); err == nil && !fi.Mode().IsRegular() {
-				continue
-			}
-		default:
-			continue
+		folder := e.IsDir()
+		if e.Type()&fs.ModeSymlink != 0 {
+			fi, err := r.fs.Stat(path.Join(dir, e.Name()))
+			folder = err == nil && fi.IsDir()
 		}
-		names = append(names, e.Name())
+		if !folder {
+			names = append(names, e.Name())
+		}
 	}
 	return names, nil
 }

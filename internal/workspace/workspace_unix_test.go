@@ -28,6 +28,9 @@ func TestPipesAreNotOpened(t *testing.T) {
 	if _, errs := r.Verify(context.Background(), []string{"pipe"}); !errors.As(errs[0], &not) {
 		t.Errorf("verify: %v", errs[0])
 	}
+	if names, err := r.ReadDir(""); err != nil || len(names) != 1 {
+		t.Errorf("list: %q, %v: it is passed over in silence", names, err)
+	}
 	if seen, err := r.Look([]string{"pipe"}); err != nil || seen[0].State != Other {
 		t.Errorf("look: %+v, %v", seen, err)
 	}
