@@ -94,12 +94,16 @@ func (s *session) generate(f *projectFlags, name string) error {
 		return err
 	}
 	if len(list) == 0 {
-		fmt.Fprintf(s.env.Stderr, "Each import has its image: %s is not written.\n", name)
+		if left := slices.ContainsFunc(l, func(f diag.Finding) bool { return f.Severity == diag.Warning }); left {
+			fmt.Fprintf(s.env.Stderr, "There is no image that a block could be written for: %s is not written.\n", name)
+		} else {
+			fmt.Fprintf(s.env.Stderr, "Each import has its image: %s is not written.\n", name)
+		}
 		return nil
 	}
 	text := s.project.Generate(list)
 	// What would not load is not left behind.
-	if _, l = config.Load(overlay{s.root, name, text}, s.options()); l.HasErrors() {
+	if _, l = config.Load(overlay{s.root, name, text}, opt); l.HasErrors() {
 		return s.tell(l)
 	}
 	if _, err := s.root.Write(name, func(w io.Writer) error { _, err := w.Write(text); return err }, digest.Content{}); err != nil {

@@ -177,7 +177,12 @@ func (ev *evaluator) importsOf(b *block, seen map[spec.Address]hcl.Range, moved 
 				ev.p.Undeclared = append(ev.p.Undeclared, im)
 			}
 		default:
-			ev.unknownName(ev.notDeclared(im.To, at))
+			f := ev.notDeclared(im.To, at)
+			if ev.opt.Undeclared && !strings.HasPrefix(f.Hint, "did") {
+				f.Severity = diag.Warning
+				f.Text += ", and no block is written for it: " + whyNotWritten(im.To)
+			}
+			ev.unknownName(f)
 		}
 	}
 }
@@ -202,6 +207,16 @@ func (ev *evaluator) importPath(im *Import, at hcl.Range) bool {
 func (ev *evaluator) writable(a spec.Address) bool {
 	modules, name, key := a.Split()
 	return modules == "" && key == "" && identifier(name) && ev.top.image(name) == nil
+}
+
+func whyNotWritten(a spec.Address) string {
+	switch modules, _, key := a.Split(); {
+	case modules != "":
+		return "it would belong into the folder of a module"
+	case key != "":
+		return "what its for_each should be can't be told from one key"
+	}
+	return "another block has its name"
 }
 
 // declared reports whether an image is only left out by enabled, or a for_each
