@@ -32,6 +32,7 @@ type evaluator struct {
 	tokens    atomic.Int64                 // of it that may be parsed
 	tooBig    bool                         // and it was told
 	funcs     map[string]function.Function // those that were named so far
+	preparing *functionDecl                // whose calls are noted
 	templates map[string]hclsyntax.Expression
 	root      *hcl.EvalContext
 	meter     meter

@@ -130,6 +130,49 @@ image "second" {
   prompt = "see ${image.first.path}"
 }
 `}},
+	{name: "a prompt of spaces", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = " \t"
+}
+`}, want: `
+a.img.hcl:3:12-3:17 IB0205 image.a: prompt is empty | say what the picture shows
+`},
+	{name: "values that lose", files: files{"a.img.hcl": `variable "n" {
+  type     = number
+  nullable = false
+}
+variable "l" {
+  type = list(number)
+}
+`, "x.auto.imgvars": "n = \"many\"\nl = 3\n", "y.auto.imgvars": "n = null\nl = [\"x\"]\n"}, opt: Options{Vars: []Var{{Name: "n", Value: "1"}, {Name: "l", Value: "[1]"}}, Env: func(string) string { return "x" }}},
+	{name: "the value that wins", files: files{"a.img.hcl": `variable "n" {
+  type = number
+}
+`, "x.auto.imgvars": "n = 1\n", "y.auto.imgvars": "n = \"many\"\n"}, want: `
+y.auto.imgvars:1:5-1:11 IB0314 var.n: y.auto.imgvars does not fit its type: it must be a number {var.n is "many"}
+`},
+	{name: "files of values that are too large", files: files{"a.img.hcl": "locals {}\n", "x.auto.imgvars": strings.Repeat(" ", maxFile+1)}, want: `
+x.auto.imgvars:0:0-0:0 IB0110 a file of values: "x.auto.imgvars" is larger than 8 MiB | mend it, or give it another name: each *.auto.imgvars is read
+`},
+	{name: "functions that nobody calls", files: files{"a.img.hcl": `function "a" {
+  params = [x]
+  result = b(x)
+}
+function "b" {
+  params = [x]
+  result = [c(1), a(x)]
+}
+function "c" {
+  params = [x]
+  result = x
+}
+function "d" {
+  params = [x]
+  result = x ? d(false) : c(1)
+}
+`}, want: `
+a.img.hcl:5:1-5:13 IB0307 function.a: refers to itself by way of function.b | no function can call itself: go over a list with [for x in … : …] <a.img.hcl:1:1 function.b uses function.a>
+a.img.hcl:13:1-13:13 IB0307 function.d: refers to itself | no function can call itself: go over a list with [for x in … : …]
+`},
 	{name: "attribute twice", files: files{"a.img.hcl": sketch + `image "a" {
   prompt = "x"
   prompt = "y"
@@ -794,7 +837,6 @@ a.img.hcl:2:14-2:21 IB0318 provider.sketch: endpoint can't be sensitive: it woul
 a.img.hcl:12:21-12:30 IB0313 var.n: the condition does not hold; its error_message is withheld, because it uses a sensitive value {var.n is (sensitive value), by -var}
 a.img.hcl:16:21-16:30 IB0313 var.n: must be less than 3 {var.n is (sensitive value), by -var}
 a.img.hcl:20:1-20:13 IB0301 var.l: its value is not valid; why is withheld, because the variable is sensitive | write an HCL expression, such as ["a", "b"]; text needs quotes
-a.img.hcl:20:1-20:13 IB0314 var.l: its value is not valid; why is withheld, because the variable is sensitive | write an HCL expression, such as ["a", "b"]; text needs quotes
 a.img.hcl:27:15-27:32 IB0314 var.m: the default does not fit its type, map of number {var.m is (sensitive value)}
 a.img.hcl:38:11-38:16 IB0318 preset.p: n can't be sensitive: it would show in the plan | use a value that is not sensitive, or nonsensitive(…) if it is no secret
 a.img.hcl:44:13-44:29 IB0318 image.a: path can't be sensitive: it would show in the names of files | use a value that is not sensitive, or nonsensitive(…) if it is no secret
@@ -818,7 +860,6 @@ a.img.hcl:88:11-88:38 IB0318 output.a: the value comes from a sensitive one, and
 a.img.hcl:91:15-91:22 IB0318 output.b: the value comes from a sensitive one, and the output does not say sensitive = true | add sensitive = true, which withholds it, or write nonsensitive(…) if it is no secret
 a.img.hcl:92:15-92:22 IB0318 output.b: sensitive can't be sensitive: it would show in the plan | use a value that is not sensitive, or nonsensitive(…) if it is no secret
 x.auto.imgvars:1:1-1:5 warning IB0311 var.keey: it has a value here, and is not declared | did you mean "key"?
-x.auto.imgvars:2:16-2:23 IB0301 var.l: its value is not valid; why is withheld, because the variable is sensitive | write an HCL expression, such as ["a", "b"]; text needs quotes
 IB0311 a variable: -var gives it a value, and it is not declared | one of key, l, m, n, open
 `},
 	// images
@@ -1508,7 +1549,7 @@ a.img.hcl:15:29-15:30 IB0206 function.bad: there are two parameters a | give one
 a.img.hcl:15:32-15:35 IB0204 function.bad: this can't be the name of a parameter | write a plain word, without quotes
 a.img.hcl:16:20-16:21 IB0206 function.bad: there are two parameters a | give one of them another name
 a.img.hcl:20:21-20:22 IB0304 image.a: parseint(): number: cannot parse "x" as a base 10 integer {n is "x"} <a.img.hcl:35:18 called here>
-a.img.hcl:26:1-26:16 IB0307 function.loop: refers to itself by way of function.pool | break the circle: one of these must be a plain value <a.img.hcl:22:1 function.pool uses function.loop>
+a.img.hcl:26:1-26:16 IB0307 function.loop: refers to itself by way of function.pool | no function can call itself: go over a list with [for x in … : …] <a.img.hcl:22:1 function.pool uses function.loop>
 a.img.hcl:32:20-32:21 IB0301 function.free: there is nothing called m here | write "m", with quotes, if it is text
 a.img.hcl:32:25-32:33 IB0301 function.free: each is known only in an image with for_each | add for_each to the image block
 a.img.hcl:37:18-37:19 IB0304 image.a: twice() is called without its a

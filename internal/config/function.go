@@ -40,6 +40,9 @@ func (ev *evaluator) function(name string) bool {
 func (ev *evaluator) checkCall(c *hclsyntax.FunctionCallExpr, thing string) hclsyntax.Expression {
 	c.Name = strings.TrimPrefix(c.Name, terraformNamespace)
 	if ev.cur.functions[c.Name] != nil || ev.function(c.Name) {
+		if ev.preparing != nil && ev.cur.functions[c.Name] != nil {
+			ev.preparing.calls = append(ev.preparing.calls, c.Name)
+		}
 		if c.Name == "sensitive" {
 			ev.p.hide(c.Range()) // its argument may be written out
 		}

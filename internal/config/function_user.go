@@ -29,6 +29,8 @@ type functionDecl struct {
 	params []string
 	rest   string // variadic_param, or ""
 	result hclsyntax.Expression
+	calls  []string // of other functions of the user
+	round  bool     // it calls itself, perhaps by way of others
 }
 
 // declareFunction reads the head of a function, so that calls of it can be
@@ -82,7 +84,9 @@ func (ev *evaluator) prepareFunction(f *functionDecl) {
 	if f.result == nil {
 		f.result = unknown(f.block.DefRange())
 	}
+	ev.preparing = f
 	f.result = ev.prepare(f.result, uses{thing: thing, refs: true, bound: append(slices.Clone(f.params), f.rest)})
+	ev.preparing = nil
 	spec := &function.Spec{Type: function.StaticReturnType(cty.DynamicPseudoType)}
 	for _, p := range f.params {
 		spec.Params = append(spec.Params, freely(p))
@@ -92,7 +96,7 @@ func (ev *evaluator) prepareFunction(f *functionDecl) {
 		spec.VarParam = &p
 	}
 	spec.Impl = func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		if !ev.enter(ev.cur.prefix+thing, f.block.DefRange()) {
+		if f.round || !ev.enter(ev.cur.prefix+thing, f.block.DefRange()) {
 			return cty.DynamicVal, nil
 		}
 		defer ev.leave()
@@ -111,6 +115,36 @@ func (ev *evaluator) prepareFunction(f *functionDecl) {
 		return v, nil
 	}
 	ev.cur.tree.ctx.Functions[f.name] = function.New(spec)
+}
+
+// checkFunctions tells of functions of the current tree that call each other in
+// a circle, whether anybody calls them or not.
+func (ev *evaluator) checkFunctions() {
+	circled, n := ev.circled, len(*ev.out)
+	ev.circled = nil // another tree may have functions of the same names
+	done := map[string]bool{}
+	var visit func(name string)
+	visit = func(name string) {
+		f := ev.cur.functions[name]
+		if done[name] || !ev.enter("function."+name, f.block.DefRange()) {
+			return
+		}
+		for _, c := range f.calls {
+			visit(c)
+		}
+		ev.leave()
+		done[name] = true
+	}
+	for _, name := range sortedKeys(ev.cur.functions) {
+		visit(name)
+	}
+	for i := range (*ev.out)[n:] {
+		(*ev.out)[n+i].Hint = "no function can call itself: go over a list with [for x in … : …]"
+	}
+	for name, f := range ev.cur.functions {
+		f.round = ev.circled["function."+name]
+	}
+	ev.circled = circled
 }
 
 func freely(name string) function.Parameter {

@@ -183,8 +183,10 @@ func (ev *evaluator) eachValue(s *repeated, number int, thing string) cty.Value 
 func (ev *evaluator) decodeInstances(d *imageDecl, which parts) []*draft {
 	s, base := d.slow, ev.cur.prefix+"image."+d.name
 	if !s.counted {
-		ev.repeat(&s.repeated, base)
 		limit := cmp.Or(ev.opt.images, maxImages)
+		if s.counted = ev.many > limit; !s.counted { // else that was told, and each instance of a module would be counted
+			ev.repeat(&s.repeated, base)
+		}
 		if ev.many += len(s.each); ev.many > limit {
 			if ev.many-len(s.each) <= limit {
 				ev.add(problem(codeBudget, base, ev.atForEach(s), "make it smaller, or split the project", "the project has more than %d images", limit))
@@ -498,7 +500,7 @@ func (ev *evaluator) finish(im *draft, where *locator) {
 	if im.N == 0 {
 		im.N = 1
 	}
-	if im.Wanted.Prompt == "" && (im.said&rowPrompt == im.set&rowPrompt) { // else its expression failed
+	if strings.TrimSpace(im.Wanted.Prompt) == "" && (im.said&rowPrompt == im.set&rowPrompt) { // else its expression failed
 		if im.set&rowPrompt != 0 {
 			ev.add(where.problem(codeRequired, im, "prompt", "say what the picture shows", "prompt is empty"))
 		} else {
@@ -647,7 +649,7 @@ func (ev *evaluator) checkSources(where *locator) {
 	var outputs map[string]spec.Address // by path key, made for the first file
 	for i := range ev.p.Images {
 		im := &ev.p.Images[i]
-		for _, s := range im.Wanted.Sources {
+		for k, s := range im.Wanted.Sources {
 			if s.Image != "" {
 				sc, name := ev.scopeOf(s.Image)
 				d := sc.image(name)
@@ -663,6 +665,7 @@ func (ev *evaluator) checkSources(where *locator) {
 			}
 			if sc, _ := ev.scopeOf(im.Address); strings.HasPrefix(s.File, "image.") && sc.image(s.File[len("image."):]) != nil {
 				ev.add(where.image(codeOwnOutput, i, "edit.image", "write "+s.File+", without quotes", "%s is an image, and not a file", quoteKey(s.File)))
+				im.Wanted.Sources[k] = spec.Source{Image: spec.Address(sc.prefix + s.File)} // so that nobody looks for a file
 				continue
 			}
 			if outputs == nil {

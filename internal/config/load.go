@@ -354,6 +354,7 @@ func (ev *evaluator) prepareAll() {
 	for _, name := range sortedKeys(d.functions) {
 		ev.prepareFunction(d.functions[name])
 	}
+	ev.checkFunctions()
 	for _, name := range sortedKeys(d.locals) {
 		d.locals[name].expr = ev.prepare(d.locals[name].expr, uses{thing: "local." + name, refs: true})
 	}

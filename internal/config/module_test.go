@@ -366,6 +366,25 @@ func TestProjectsAreBounded(t *testing.T) {
 	}
 }
 
+// Once there are too many images, those of further instances of a module are not
+// counted: that took minutes.
+func TestImagesAreNotCountedFurther(t *testing.T) {
+	t.Parallel()
+	work := func(instances int) int {
+		ev, l := loadFor(files{
+			"a.img.hcl":   sketch + fmt.Sprintf("module \"m\" {\n  source = \"./m\"\n  for_each = toset([for i in range(%d) : \"k${i}\"])\n}\n", instances),
+			"m/m.img.hcl": "image \"a\" {\n  prompt = each.key\n  for_each = toset([for i in range(1000) : \"k${i}\"])\n}\n"},
+			Options{images: 900}, nil)
+		if len(l) != 1 || l[0].Code != codeBudget {
+			t.Errorf("%.500s", lines(l))
+		}
+		return maxTotalSteps - ev.meter.total
+	}
+	if few, many := work(2), work(200); many > 2*few {
+		t.Errorf("%d steps for 2 instances, %d for 200", few, many)
+	}
+}
+
 // Modules that call the next one twice are 2^30 instances.
 func TestModulesAreBounded(t *testing.T) {
 	t.Parallel()

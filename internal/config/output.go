@@ -81,8 +81,8 @@ func (ev *evaluator) into(v *OutputValue, e hclsyntax.Expression, thing string) 
 	v.Text, v.Sensitive = show(got, 0), hasSecret(got)
 	if got.IsWhollyKnown() && !v.Sensitive {
 		b, err := ctyjson.Marshal(got, got.Type())
-		if err != nil { // infinity
-			ev.add(problem(codeExpression, thing, e.Range(), "keep the numbers finite", "%s", err))
+		if err != nil { // the only value that JSON has no word for
+			ev.add(problem(codeExpression, thing, e.Range(), "keep the numbers finite: nothing may be divided by 0", "the value has an infinite number in it"))
 		}
 		v.JSON = b
 	}

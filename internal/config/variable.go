@@ -75,12 +75,13 @@ func (ev *evaluator) variables(names []string) {
 // giveAll takes the values of the environment, of the files of the root and of
 // the command line.
 func (ev *evaluator) giveAll(names []string) {
+	last := map[string]func(){} // what loses is not judged, as in Terraform
 	for _, name := range sortedKeys(ev.cur.vars) {
 		key := envPrefix + name
 		text := ev.opt.env(key)
 		ev.inputs.add(Input{Kind: InputEnv, Path: key, Content: digest.OfContent([]byte(text))})
 		if text != "" {
-			ev.giveText(name, text, key)
+			last[name] = func() { ev.giveText(name, text, key) }
 		}
 	}
 	var files []string
@@ -95,12 +96,12 @@ func (ev *evaluator) giveAll(names []string) {
 		}
 	}
 	for _, file := range files {
-		ev.giveFile(file)
+		ev.giveFile(file, false, last)
 	}
 	for _, v := range ev.opt.Vars {
 		switch {
 		case v.File != "":
-			ev.giveFile(v.File)
+			ev.giveFile(v.File, true, last)
 		case ev.cur.vars[v.Name] == nil:
 			if !ev.torn {
 				thing, hint := "var."+v.Name, nearest(v.Name, sortedKeys(ev.cur.vars))
@@ -110,8 +111,16 @@ func (ev *evaluator) giveAll(names []string) {
 				ev.add(diag.Finding{Severity: diag.Error, Code: codeUndeclaredVar, Text: thing + ": -var gives it a value, and it is not declared", Hint: hint})
 			}
 		default:
-			ev.giveText(v.Name, v.Value, "-var")
+			last[v.Name] = func() { ev.giveText(v.Name, v.Value, "-var") }
 		}
+	}
+	for _, name := range sortedKeys(last) {
+		if ev.rehearsal != nil {
+			if _, stronger := ev.rehearsal.values[name]; stronger {
+				continue
+			}
+		}
+		last[name]()
 	}
 }
 
@@ -218,11 +227,16 @@ func (ev *evaluator) giveText(name, text, from string) {
 	ev.give(name, val, at, from)
 }
 
-// giveFile reads a file of values.
-func (ev *evaluator) giveFile(file string) {
+// giveFile reads a file of values, which was asked for by -var-file or is taken
+// because of its name, and notes what it gives.
+func (ev *evaluator) giveFile(file string, asked bool, last map[string]func()) {
 	text, err := ev.readText(file, maxFile)
 	if err != nil {
-		ev.add(diag.Finding{Severity: diag.Error, Code: codeRead, Text: "-var-file: " + err.Error(), Hint: "write its path from the root of the project", Range: &diag.Range{File: file}})
+		f := diag.Finding{Severity: diag.Error, Code: codeRead, Text: "a file of values: " + err.Error(), Hint: "mend it, or give it another name: each *.auto.imgvars is read", Range: &diag.Range{File: file}}
+		if asked {
+			f.Text, f.Hint = "-var-file: "+err.Error(), "write its path from the root of the project"
+		}
+		ev.add(f)
 		return
 	}
 	var out parsed
@@ -252,12 +266,14 @@ func (ev *evaluator) giveFile(file string) {
 			}
 			continue
 		}
-		n := len(*ev.out)
-		v, _ := ev.bare("var." + name)(a.Expr)
-		if d.about.sensitive {
-			ev.hush(n, "var."+name+whyHushed)
+		last[name] = func() {
+			n := len(*ev.out)
+			v, _ := ev.bare("var." + name)(a.Expr)
+			if d.about.sensitive {
+				ev.hush(n, "var."+name+whyHushed)
+			}
+			ev.give(name, v, a.Expr.Range(), file)
 		}
-		ev.give(name, v, a.Expr.Range(), file)
 	}
 }
 
