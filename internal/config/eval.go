@@ -36,6 +36,7 @@ type evaluator struct {
 	templates map[string]hclsyntax.Expression
 	root      *hcl.EvalContext
 	meter     meter
+	earned    int                    // steps beyond those that each project has
 	facts     map[spec.Address]Facts // not nil once the images are finished
 	made      map[string]cty.Value   // values of images with facts
 	judged    map[spec.Address]judged
@@ -555,32 +556,33 @@ func (ev *evaluator) value(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 	if ev.spent {
 		return cty.DynamicVal
 	}
-	outer, outerTouched, outerTrying := ev.meter, ev.touched, ev.trying
+	outer, outerTouched, outerTrying, earned := ev.meter, ev.touched, ev.trying, ev.earned
 	defer func() { ev.touched, ev.trying = outerTouched, outerTrying }()
 	ev.trying = false
 	if ev.touched = false; ctx != ev.root {
 		ev.touch(ctx.Variables["each"])
 	}
-	ev.meter.refused, ev.meter.steps = "", min(cmp.Or(ev.opt.steps, maxSteps), outer.total)
-	begin := ev.meter.steps
+	ev.meter.refused, ev.meter.steps, ev.meter.used = "", min(cmp.Or(ev.opt.steps, maxSteps), outer.total), 0
 	v, diags := e.Value(ctx)
 	ev.meter.weigh(v)
-	refused := ev.meter.refused
+	refused, used := ev.meter.refused, ev.meter.used
 	// What this used counts for the project; a local that was evaluated within
 	// has counted already.
-	total := ev.meter.total - min(ev.meter.total, begin-ev.meter.steps)
+	earned = ev.earned - earned
+	total := ev.meter.total - min(ev.meter.total, ev.meter.used)
 	// Those around it have no more than what is left: there may be hundreds.
-	ev.meter = meter{steps: min(outer.steps, total), refused: outer.refused, total: total}
+	ev.meter = meter{steps: min(outer.steps+earned, total), refused: outer.refused, total: total, used: outer.used}
 	if ev.spent {
 		return cty.DynamicVal // told by one within
 	}
 	if total == 0 {
-		ev.spent = true
-		refused = "is where the work for the whole project is used up"
+		if ev.spent = true; refused == "" || used < maxTotalSteps/2 { // else it did that by itself
+			refused = "is where the work for the whole project is used up"
+		}
 	}
 	if refused != "" {
 		// What is wrong is told: a circle of bombs need not use up everything.
-		ev.meter.total = min(ev.meter.total, 2*maxSteps)
+		ev.meter.total = min(ev.meter.total, maxTotalSteps/4)
 		ev.add(problem(codeBudget, thing, e.Range(), "make it smaller, or keep the data in a file", "the expression %s", refused))
 		return cty.DynamicVal
 	}
@@ -590,6 +592,16 @@ func (ev *evaluator) value(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 	}
 	return v
 }
+
+// earn gives n steps more, for what a project declares or reads.
+func (ev *evaluator) earn(n int) {
+	ev.earned += n
+	ev.meter.steps += n
+	ev.meter.total += n
+}
+
+// budget is the steps of a further round of evaluation.
+func (ev *evaluator) budget() meter { return meter{total: maxTotalSteps + ev.earned} }
 
 // pay takes n steps of the project for what is made outside of expressions, and
 // tells when they are used up.

@@ -173,7 +173,7 @@ func madeBy(t *testing.T, src files, expr string) (steps, made float64) {
 		t.Errorf("%s: %s", expr, why)
 	}
 	runtime.ReadMemStats(&after)
-	return float64(maxTotalSteps - ev.meter.total), float64(after.TotalAlloc - before.TotalAlloc)
+	return float64(maxTotalSteps + ev.earned - ev.meter.total), float64(after.TotalAlloc - before.TotalAlloc)
 }
 
 // cty compares the type of each element with that of each other, and notes each
@@ -223,7 +223,7 @@ func TestVariablesAreLinear(t *testing.T) {
 			if len(*ev.out) > 0 {
 				t.Errorf("%s: %s", ty, lines(*ev.out))
 			}
-			return float64(maxTotalSteps - ev.meter.total), float64(after.TotalAlloc - before.TotalAlloc)
+			return float64(maxTotalSteps + ev.earned - ev.meter.total), float64(after.TotalAlloc - before.TotalAlloc)
 		}
 		steps, made := take(20)
 		if steps4, made4 := take(80); steps4 > 6*steps || made4 > 6*made {

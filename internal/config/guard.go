@@ -19,6 +19,7 @@ const (
 	maxHeredocLines = 2_000
 	maxHeredocBytes = 256 << 10
 	maxTokens       = 1 << 20 // of a file: the parser takes up to half a kilobyte for each
+	minTokens       = 200_000 // that any file may have; in one that people write there is none more for each 8 bytes
 	maxTotalTokens  = 8 << 20
 )
 
@@ -40,7 +41,7 @@ func guarded(file string, src []byte, template bool) (tokens int, _ *diag.Findin
 	refuse := func(code string, at int, text, hint string) (int, *diag.Finding) {
 		return 0, &diag.Finding{Severity: diag.Error, Code: code, Text: text, Hint: hint, Range: rangeAt(file, src, at)}
 	}
-	g := scanner{src: src}
+	g := scanner{src: src, most: min(maxTokens, minTokens+len(src)/8)}
 	g.levels = append(g.stack[:0], level{open: 'F'})
 	if bytes.HasPrefix(src, []byte("\xef\xbb\xbf")) {
 		g.at = 3
@@ -59,7 +60,7 @@ func guarded(file string, src []byte, template bool) (tokens int, _ *diag.Findin
 	case longLiteral:
 		return refuse(codeTooLong, g.at, fmt.Sprintf("file %s: a number has more than %d digits", file, maxDigits), "write it with an exponent, such as 1e10")
 	case tooMany:
-		return refuse(codeTooBig, g.at, fmt.Sprintf("file %s: has more than %d words and signs", file, maxTokens), "split it, or keep the data in a file for jsondecode or csvdecode")
+		return refuse(codeTooBig, g.at, fmt.Sprintf("file %s: has more than %d words and signs", file, g.most), "split it, or keep the data in a file for jsondecode or csvdecode")
 	case oddMarker:
 		return refuse(codeMarker, g.at, fmt.Sprintf("file %s: the marker after << has a letter outside ASCII", file), "use a marker such as EOT")
 	}
@@ -138,6 +139,7 @@ type scanner struct {
 	levels  []level
 	stack   [16]level
 	deepest int
+	most    int // tokens
 	tokens  int // about, and never less than the parser sees
 }
 
@@ -220,7 +222,7 @@ func (g *scanner) code() verdict {
 		g.at++
 		return fine
 	}
-	if g.tokens++; g.tokens > maxTokens {
+	if g.tokens++; g.tokens > g.most {
 		return tooMany
 	}
 	switch classes[c] {
@@ -389,7 +391,7 @@ func (g *scanner) quoted() verdict {
 
 // sequence enters ${ or %{, or steps over $${, %%{ or a plain character.
 func (g *scanner) sequence(c byte) (entered bool, v verdict) {
-	if g.tokens++; g.tokens > maxTokens {
+	if g.tokens++; g.tokens > g.most {
 		return true, tooMany
 	}
 	rest := g.src[g.at+1:]

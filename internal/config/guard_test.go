@@ -126,7 +126,7 @@ func FuzzGuard(f *testing.F) {
 		if f := guard("x", b, false); f != nil {
 			return
 		}
-		g := scanner{src: b, deepest: 1}
+		g := scanner{src: b, deepest: 1, most: maxTokens}
 		g.levels = append(g.stack[:0], level{open: 'F'})
 		if strings.HasPrefix(src, "\ufeff") {
 			g.at = 3

@@ -23,6 +23,12 @@ import (
 // maxJSON is less than maxFile: HCL's parser takes 220 bytes for one of a file.
 const maxJSON = 2 << 20
 
+// maxWeight is of the values in a file, by weightOf: HCL's parser and our tree
+// take up to a kilobyte for each unit.
+const maxWeight = 400_000
+
+var weightOf = [256]uint8{'{': 8, '[': 4, ',': 2, ':': 1}
+
 var language = sync.OnceValue(func() *Block { return &Block{Blocks: Language()} })
 
 // jsonTree makes a syntax tree of a file.
@@ -283,9 +289,12 @@ func guardJSON(file string, src []byte) *diag.Finding {
 	refuse := func(code string, at int, text, hint string) *diag.Finding {
 		return &diag.Finding{Severity: diag.Error, Code: code, Text: "file " + file + ": " + text, Hint: hint, Range: rangeAt(file, src, at)}
 	}
-	depth, digits := 0, 0
+	depth, digits, weight := 0, 0, 0
 	for i := 0; i < len(src); i++ {
 		c := src[i]
+		if weight += int(weightOf[c]); weight > maxWeight {
+			return refuse(codeTooBig, i, "has too many values", "split it, or keep the data in a file of its own and read it with jsondecode(file(\"…\"))")
+		}
 		if c >= '0' && c <= '9' {
 			if digits++; digits > maxDigits {
 				return refuse(codeTooLong, i, fmt.Sprintf("a number has more than %d digits", maxDigits), "write it with an exponent, such as 1e10")

@@ -73,7 +73,29 @@ func loadFor(src Source, opt Options, tr *rehearsal) (*evaluator, diag.List) {
 	if p.hasOutputs || p.hasConditions || opt.Expressions {
 		p.eval = ev
 	}
-	return ev, p.Conceal(withoutEchoes(ev.out.Sorted(), ev.tornFiles))
+	return ev, p.Conceal(someFindings(withoutEchoes(ev.out.Sorted(), ev.tornFiles)))
+}
+
+// maxFindings is how many are told of a severity. Whoever mends that many reads
+// them again anyway; a megabyte can hold 200,000 mistakes.
+const maxFindings = 1000
+
+// someFindings tells how many more there are than can be told.
+func someFindings(l diag.List) diag.List {
+	if len(l) <= maxFindings {
+		return l
+	}
+	count := map[diag.Severity]int{}
+	l = slices.DeleteFunc(l, func(f diag.Finding) bool {
+		count[f.Severity]++
+		return count[f.Severity] > maxFindings
+	})
+	for _, severity := range []diag.Severity{diag.Error, diag.Warning} {
+		if more := count[severity] - maxFindings; more > 0 {
+			l = append(l, diag.Finding{Severity: severity, Code: codeBudget, Text: fmt.Sprintf("the configuration: %d more findings are not listed", more), Hint: "mend these first"})
+		}
+	}
+	return l
 }
 
 // settingsOf gives a module that is tested alone what only the root has.
@@ -587,7 +609,9 @@ func (ev *evaluator) readFile(file string, limit int64) ([]byte, error) {
 	b, err := ev.src.Read(file, limit+1)
 	in := Input{Kind: InputFile, Path: file}
 	if err == nil {
-		in.Content = digest.OfContent(b)
+		if in.Content = digest.OfContent(b); !ev.inputs.seen[in] {
+			ev.earn(len(b))
+		}
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		ev.inputs.add(in)

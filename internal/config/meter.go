@@ -16,16 +16,18 @@ import (
 // loop or call, an element of a value that is made or compared, or 64 bytes of
 // text.
 const (
-	maxSteps       = 8 << 20  // of one expression
-	maxTotalSteps  = 64 << 20 // of a project
-	maxElements    = 500_000  // in the result of a function
-	maxText        = 8 << 20  // bytes of any string
-	maxMade        = 1 << 20  // of one that a function makes longer
-	maxExponent    = 1 << 14  // binary, of any number: arithmetic takes time by its digits
-	maxChain       = 1000     // references from one to the next: each takes some stack
-	maxComplaints  = 20       // of one expression: a loop repeats them
+	maxSteps       = 4 << 20 // of one expression
+	maxTotalSteps  = 3 << 19 // of a project, and what it earns: a step takes up to a microsecond
+	stepsOfImage   = 64      // that each image or instance of a module earns; each byte that is read from a file of data earns one
+	maxElements    = 500_000 // in the result of a function
+	maxText        = 8 << 20 // bytes of any string
+	maxMade        = 1 << 20 // of one that a function makes longer
+	maxExponent    = 1 << 14 // binary, of any number: arithmetic takes time by its digits
+	maxChain       = 1000    // references from one to the next: each takes some stack
+	maxComplaints  = 20      // of one expression: a loop repeats them
 	costOfTextByte = 1.0 / 64
-	costOfBlock    = 1000 // that a dynamic block makes
+	costOfCopy     = 4  // of a declaration for an instance of a module
+	costOfBlock    = 20 // that a dynamic block makes
 )
 
 // meter bounds the work of an evaluation. When it is used up, metered nodes
@@ -35,6 +37,7 @@ const (
 type meter struct {
 	steps   int // left for this expression
 	total   int // left for the project
+	used    int // by this expression, without what was evaluated within
 	refused string
 }
 
@@ -43,6 +46,7 @@ func (m *meter) spend(n int) bool {
 	if m.refused != "" {
 		return false
 	}
+	m.used += n
 	if m.steps -= n; m.steps < 0 {
 		m.refused = "takes too much work: it makes or walks more than some millions of elements"
 	}

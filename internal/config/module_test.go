@@ -378,7 +378,7 @@ func TestImagesAreNotCountedFurther(t *testing.T) {
 		if len(l) != 1 || l[0].Code != codeBudget {
 			t.Errorf("%.500s", lines(l))
 		}
-		return maxTotalSteps - ev.meter.total
+		return maxTotalSteps + ev.earned - ev.meter.total
 	}
 	if few, many := work(2), work(200); many > 2*few {
 		t.Errorf("%d steps for 2 instances, %d for 200", few, many)

@@ -67,7 +67,7 @@ func (p *Project) Finish(facts map[spec.Address]Facts) ([]OutputValue, diag.List
 // begin readies the evaluator for another round, with what is known of the
 // images.
 func (ev *evaluator) begin(out *diag.List, facts map[spec.Address]Facts) {
-	ev.out, ev.meter, ev.spent = out, meter{total: maxTotalSteps}, false
+	ev.out, ev.meter, ev.spent = out, ev.budget(), false
 	ev.facts, ev.made = facts, map[string]cty.Value{}
 	ev.round++
 	if facts == nil {

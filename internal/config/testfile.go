@@ -413,7 +413,7 @@ func (t *Test) Load(i int) (*Project, diag.List) {
 // valuesOf evaluates the variables of a run.
 func (t *Test) valuesOf(i int) (map[string]trialValue, diag.List) {
 	r, ev, out := &t.Runs[i], t.bare, diag.List{}
-	ev.out, ev.meter, ev.spent = &out, meter{total: maxTotalSteps}, false
+	ev.out, ev.meter, ev.spent = &out, ev.budget(), false
 	values := make(map[string]trialValue, len(t.values)+len(r.values))
 	for name, v := range t.values {
 		values[name] = v
