@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -54,7 +55,7 @@ func CheckPath(p string) error {
 			return fmt.Errorf("has the name %q, which ends in a dot or a space; Windows drops it", name)
 		case reserved(name):
 			return fmt.Errorf("has the name %q, which Windows reserves", name)
-		case strings.EqualFold(name, ".git") || strings.EqualFold(name, ".imgbuild"):
+		case slices.Contains(hiddenNames, PathKey(name)):
 			return fmt.Errorf("lies inside %s", name)
 		}
 	}
@@ -84,13 +85,24 @@ func ordinary(p string) bool {
 	return len(p)-start > 4 && p[len(p)-1] != '.'
 }
 
+// hiddenNames are the keys of folders that hold no output, and of the short
+// names that Windows gives to them.
+var hiddenNames = []string{".git", "git~1", ".imgbuild", "imgbui~1"}
+
+// reserved reports whether Windows takes a name for a device, whatever follows a
+// dot; spaces before that are dropped, and 1 to 3 may be superscripts.
 func reserved(name string) bool {
 	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
+	base = strings.TrimRight(base, " ")
 	switch base {
-	case "CON", "PRN", "AUX", "NUL":
+	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
 		return true
 	}
-	return len(base) == 4 && (strings.HasPrefix(base, "COM") || strings.HasPrefix(base, "LPT")) && base[3] >= '1' && base[3] <= '9'
+	port, ok := strings.CutPrefix(base, "COM")
+	if !ok {
+		port, ok = strings.CutPrefix(base, "LPT")
+	}
+	return ok && (len(port) == 1 && port[0] >= '1' && port[0] <= '9' || port == "\u00b9" || port == "\u00b2" || port == "\u00b3")
 }
 
 // PathKey is equal for paths that are the same file on a file system which

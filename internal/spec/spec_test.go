@@ -177,7 +177,8 @@ func TestCheckPath(t *testing.T) {
 		"": "empty", ".": "empty", "/etc/passwd": "absolute", "C:/x": "absolute", "../x": "leaves", "a/../../x": "leaves", "..": "leaves",
 		"a//b": `"a/b"`, "./a": `"a"`, "a/": `"a"`, `a\b`: "backslash", "a\x00b": "U+0000", "a\u202eb": "U+202E", "ab:c": "Windows", "a?": "Windows",
 		"CON": "reserves", "aux.png": "reserves", "x/LPT1.txt": "reserves", "a.": "dot or a space", "a ": "dot or a space", ".git/config": "inside .git",
-		".GIT/x": "inside .GIT", "x/.imgbuild/y": "inside .imgbuild", "\xff": "UTF-8", strings.Repeat("a", 256): "longer than 255", strings.Repeat("a/", 600) + "b": "longer than 1024",
+		".GIT/x": "inside .GIT", "x/.imgbuild/y": "inside .imgbuild", "com\u00b2.png": "reserves", "x/Lpt\u00b3": "reserves", "nul .png": "reserves", "CONIN$": "reserves", "conout$.png": "reserves",
+		"GIT~1/config": "inside GIT~1", ".g\u0131t/x": "inside", "imgbui~1/store": "inside", "\xff": "UTF-8", strings.Repeat("a", 256): "longer than 255", strings.Repeat("a/", 600) + "b": "longer than 1024",
 	} {
 		if err := CheckPath(bad); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("CheckPath(%q) = %v, want %q", bad, err, want)
