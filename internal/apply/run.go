@@ -606,7 +606,7 @@ func (r *runner) concludeWith(i int, kind EventKind, err error, ev Event) {
 	o := &r.outcomes[i]
 	o.Address, o.Verb, o.Kind = step.Address, step.Verb, kind
 	if err != nil {
-		o.Text = err.Error()
+		o.Text, o.Hint = workspace.Plainly(err)
 		var pe *provider.Error
 		if errors.As(err, &pe) {
 			o.Hint = pe.Hint

@@ -21,6 +21,7 @@ import (
 	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/spec"
 	"github.com/imgbuild/imgbuild/internal/store"
+	"github.com/imgbuild/imgbuild/internal/workspace"
 )
 
 // carryOut does a step. It runs beside the others and owns only its image.
@@ -290,7 +291,8 @@ func (e *Engine) original(c digest.Content) ([]byte, error) {
 func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *provider.Request, id string, p *purchase) {
 	// Room reserves nothing: it must be there for all that may be in flight.
 	if err := e.Journal.Room(e.Parallelism * (4 + 3*maxImages)); err != nil {
-		p.err = &hinted{fmt.Errorf("no room for the receipt: %w", err), "make room on the disk; nothing was sent"}
+		_, hint := workspace.Plainly(err)
+		p.err = &hinted{fmt.Errorf("no room for the receipt: %w", err), cmp.Or(hint, "see that .imgbuild can be written") + "; nothing was sent"}
 		return
 	}
 	s := &sink{engine: e, address: j.step.Address, budgets: j.step.Budgets, provider: j.step.Provider, digest: j.digest, fields: r.Fields(), request: r, id: id, each: j.each}
@@ -342,7 +344,12 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 	case err == nil:
 	case pe == nil && s.sent:
 		// Cancelled or cut off by us: the reply may still have been made.
-		pe = &provider.Error{Kind: provider.InDoubt, Message: "given up before the reply came: " + err.Error()}
+		why, hint := workspace.Plainly(err)
+		what := "given up before the reply came: "
+		if hint != "" { // it is the disk that fails
+			what = "the reply can't be kept: "
+		}
+		pe = &provider.Error{Kind: provider.InDoubt, Message: what + why}
 		fallthrough
 	case pe != nil && pe.Kind == provider.InDoubt:
 		p.doubt += rest
@@ -666,14 +673,23 @@ func (p *put) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// putTries is how often bytes are offered to a disk that fails: they are paid
+// for and nowhere else. Each try is a new file, so that no failed sync is
+// believed.
+const putTries = 3
+
 // Close returns when the bytes are durable. Then only a few are kept: the other
 // images of the reply may take long to come.
 func (p *put) Close() (err error) {
-	readers := make([]io.Reader, len(p.pieces))
-	for i := range p.pieces {
-		readers[i] = bytes.NewReader(p.pieces[i])
+	for range putTries {
+		readers := make([]io.Reader, len(p.pieces))
+		for i := range p.pieces {
+			readers[i] = bytes.NewReader(p.pieces[i])
+		}
+		if p.content, _, err = p.store.Put(context.Background(), io.MultiReader(readers...), imaging.DefaultLimits.Bytes); err == nil {
+			break
+		}
 	}
-	p.content, _, err = p.store.Put(context.Background(), io.MultiReader(readers...), imaging.DefaultLimits.Bytes)
 	if p.size > keepInMemory {
 		p.pieces = nil // they are in the store
 	}

@@ -207,7 +207,8 @@ func (s *session) lockWorkspace(ctx context.Context, verb string, wait time.Dura
 func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, func(), error) {
 	j, state, err := journal.Open(s.out.FS(journalDir))
 	if err != nil {
-		return nil, nil, fail("see that "+journalDir+" can be read and written: it records what was paid for", "%w", err)
+		_, hint := workspace.Plainly(err)
+		return nil, nil, fail(cmp.Or(hint, "see that "+journalDir+" can be read and written: it records what was paid for"), "%w", err)
 	}
 	var id [4]byte
 	rand.Read(id[:])

@@ -15,6 +15,7 @@ import (
 
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/journal"
+	"github.com/imgbuild/imgbuild/internal/workspace"
 )
 
 // Env is the world of a command.
@@ -90,14 +91,18 @@ func Main(env *Env) int {
 		return int(code)
 	}
 	c := palette(env, env.Stderr)
-	fmt.Fprintf(env.Stderr, "%s %s\n", c.Red("Error:"), diag.Clean(err.Error()))
+	text, hint := workspace.Plainly(err)
+	fmt.Fprintf(env.Stderr, "%s %s\n", c.Red("Error:"), diag.Clean(text))
 	var t *trouble
 	var damage *journal.Damage
 	switch {
 	case errors.As(err, &damage):
-		fmt.Fprintf(env.Stderr, "  Hint: %s: it keeps every record that can be read\n", repairHint)
+		hint = repairHint + ": it keeps every record that can be read"
 	case errors.As(err, &t) && t.hint != "":
-		fmt.Fprintf(env.Stderr, "  Hint: %s\n", diag.Clean(t.hint))
+		hint = t.hint
+	}
+	if hint != "" {
+		fmt.Fprintf(env.Stderr, "  Hint: %s\n", diag.Clean(hint))
 	}
 	if errors.Is(err, context.Canceled) {
 		return exitInterrupted

@@ -74,7 +74,8 @@ type session struct {
 
 // openSession opens the folder of env. Nothing is written.
 func openSession(env *Env) (*session, error) {
-	if fi, err := os.Stat(env.Dir); err != nil || !fi.IsDir() {
+	fi, err := os.Stat(env.Dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !fi.IsDir() {
 		return nil, fail("name a folder that is there: -C DIR", "there is no folder %s", env.Dir)
 	}
 	root, err := workspace.Open(env.Dir)

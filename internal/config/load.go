@@ -42,7 +42,7 @@ func loadFor(src Source, opt Options, tr *rehearsal) (*evaluator, diag.List) {
 	}
 	names, err := src.ReadDir(dir)
 	if err != nil {
-		ev.add(diag.Finding{Severity: diag.Error, Code: codeRead, Text: what + ": " + err.Error(), Range: &diag.Range{}})
+		ev.add(diag.Finding{Severity: diag.Error, Code: codeRead, Text: what + ": " + cause(err).Error(), Hint: hintOf(err), Range: &diag.Range{}})
 		return ev, *ev.out
 	}
 	names = configFiles(names)
@@ -212,7 +212,7 @@ func readAndParse(src Source, name string, index int32, left, tokens *atomic.Int
 		return &parsed{torn: true, findings: diag.List{fileTooLarge(name)}}
 	}
 	if err != nil {
-		return &parsed{torn: true, findings: diag.List{{Severity: diag.Error, Code: codeRead, Text: "file " + name + ": " + cause(err).Error(), Range: &diag.Range{File: name}}}}
+		return &parsed{torn: true, findings: diag.List{{Severity: diag.Error, Code: codeRead, Text: "file " + name + ": " + cause(err).Error(), Hint: hintOf(err), Range: &diag.Range{File: name}}}}
 	}
 	weight := int64(len(b))
 	if isJSON(name) {
@@ -592,6 +592,15 @@ func cause(err error) error {
 		return inner
 	}
 	return err
+}
+
+// hintOf is what a source says can be done about an error of its.
+func hintOf(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
+	}
+	return ""
 }
 
 // readText reads a file that the configuration names, and notes it.

@@ -100,7 +100,7 @@ func LoadTest(src Source, opt Options, name string) (*Test, diag.List) {
 	ev.p.secrets = true // whether there are any, is known only when a project is loaded
 	text, err := src.Read(name, maxFile+1)
 	if err != nil {
-		return t, diag.List{{Severity: diag.Error, Code: codeRead, Text: "file " + name + ": " + err.Error(), Range: &diag.Range{File: name}}}
+		return t, diag.List{{Severity: diag.Error, Code: codeRead, Text: "file " + name + ": " + cause(err).Error(), Hint: hintOf(err), Range: &diag.Range{File: name}}}
 	}
 	var out parsed
 	body, ok := out.parse(name, text)

@@ -349,8 +349,9 @@ func (d *Dir) replace(p string, b []byte, durably bool) error {
 	case durably:
 		err = d.place(temp, p)
 	default:
-		err = d.rename(temp, p)
-		d.setLoose(p)
+		if err = d.rename(temp, p); err == nil {
+			d.setLoose(p)
+		}
 	}
 	if err != nil {
 		d.fs.Remove(temp)

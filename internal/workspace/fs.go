@@ -29,10 +29,20 @@ func (f rootFS) Create(name string) (File, error) {
 
 func (f rootFS) Open(name string) (File, error) { return f.OpenFile(name, os.O_RDONLY, 0) }
 
+// OpenFile opens files and folders, and nothing else: a pipe that lies in the
+// place of a file would hold us up for ever.
 func (f rootFS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
-	file, err := f.root.OpenFile(filepath.FromSlash(name), flag, perm)
+	file, err := f.root.OpenFile(filepath.FromSlash(name), flag|syscall.O_NONBLOCK, perm)
 	if err != nil {
-		return nil, err // not a nil *os.File in a File
+		return nil, plain(err) // not a nil *os.File in a File
+	}
+	fi, err := file.Stat()
+	if err == nil && !fi.Mode().IsRegular() && !fi.IsDir() {
+		err = &NotRegular{name, fi.Mode()}
+	}
+	if err != nil {
+		file.Close()
+		return nil, plain(err)
 	}
 	return rootFile{file}, nil
 }
@@ -42,7 +52,7 @@ func (f rootFS) OpenFile(name string, flag int, perm os.FileMode) (File, error) 
 type rootFile struct{ *os.File }
 
 func (f rootFile) Sync() error {
-	err := f.File.Sync()
+	err := plain(f.File.Sync())
 	if err == nil {
 		return nil
 	}
@@ -53,29 +63,86 @@ func (f rootFile) Sync() error {
 	return err
 }
 
+func (f rootFile) Write(b []byte) (int, error) {
+	n, err := f.File.Write(b)
+	return n, plain(err)
+}
+
+func (f rootFile) WriteAt(b []byte, at int64) (int, error) {
+	n, err := f.File.WriteAt(b, at)
+	return n, plain(err)
+}
+
+func (f rootFile) WriteString(s string) (int, error) {
+	n, err := f.File.WriteString(s)
+	return n, plain(err)
+}
+
+func (f rootFile) Read(b []byte) (int, error) {
+	n, err := f.File.Read(b)
+	return n, plain(err)
+}
+
+func (f rootFile) ReadAt(b []byte, at int64) (int, error) {
+	n, err := f.File.ReadAt(b, at)
+	return n, plain(err)
+}
+
+func (f rootFile) ReadDir(n int) ([]os.DirEntry, error) {
+	list, err := f.File.ReadDir(n)
+	return list, plain(err)
+}
+
+func (f rootFile) Readdir(n int) ([]os.FileInfo, error) {
+	list, err := f.File.Readdir(n)
+	return list, plain(err)
+}
+
+func (f rootFile) Readdirnames(n int) ([]string, error) {
+	list, err := f.File.Readdirnames(n)
+	return list, plain(err)
+}
+
+func (f rootFile) Seek(to int64, whence int) (int64, error) {
+	at, err := f.File.Seek(to, whence)
+	return at, plain(err)
+}
+
+func (f rootFile) Stat() (os.FileInfo, error) {
+	fi, err := f.File.Stat()
+	return fi, plain(err)
+}
+
+func (f rootFile) Truncate(size int64) error { return plain(f.File.Truncate(size)) }
+func (f rootFile) Close() error              { return plain(f.File.Close()) }
+
 func (f rootFS) Mkdir(name string, perm os.FileMode) error {
-	return f.root.Mkdir(filepath.FromSlash(name), perm)
+	return plain(f.root.Mkdir(filepath.FromSlash(name), perm))
 }
 
 func (f rootFS) MkdirAll(name string, perm os.FileMode) error {
-	return f.root.MkdirAll(filepath.FromSlash(name), perm)
+	return plain(f.root.MkdirAll(filepath.FromSlash(name), perm))
 }
 
-func (f rootFS) Remove(name string) error    { return f.root.Remove(filepath.FromSlash(name)) }
-func (f rootFS) RemoveAll(name string) error { return f.root.RemoveAll(filepath.FromSlash(name)) }
+func (f rootFS) Remove(name string) error { return plain(f.root.Remove(filepath.FromSlash(name))) }
+
+func (f rootFS) RemoveAll(name string) error {
+	return plain(f.root.RemoveAll(filepath.FromSlash(name)))
+}
 
 func (f rootFS) Rename(from, to string) error {
-	return f.root.Rename(filepath.FromSlash(from), filepath.FromSlash(to))
+	return plain(f.root.Rename(filepath.FromSlash(from), filepath.FromSlash(to)))
 }
 
 func (f rootFS) Stat(name string) (os.FileInfo, error) {
-	return f.root.Stat(filepath.FromSlash(name))
+	fi, err := f.root.Stat(filepath.FromSlash(name))
+	return fi, plain(err)
 }
 
 // LstatIfPossible makes it an afero.Lstater.
 func (f rootFS) LstatIfPossible(name string) (os.FileInfo, bool, error) {
 	fi, err := f.root.Lstat(filepath.FromSlash(name))
-	return fi, true, err
+	return fi, true, plain(err)
 }
 
 func (f rootFS) Chmod(name string, mode os.FileMode) error {
@@ -119,11 +186,19 @@ func (s subFS) SyncAll() error {
 
 func (s subFS) at(name string) string { return path.Join(s.folder, path.Clean("/"+name)) }
 
-func (s subFS) Name() string                     { return s.folder }
-func (s subFS) Create(name string) (File, error) { return s.r.fs.Create(s.at(name)) }
-func (s subFS) Open(name string) (File, error)   { return s.r.fs.Open(s.at(name)) }
+func (s subFS) Name() string { return s.folder }
+func (s subFS) Create(name string) (File, error) {
+	return s.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+}
+func (s subFS) Open(name string) (File, error) { return s.r.fs.Open(s.at(name)) }
 
+// OpenFile writes no file through a link: it may lead to a file of the user.
 func (s subFS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
+	if flag&(os.O_WRONLY|os.O_RDWR) != 0 && flag&os.O_EXCL == 0 {
+		if fi, err := lstat(s.r.fs, s.at(name)); err == nil && !fi.Mode().IsRegular() {
+			return nil, &NotRegular{s.at(name), fi.Mode()}
+		}
+	}
 	return s.r.fs.OpenFile(s.at(name), flag, perm)
 }
 

@@ -62,7 +62,7 @@ func (r *Root) lock(ctx context.Context, wait time.Duration, who Who) (func(), e
 		l := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o666))
 		ok, err := l.TryLock()
 		if err != nil {
-			return nil, err
+			return nil, plain(err)
 		}
 		if ok && same(l, name) {
 			say(name, who)

@@ -60,7 +60,7 @@ func (r *Root) Look(paths []string) ([]Seen, error) {
 			seen[i].State = Outside
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("workspace: look at %s: %w", p, err)
+			return nil, fmt.Errorf("workspace: look at %s: %w", p, about(p, plain(err)))
 		case !fi.Mode().IsRegular():
 			seen[i].State = Other
 			continue
@@ -81,7 +81,7 @@ func (r *Root) Look(paths []string) ([]Seen, error) {
 		} else if absent(errs[j]) { // gone since the lstat
 			seen[i] = Seen{}
 		} else {
-			return nil, fmt.Errorf("workspace: look at %s: %w", paths[i], errs[j])
+			return nil, fmt.Errorf("workspace: look at %s: %w", paths[i], about(paths[i], errs[j]))
 		}
 	}
 	return seen, nil

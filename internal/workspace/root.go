@@ -40,7 +40,7 @@ type Root struct {
 func Open(dir string) (*Root, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("workspace: open %s: %w", dir, err)
+		return nil, fmt.Errorf("workspace: open %s: %w", dir, about(dir, plain(err)))
 	}
 	return &Root{dir: dir, fs: rootFS{root}, os: root}, nil
 }
@@ -49,11 +49,11 @@ func Open(dir string) (*Root, error) {
 // it is not there. A link that leads out of the root is refused.
 func (r *Root) Sub(folder string) (*Root, error) {
 	if err := r.FS(folder).MkdirAll(".", 0o777); err != nil {
-		return nil, fmt.Errorf("workspace: open %s: %w", folder, err)
+		return nil, fmt.Errorf("workspace: open %s: %w", folder, about(folder, plain(err)))
 	}
 	root, err := r.os.OpenRoot(filepath.FromSlash(folder))
 	if err != nil {
-		return nil, fmt.Errorf("workspace: open %s: %w", folder, err)
+		return nil, fmt.Errorf("workspace: open %s: %w", folder, about(folder, plain(err)))
 	}
 	return &Root{dir: r.dir + "/" + folder, fs: rootFS{root}, os: root}, nil
 }
@@ -119,7 +119,7 @@ func check(p string) error {
 func (r *Root) Read(p string, limit int64) ([]byte, error) {
 	b, err := r.read(p, limit)
 	if err != nil {
-		return nil, fmt.Errorf("workspace: read %s: %w", p, err)
+		return nil, fmt.Errorf("workspace: read %s: %w", p, about(p, err))
 	}
 	return b, nil
 }
@@ -193,7 +193,7 @@ func (r *Root) ReadDir(dir string) ([]string, error) {
 		if r.leaves(dir) {
 			err = &Leaves{dir}
 		}
-		return nil, fmt.Errorf("workspace: list %s: %w", dir, err)
+		return nil, fmt.Errorf("workspace: list %s: %w", dir, about(dir, err))
 	}
 	var names []string
 	for _, e := range entries {

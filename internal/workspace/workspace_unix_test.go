@@ -56,3 +56,44 @@ func TestWriteKeepsPermissions(t *testing.T) {
 		}
 	}
 }
+
+// Store and journal open files by name, too, and what they find there may come
+// with a repository of a stranger.
+func TestOwnFoldersHoldFilesOnly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	own := filepath.Join(dir, Own)
+	if err := errors.Join(
+		os.MkdirAll(filepath.Join(own, "journal"), 0o777),
+		syscall.Mkfifo(filepath.Join(own, "journal", "pipe"), 0o666),
+		os.WriteFile(filepath.Join(dir, "mine"), []byte("mine"), 0o666),
+		os.Symlink("../../mine", filepath.Join(own, "journal", "link")),
+		os.Mkdir(filepath.Join(dir, ".git"), 0o777),
+		os.Symlink("../.git", filepath.Join(own, "store")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, dir)
+	f := r.FS(Own + "/journal")
+	var not *NotRegular
+	for _, flag := range []int{os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_RDWR | os.O_CREATE | os.O_TRUNC} {
+		if _, err := f.OpenFile("pipe", flag, 0o666); !errors.As(err, &not) && !errors.Is(err, syscall.ENXIO) {
+			t.Errorf("a pipe, %#x: %v", flag, err)
+		}
+	}
+	if _, err := f.OpenFile("link", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666); !errors.As(err, &not) {
+		t.Errorf("a link: %v", err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "mine")); string(b) != "mine" {
+		t.Errorf("written through a link: %q, %v", b, err)
+	}
+	if err := r.FS(Own+"/store").MkdirAll("ab", 0o777); err == nil {
+		t.Error("a folder is made in .git")
+	}
+	if _, err := r.Sub(Own + "/store"); err == nil {
+		t.Error("a workspace in .git")
+	}
+	if list, err := os.ReadDir(filepath.Join(dir, ".git")); len(list) > 0 || err != nil {
+		t.Errorf("in .git: %v, %v", list, err)
+	}
+}

@@ -53,7 +53,7 @@ type Written struct {
 func (r *Root) Write(p string, from func(io.Writer) error, expect digest.Content) (Written, error) {
 	w, err := r.write(p, from, expect)
 	if err != nil {
-		return Written{}, fmt.Errorf("workspace: write %s: %w", p, err)
+		return Written{}, fmt.Errorf("workspace: write %s: %w", p, about(p, err))
 	}
 	return w, nil
 }
@@ -200,6 +200,9 @@ func (r *Root) mkdirs(dir string) (made bool, err error) {
 			if !fi.IsDir() {
 				return made, fmt.Errorf("%s is not a folder", dir[:i])
 			}
+			if err := r.refuseDetour(dir[:i]); err != nil {
+				return made, err
+			}
 		}
 		if err := SyncDir(r.fs, path.Dir(dir[:i])); err != nil {
 			return made, err
@@ -246,7 +249,7 @@ func (r *Root) refuseDetour(dir string) error {
 // no error; other bytes are a *Conflict.
 func (r *Root) Remove(p string, expect digest.Content) error {
 	if err := r.remove(p, expect); err != nil {
-		return fmt.Errorf("workspace: remove %s: %w", p, err)
+		return fmt.Errorf("workspace: remove %s: %w", p, about(p, err))
 	}
 	return nil
 }

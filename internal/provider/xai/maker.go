@@ -400,6 +400,9 @@ func (m *maker) failed(k provider.Kind, err error) *provider.Error {
 	if errors.Is(err, syscall.ECONNREFUSED) && m.loopback {
 		e.Hint = "is imgbuild emulate running there?"
 	}
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		e.Hint = "ulimit -n 1024, or a smaller -parallelism"
+	}
 	return e
 }
 
@@ -412,6 +415,8 @@ func plainly(err error) string {
 		return "the proxy: " + plainly(op.Err)
 	case errors.Is(err, syscall.ECONNREFUSED) && errors.As(err, &op) && op.Addr != nil:
 		return "nobody listens at " + op.Addr.String()
+	case errors.As(err, &op) && (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)):
+		return "too many files are open to connect"
 	case errors.As(err, &name):
 		return "there is no host " + name.Name + " (" + name.Err + ")"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
