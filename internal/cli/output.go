@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	urfave "github.com/urfave/cli/v3"
 
@@ -85,7 +86,16 @@ func printOutputs(w io.Writer, values []config.OutputValue) {
 	}
 	fmt.Fprintln(w, "\nOutputs:")
 	for _, v := range values {
-		fmt.Fprintf(w, "  %s = %s\n", diag.Clean(v.Name), v.Text)
+		fmt.Fprintf(w, "  %s = ", diag.Clean(v.Name))
+		// Its own lines are layout; whatever is in a string is foreign text.
+		for line := range strings.Lines(v.Text) {
+			text, end := strings.CutSuffix(line, "\n")
+			fmt.Fprint(w, diag.Clean(text))
+			if end {
+				fmt.Fprintln(w)
+			}
+		}
+		fmt.Fprintln(w)
 	}
 }
 

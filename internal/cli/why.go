@@ -160,10 +160,11 @@ func (s *session) graph(asJSON, mermaid bool) error {
 	if mermaid {
 		fmt.Fprintln(w, "flowchart LR")
 		id := map[string]string{}
+		inert := strings.NewReplacer(`"`, "#quot;", "<", "#lt;", ">", "#gt;", "&", "#amp;", "#", "#35;", "`", "#96;") // labels may be HTML or Markdown
 		name := func(a string) string {
 			if id[a] == "" {
 				id[a] = fmt.Sprintf("n%d", len(id)+1)
-				fmt.Fprintf(w, "  %s[\"%s\"]\n", id[a], strings.ReplaceAll(diag.Clean(a), `"`, "#quot;"))
+				fmt.Fprintf(w, "  %s[\"%s\"]\n", id[a], inert.Replace(diag.Clean(a)))
 			}
 			return id[a]
 		}
