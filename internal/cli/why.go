@@ -17,8 +17,13 @@ import (
 
 func address(s string) spec.Address { return spec.Address(s) }
 
-// planFile reads a saved plan, if name is one.
+// planFile reads a saved plan, if name is one. What looks like an address is not
+// looked for on the disk: a repository could keep a pipe there that holds us up,
+// or a link that leads out.
 func (s *session) planFile(name string) (*plan.Plan, bool) {
+	if strings.HasPrefix(name, "image.") || strings.HasPrefix(name, "module.") {
+		return nil, false
+	}
 	b, err := os.ReadFile(join(s.env.Dir, name))
 	if err != nil {
 		return nil, false
