@@ -13,20 +13,24 @@ import (
 type row struct {
 	name  string
 	must  string
-	needs []string // programs that must be on the PATH
-	sees  []string // what is counted, in the order in which it is told
-	long  int      // how many attacks are promised
-	batch int      // made between two lines of the totals
-	short int      // made by the tests
+	needs []string      // programs that must be on the PATH
+	may   func() string // what this machine does not allow, "" if it allows all
+	sees  []string      // what is counted, in the order in which it is told
+	long  int           // how many attacks are promised
+	batch int           // made between two lines of the totals
+	short int           // made by the tests
 	run   func(t *trial) error
 }
 
-// absent is a program that the row lacks here, "" if there is none.
+// absent is a program or a right that the row lacks here, "" if there is none.
 func (r *row) absent() string {
 	for _, p := range r.needs {
 		if _, err := exec.LookPath(p); err != nil {
 			return p
 		}
+	}
+	if r.may != nil {
+		return r.may()
 	}
 	return ""
 }

@@ -5,5 +5,10 @@ func table() []*row {
 	return []*row{
 		killRow("SIGKILL during apply, deferred jobs", true),
 		killRow("SIGKILL during apply, plain calls", false),
+		fullDiskRow(),
+		limitRow(),
+		injectRow(),
+		untrustedRow(),
+		inertRow(),
 	}
 }

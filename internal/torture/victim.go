@@ -58,7 +58,7 @@ func (t *trial) finish(cmd *exec.Cmd) (ended, error) {
 		return ended{}, err
 	}
 	e := ended{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
-	if strings.Contains(e.stderr, "goroutine ") { // so the runtime tells of a panic
+	if strings.Contains(e.stderr, "goroutine ") && !beforeMain.MatchString(e.stderr) { // so the runtime tells of a panic
 		t.wrong("imgbuild panicked: %s", e.stderr)
 	}
 	return e, nil
