@@ -287,12 +287,23 @@ func (e *Engine) original(c digest.Content) ([]byte, error) {
 	return nil, &hinted{fmt.Errorf("the original %s can't be had: %w", c.Short(), err), "copy it there, or buy it again with -replace"}
 }
 
+// pictureRoom is what a picture may take on the disk, in bytes: more than most
+// do.
+const pictureRoom = 2 << 20
+
 // call makes one paid request and takes in what comes.
 func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *provider.Request, id string, p *purchase) {
 	// Room reserves nothing: it must be there for all that may be in flight.
 	if err := e.Journal.Room(e.Parallelism * (4 + 3*maxImages)); err != nil {
 		_, hint := workspace.Plainly(err)
 		p.err = &hinted{fmt.Errorf("no room for the receipt: %w", err), cmp.Or(hint, "see that .imgbuild can be written") + "; nothing was sent"}
+		return
+	}
+	// A reply that brings its bytes along can't be asked for again.
+	need := int64(e.Parallelism) * int64(r.N) * pictureRoom
+	if free, known := e.Out.Free(); known && free < need {
+		p.err = &hinted{fmt.Errorf("no room for the pictures: %.1f MB are free on the disk, and %.1f MB may be on their way", float64(free)/1e6, float64(need)/1e6),
+			"free space there, or ask for less at once with -parallelism; nothing was sent"}
 		return
 	}
 	s := &sink{engine: e, address: j.step.Address, budgets: j.step.Budgets, provider: j.step.Provider, digest: j.digest, fields: r.Fields(), request: r, id: id, each: j.each}
