@@ -20,7 +20,8 @@ var (
 	starvedMust = "the lock old or new, nothing told as received lost, nothing paid twice, ledger ≤ charges ≤ ledger + in doubt, the second apply ends right, the first says in plain words what is wrong and what to do"
 )
 
-// fullDiskRow applies on a disk that has room, or inodes, for a part of it only.
+// fullDiskRow applies on a disk that has room, or inodes, for a part of it only,
+// or becomes full while it is at work.
 func fullDiskRow() *row {
 	return &row{
 		name: "ENOSPC: an apply on a small tmpfs, of bytes or inodes", must: starvedMust,
@@ -28,16 +29,22 @@ func fullDiskRow() *row {
 		sees: starvedSees,
 		run: func(t *trial) error {
 			for i := range t.n {
-				limit := fmt.Sprintf("size=%dk", 64+t.luck.IntN(6000))
-				if i%4 == 3 {
-					limit = fmt.Sprintf("nr_inodes=%d", 2+t.luck.IntN(160))
+				// An apply looks for room first, so that a disk must become full under it.
+				limit, with := "size=32m,nr_inodes=1k", plainCommand
+				switch i % 4 {
+				case 0:
+					limit = fmt.Sprintf("size=%dk", 64+t.luck.IntN(24_000))
+				case 1:
+					limit = fmt.Sprintf("size=32m,nr_inodes=%d", 2+t.luck.IntN(160))
+				default:
+					with = fill(t.luck.IntN(1000))
 				}
 				disk, err := t.mount(limit)
 				if err != nil {
 					return err
 				}
-				more := func() error { return disk.do("mount -o remount,size=0,nr_inodes=0 disk") }
-				if err = t.starve(disk.dir, limit, nothing, plainCommand, more); err == nil {
+				more := func() error { return disk.do("rm -f disk/ballast; mount -o remount,size=0,nr_inodes=0 disk") }
+				if err = t.starve(disk.dir, limit, nothing, with, more); err == nil {
 					err = disk.end()
 				}
 				if err != nil {
@@ -153,6 +160,11 @@ func injectRow() *row {
 }
 
 func plainCommand(*exec.Cmd) {}
+
+// fill makes the disk full so many milliseconds after the command began.
+func fill(after int) func(*exec.Cmd) {
+	return wrap("sh", "-c", fmt.Sprintf(`(sleep %d.%03d; cat /dev/zero > ballast) 2>/dev/null & "$@"; code=$?; wait; exit $code`, after/1000, after%1000), "sh")
+}
 
 func nothing() error { return nil }
 
