@@ -10,7 +10,8 @@
 //     seed and counts in a file outside the repository, so that long counts are
 //     gathered over several runs; -report prints their sums. `-rows NAME -seed N`
 //     makes the batch of a seed again, and saves nothing.
-//   - A row whose program is absent is "not run", never green.
+//   - A row whose program is absent, or that this machine does not let do what it
+//     must (mount, say), is "not run", never green.
 //   - `go test ./internal/torture` makes each attack a few times.
 //
 // This executable is its own victim: with IMGBUILD_TORTURE_VICTIM set it is

@@ -163,23 +163,43 @@ var hostiles = []hostile{
 	{text: `provider "xai" {
   alias    = "p1"
   endpoint = "http://127.0.0.1:1/v1"
+}
+image "p1" {
+  prompt   = "x"
+  provider = provider.xai.p1
 }`},
 	{text: `provider "xai" {
   alias    = "p2"
   endpoint = "http://169.254.169.254/latest/meta-data"
+}
+image "p2" {
+  prompt   = "x"
+  provider = provider.xai.p2
 }`},
 	{text: `provider "xai" {
   alias    = "p3"
   endpoint = "https://example.com/v1"
   transport = "grpc"
+}
+image "p3" {
+  prompt   = "x"
+  provider = provider.xai.p3
 }`},
 	{text: `provider "xai" {
   alias   = "p4"
   api_key = file("../out/secret.txt")
+}
+image "p4" {
+  prompt   = "x"
+  provider = provider.xai.p4
 }`},
 	{text: `provider "xai" {
   alias              = "p5"
   credential_command = ["sh", "-c", "touch OUT/ran"]
+}
+image "p5" {
+  prompt   = "x"
+  provider = provider.xai.p5
 }`},
 	{text: `imgbuild { output_dir = "../out" }`},
 	{text: `imgbuild { output_dir = "folder" }`},

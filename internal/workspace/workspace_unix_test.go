@@ -97,3 +97,20 @@ func TestOwnFoldersHoldFilesOnly(t *testing.T) {
 		t.Errorf("in .git: %v, %v", list, err)
 	}
 }
+
+// Another name of the old file keeps the old bytes.
+func TestWriteBreaksHardLinks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "a"), []byte("old"), 0o666), os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "b"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, dir).Write("a", text("new"), digest.OfContent([]byte("old"))); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"a": "new", "b": "old"} {
+		if b, err := os.ReadFile(filepath.Join(dir, name)); string(b) != want {
+			t.Errorf("%s holds %q, %v", name, b, err)
+		}
+	}
+}
