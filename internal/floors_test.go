@@ -39,6 +39,7 @@ var levels = map[string]int{
 	// tests use.
 	"bench":           7,
 	"torture":         7,
+	"config/hostile":  0,
 	"faultfs":         0,
 	"store/storetest": 1,
 }
