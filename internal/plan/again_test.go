@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
@@ -46,5 +48,21 @@ func TestCheckWantsReasons(t *testing.T) {
 		if err := p.Check(); err == nil || !strings.Contains(err.Error(), "why") {
 			t.Errorf("%s: %v", verb, err)
 		}
+	}
+}
+
+// A picture that was an edit took the shape of its source. That is no default
+// of a model, and says nothing about the picture that is made without one.
+func TestNoEditAnyMore(t *testing.T) {
+	t.Parallel()
+	night := img("night", editOf("hero"))
+	w := newWorld(img("hero"), night)
+	w.apply(w.plan())
+	plain := img("night")
+	w.set(img("hero"), plain)
+	p := w.plan()
+	fresh := newWorld(plain).plan()
+	if diff := cmp.Diff(fresh.Steps[0].Request, p.Steps[0].Request); diff != "" {
+		t.Errorf("what was an edit is asked for otherwise than what never was (-never +was):\n%s", diff)
 	}
 }
