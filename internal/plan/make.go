@@ -340,6 +340,9 @@ func (m *maker) resolve(im *spec.Image, entry *lock.Entry, pinned bool) (spec.Re
 	}
 	if pinned && entry.Field("provider") == offer.Provider && entry.Field("model") == offer.Model {
 		pins = spec.Pins{Set: true, Resolution: entry.Field("resolution"), Quality: entry.Field("quality"), AspectRatio: entry.Field("aspect_ratio")}
+		if entry.Field("input") != "" && len(w.Sources) == 0 {
+			pins.AspectRatio = offer.DefaultAspectRatio // an edit took the shape of its source
+		}
 		if len(entry.Outputs) > 0 && w.Size != "" {
 			r, _ := spec.ParseRecipe(entry.Outputs[0].Recipe)
 			pins.Size = r.Size
