@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -122,6 +123,31 @@ output "a" {
 		}
 		for i := range p.Images {
 			p.At(in, p.Images[i].Address, "prompt")
+		}
+	})
+}
+
+// FuzzEval evaluates an expression in a project: it ends soon, with a value or
+// a finding.
+func FuzzEval(f *testing.F) {
+	for _, src := range []string{`image.a.path`, `[for k, v in image.post : k if v.n > 1]`, `"${upper(var.x)}%{ for i in range(3) }${i}%{ endfor }"`, `image.post["x"]...`, `setproduct(range(9), range(9))`, "<<-E\n  a\nE\n"} {
+		f.Add(src)
+	}
+	src := files{"site.img.hcl": "provider \"sketch\" {}\nvariable \"x\" {\n  default = \"y\"\n}\nimage \"a\" {\n  prompt = \"p\"\n}\nimage \"post\" {\n  for_each = toset([\"x\", \"z\"])\n  prompt = each.key\n  n = 2\n}\n"}
+	f.Fuzz(func(t *testing.T, expr string) {
+		p, l := Load(src, Options{Expressions: true, steps: 1 << 17, Types: []string{"sketch"}})
+		if l.HasErrors() {
+			t.Fatal(l)
+		}
+		defer time.AfterFunc(2*time.Minute, func() { panic(expr + " hangs") }).Stop()
+		v, findings := p.Eval(expr, nil)
+		if !findings.HasErrors() && v.Text == "" && v.JSON == nil {
+			t.Errorf("%q is neither a value nor a finding: %v", expr, findings)
+		}
+		for _, x := range findings {
+			if strings.Contains(x.Text, wentWrong) {
+				t.Errorf("%q panics", expr)
+			}
 		}
 	})
 }
