@@ -66,3 +66,14 @@ func TestNoEditAnyMore(t *testing.T) {
 		t.Errorf("what was an edit is asked for otherwise than what never was (-never +was):\n%s", diff)
 	}
 }
+
+// A saved plan may come from somewhere else: what imgbuild reads is no picture.
+func TestCheckWantsPictures(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"imgbuild.lock.json", "Imgbuild.Lock.JSON", "site.img.hcl", "sub/x.img.json", "a.imgvars", "a.imgvars.json", "site.imgtest.hcl", ".gitignore", "img/.gitignore"} {
+		p := Plan{Steps: []Step{{Address: "image.a", Verb: Render, N: 1, Pick: 1, Outputs: []Output{{Path: path, Action: Write, Recipe: "format=png"}}}}}
+		if err := p.Check(); err == nil || !strings.Contains(err.Error(), "itself") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

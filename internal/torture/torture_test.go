@@ -1,9 +1,17 @@
 package main
 
 import (
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestMain(m *testing.M) {
@@ -17,6 +25,9 @@ func TestMain(m *testing.M) {
 func TestRows(t *testing.T) {
 	t.Parallel()
 	for _, r := range table() {
+		if r.short == 0 { // a target's seeds are run by the tests of its room
+			continue
+		}
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			switch p := r.absent(); {
@@ -34,5 +45,65 @@ func TestRows(t *testing.T) {
 			}
 			t.Logf("%d times: %v", b.N, b.Counts)
 		})
+	}
+}
+
+// A fuzz target without a row would never be fuzzed for long.
+func TestFuzzed(t *testing.T) {
+	t.Parallel()
+	var have []string
+	target := regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
+	err := filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		room, _ := filepath.Rel("..", filepath.Dir(name))
+		for _, m := range target.FindAllSubmatch(b, -1) {
+			have = append(have, fmt.Sprintf("fuzz %s %s", filepath.ToSlash(room), m[1]))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(have)
+	var rows []string
+	for _, r := range fuzzRows() {
+		rows = append(rows, r.name)
+	}
+	slices.Sort(rows)
+	if diff := cmp.Diff(have, rows); diff != "" {
+		t.Errorf("targets and rows differ (-targets +rows):\n%s", diff)
+	}
+}
+
+// The row must see a crash, and where the input of it is.
+func TestFuzzSees(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":    "module m\n",
+		"m_test.go": "package m\n\nimport \"testing\"\n\nfunc FuzzBad(f *testing.F) {\n\tf.Add(1)\n\tf.Fuzz(func(t *testing.T, n int) {\n\t\tif n != 1 {\n\t\t\tpanic(n)\n\t\t}\n\t})\n}\n\nfunc FuzzGood(f *testing.F) { f.Fuzz(func(t *testing.T, n int) {}) }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for target, crashes := range map[string]int{"FuzzBad": 1, "FuzzGood": 0} {
+		tr := &trial{ctx: t.Context(), n: 2, luck: rand.New(rand.NewPCG(1, 1)), dir: dir, counts: map[string]int{}}
+		if err := tr.fuzz(dir, ".", target); err != nil {
+			t.Fatal(err)
+		}
+		if tr.counts["crashes"] != crashes || tr.counts["violations"] != crashes || tr.counts["executions"] == 0 && crashes == 0 {
+			t.Errorf("%s: %v %q", target, tr.counts, tr.wrongs)
+		}
+		if crashes > 0 && !strings.Contains(tr.wrongs[0], "testdata/fuzz/FuzzBad/") {
+			t.Errorf("no name of the input in %q", tr.wrongs)
+		}
+	}
+	tr := &trial{ctx: t.Context(), n: 1, dir: dir, counts: map[string]int{}}
+	if err := tr.fuzz(dir, ".", "FuzzNone"); err == nil {
+		t.Error("a target that is not there was fuzzed")
 	}
 }
