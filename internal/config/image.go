@@ -622,12 +622,12 @@ func (ev *evaluator) checkOutput(im *draft, name, file string, enc spec.Encoding
 	if file == "" {
 		return // its expression failed
 	}
-	if err := spec.CheckPath(file); err != nil {
-		ev.add(where.problem(codePath, im, field, pathHint(file), "%sthe path %s %s", subject, quoteKey(file), err))
-		return
-	}
-	if base := strings.ToLower(path.Base(file)); base == "imgbuild.lock.json" || isConfig(base) || isValues(base) || base == ".gitignore" {
-		ev.add(where.problem(codePath, im, field, "let the path end in .png or .jpg", "%sthe path %s is a file of imgbuild itself", subject, quoteKey(file)))
+	if err := spec.CheckOutput(file); err != nil {
+		hint := pathHint(file)
+		if err == spec.ErrOwn {
+			hint = "let the path end in .png or .jpg"
+		}
+		ev.add(where.problem(codePath, im, field, hint, "%sthe path %s %s", subject, quoteKey(file), err))
 		return
 	}
 	promised := spec.FormatOf(file)

@@ -109,6 +109,7 @@ func TestFindings(t *testing.T) {
 		{"bad digest", "{\"format\": 1, \"images\": {\"a\": {\n\"request\": \"r1:xyz\"}}}", "is not a request digest", "2:12"},
 		{"upper case digest", `{"format": 1, "images": {"a": {"candidates": [{"sha256": "` + strings.ToUpper(content("a").String()) + `"}]}}}`, "is not a SHA-256", ""},
 		{"path leaves", `{"format": 1, "images": {"a": {"outputs": {"../x": {"sha256": "` + content("a").String() + `"}}}}}`, `has the output path "../x", which leaves the root`, ""},
+		{"path of ours", `{"format": 1, "images": {"a": {"outputs": {"a/site.img.hcl": {"sha256": "` + content("a").String() + `"}}}}}`, `has the output path "a/site.img.hcl", which is a file of imgbuild itself`, ""},
 		{"output twice", `{"format": 1, "images": {"a": {"outputs": {"x": {"sha256": "` + content("a").String() + `"}, "x": {}}}}}`, `has the output "x" twice`, ""},
 		{"candidate that is not there", `{"format": 1, "images": {"a": {"outputs": {"x": {"sha256": "` + content("a").String() + `", "of": 3}}}}}`, "made from candidate 3, but there are 0", ""},
 		{"trailing", good + "{}", "has something after its end", ""},

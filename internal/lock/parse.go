@@ -329,7 +329,7 @@ func (s *scanner) entry(e *Entry) {
 				if e.Output(path) != nil {
 					s.fail(at, "has the output %q twice", path)
 				}
-				if err := spec.CheckPath(path); err != nil {
+				if err := spec.CheckOutput(path); err != nil {
 					s.fail(at, "has the output path %q, which %v", path, err)
 				}
 				out, n := s.output()

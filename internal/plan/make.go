@@ -574,7 +574,7 @@ func (p *Plan) Check() error {
 			}
 		}
 		for _, o := range s.Outputs {
-			if err := spec.CheckPath(o.Path); err != nil {
+			if err := spec.CheckOutput(o.Path); err != nil {
 				return bad("the path %q %v", o.Path, err)
 			}
 			if _, err := spec.ParseRecipe(o.Recipe); err != nil {

@@ -62,6 +62,39 @@ func CheckPath(p string) error {
 	return nil
 }
 
+// CheckOutput is CheckPath for what is written over or deleted: it must not be
+// a file that imgbuild or git reads, either.
+func CheckOutput(p string) error {
+	if err := CheckPath(p); err != nil {
+		return err
+	}
+	if isOwn(p) {
+		return ErrOwn
+	}
+	return nil
+}
+
+// ErrOwn says that a path is not for outputs.
+var ErrOwn = errors.New("is a file of imgbuild itself")
+
+func isOwn(p string) bool {
+	switch p[len(p)-1] | 0x20 { // a lock has many paths, and nearly all end otherwise
+	case 'n', 'l', 's', 'e':
+	default:
+		return false
+	}
+	base := strings.ToLower(path.Base(p))
+	if base == "imgbuild.lock.json" || base == ".gitignore" {
+		return true
+	}
+	for _, end := range []string{".img.hcl", ".img.json", ".imgtest.hcl", ".imgvars", ".imgvars.json"} {
+		if strings.HasSuffix(base, end) {
+			return true
+		}
+	}
+	return false
+}
+
 // ordinary reports whether p is certainly a good path: lower-case names of ASCII
 // letters, digits, dashes and underscores of five characters or more, so that
 // none is reserved, with one dot or none. It is most paths of a lock, and each
