@@ -77,3 +77,25 @@ func TestCheckWantsPictures(t *testing.T) {
 		}
 	}
 }
+
+// What images share is bought once, also when all of them want more of it.
+func TestSharersWantMore(t *testing.T) {
+	t.Parallel()
+	share := func(im *spec.Image) { im.Share = true }
+	of := func(number int) []spec.Image {
+		return []spec.Image{img("a", share, prompt("p"), n(number)), img("b", share, prompt("p"), n(number)), img("c", share, prompt("p"), n(number+1))}
+	}
+	w := newWorld(of(1)...)
+	w.apply(w.plan())
+	if w.bought != 2 {
+		t.Fatalf("%d are bought at first, not 2", w.bought)
+	}
+	w.set(of(3)...)
+	w.apply(w.plan())
+	if w.bought != 4 {
+		t.Errorf("4 different pictures are wanted, and %d were bought", w.bought)
+	}
+	if again := w.plan(); len(again.Steps) > 0 {
+		t.Errorf("the second plan is not empty: %v", lines(again))
+	}
+}
