@@ -53,6 +53,7 @@ type sharer struct {
 	address spec.Address
 	n       int
 	stands  bool
+	has     []provider.Image // of them now
 }
 
 type phase uint8

@@ -207,8 +207,13 @@ func (s *stepper) renamed() {
 func (s *stepper) boughtBefore() {
 	m, step := s.m, &s.step
 	var with sharer
-	if s.im.Share && len(step.Candidates) == 0 {
-		with = m.sharers[s.digest]
+	if s.im.Share {
+		// What the image has already keeps its place.
+		if has := len(step.Candidates); has == 0 {
+			with = m.sharers[s.digest]
+		} else if w := m.sharers[s.digest]; w.n > has && len(w.has) >= has && slices.Equal(w.has[:has], step.Candidates) {
+			with = w
+		}
 	}
 	if with.n > 0 && !with.stands {
 		step.Need, step.ShareWith = max(0, s.im.N-with.n), with.address
@@ -265,7 +270,7 @@ func (s *stepper) offerToOthers() {
 	if s.m.sharers == nil {
 		s.m.sharers = make(map[digest.Request]sharer)
 	}
-	was, now := s.m.sharers[s.digest], sharer{s.im.Address, s.offer, s.step.Verb.Standing()}
+	was, now := s.m.sharers[s.digest], sharer{s.im.Address, s.offer, s.step.Verb.Standing(), s.step.Candidates}
 	if was.n == 0 || was.stands && !now.stands || was.stands == now.stands && was.n < now.n {
 		s.m.sharers[s.digest] = now
 	}
