@@ -6,7 +6,7 @@ version := $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty
 ldflags := -s -w $(if $(version),-X github.com/imgbuild/imgbuild/internal/cli.Version=$(version))
 tests   := -timeout 10m
 
-.PHONY: build test check conformance bench torture fuzz setup demo clean
+.PHONY: build test check conformance bench torture torture-peers fuzz supply setup demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(ldflags)" -o bin/imgbuild ./cmd/imgbuild
@@ -28,6 +28,17 @@ bench: build
 # make torture TORTURE='-rows kill -for 1h': goes on where the last run ended.
 torture: setup
 	go run ./internal/torture $(TORTURE)
+
+# What others make of the same: make torture-peers TORTURE='-n 100'
+torture-peers: setup
+	go run ./internal/torture -peers $(TORTURE)
+
+# What others wrote and is in the program: unchanged, without known holes, and
+# built to the same bits twice. make supply VULNDB=../vulndb
+supply:
+	go mod verify
+	scripts/reproducible
+	scripts/vulncheck $(VULNDB)
 
 # make fuzz FUZZTIME=1m FUZZ=FuzzLoad
 FUZZTIME ?= 10m

@@ -13,6 +13,8 @@
 //   - A row whose program is absent, or that this machine does not let do what it
 //     must (mount, say), is "not run", never green.
 //   - `go test ./internal/torture` makes each attack a few times.
+//   - -peers kills other programs that keep a record, too, with built-in things
+//     of theirs that cost nothing, and looks at no more than what they do.
 //
 // This executable is its own victim: with IMGBUILD_TORTURE_VICTIM set it is
 // imgbuild, in a process that can be killed, starved and watched. What it talks

@@ -22,7 +22,7 @@ var fuzzed = []struct {
 	{"emulator", []string{"FuzzFaults", "FuzzRequests"}},
 	{"imaging", []string{"FuzzDecode", "FuzzTexts"}},
 	{"journal", []string{"FuzzReplay"}},
-	{"lock", []string{"FuzzParse"}},
+	{"lock", []string{"FuzzParse", "FuzzSplit"}},
 	{"provider", []string{"FuzzCanonical"}},
 	{"provider/xai", []string{"FuzzMessage", "FuzzMultipart", "FuzzPoll", "FuzzReply", "FuzzSlim"}},
 	{"store", []string{"FuzzRecord"}},

@@ -29,6 +29,7 @@ type options struct {
 	n      int
 	limit  time.Duration
 	report bool
+	peers  bool
 }
 
 func parse(args []string, stderr io.Writer) (o options, err error) {
@@ -40,6 +41,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	fs.IntVar(&o.n, "n", 0, "with -seed, so many attacks")
 	fs.DurationVar(&o.limit, "for", 0, "begin no batch after this `time`; default until each row has its long count")
 	fs.BoolVar(&o.report, "report", false, "attack nothing, print the totals")
+	fs.BoolVar(&o.peers, "peers", false, "kill terraform, tofu and imgbuild instead, -n times each (12), and compare what is left")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
@@ -68,7 +70,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := gather(ctx, o, stdout, stderr); err != nil {
+	work := gather
+	if o.peers {
+		work = comparePeers
+	}
+	if err := work(ctx, o, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, "torture:", err)
 		return 1
 	}

@@ -2,7 +2,7 @@ package main
 
 // table is all attacks, in the order in which they are told.
 func table() []*row {
-	return []*row{
+	return append([]*row{
 		killRow("SIGKILL during apply, deferred jobs", true),
 		killRow("SIGKILL during apply, plain calls", false),
 		fullDiskRow(),
@@ -10,5 +10,6 @@ func table() []*row {
 		injectRow(),
 		untrustedRow(),
 		inertRow(),
-	}
+		historyRow(),
+	}, fuzzRows()...)
 }

@@ -107,3 +107,30 @@ func TestFuzzSees(t *testing.T) {
 		t.Error("a target that is not there was fuzzed")
 	}
 }
+
+// A peer that is there is killed once; ours loses nothing.
+func TestPeers(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &trial{ctx: t.Context(), luck: rand.New(rand.NewPCG(1, 1)), dir: t.TempDir(), self: self, counts: map[string]int{}}
+	here, absent := peers(tr)
+	for _, p := range here {
+		s, err := tr.attackPeer(p, 2, 10, 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.kills != 2 || s.told == 0 {
+			t.Errorf("%s: not attacked: %+v", p.name, s)
+		}
+		if p.name == "imgbuild" && s.broken+s.refused+s.lost+s.lostHad > 0 {
+			t.Errorf("imgbuild lost something: %+v", s)
+		}
+		t.Logf("%s: %+v", p.name, s)
+	}
+	for _, name := range absent {
+		t.Logf("not run: there is no %s", name)
+	}
+}
