@@ -53,7 +53,8 @@ func (w *world) event(luck *rand.Rand) {
 		}
 	}
 	w.now.mend()
-	if im := w.now.get(replace); im == nil || im.off {
+	// Asked for again after a crash it is rolled twice, and the lock knows one.
+	if im := w.now.get(replace); crash || im == nil || im.off {
 		replace = ""
 	} else {
 		replace = im.address()
