@@ -26,6 +26,7 @@ type Env struct {
 	Getenv         func(string) string
 	Dir            string
 	Now            func() time.Time
+	Open           func(dir string) (*workspace.Root, error) // the project; nil is workspace.Open
 }
 
 // Exit codes.

@@ -78,7 +78,11 @@ func openSession(env *Env) (*session, error) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !fi.IsDir() {
 		return nil, fail("name a folder that is there: -C DIR", "there is no folder %s", env.Dir)
 	}
-	root, err := workspace.Open(env.Dir)
+	open := workspace.Open
+	if env.Open != nil {
+		open = env.Open
+	}
+	root, err := open(env.Dir)
 	if err != nil {
 		return nil, err
 	}

@@ -167,7 +167,11 @@ func (s *Server) picture(o *order, seed uint64, do Do) *picturefile {
 		}
 		var b bytes.Buffer
 		p := imaging.New(width, height)
-		if do.Moderated == "" {
+		switch {
+		case do.Moderated != "":
+		case s.cfg.Flat:
+			fill(p, seed)
+		default:
 			d := paint.Order{Prompt: o.prompt, Style: o.style, Width: width, Height: height, Seed: seed, Mask: o.mask}
 			if len(o.inputs) > 0 {
 				d.Base, d.More = o.inputs[0], o.inputs[1:]
@@ -192,6 +196,14 @@ func (s *Server) picture(o *order, seed uint64, do Do) *picturefile {
 		born = born.Add(time.Duration(do.ReadyAfter))
 	}
 	return &picturefile{draw: draw, mime: "image/" + o.encoding, prompt: o.prompt, made: born, fault: do}
+}
+
+// fill paints over everything with a colour.
+func fill(p *imaging.Picture, colour uint64) {
+	pix := p.Pix()
+	for i := 0; i < len(pix); i += 4 {
+		pix[i], pix[i+1], pix[i+2], pix[i+3] = byte(colour), byte(colour>>8), byte(colour>>16), 0xff
+	}
 }
 
 // keep puts a picture behind a URL. What is drawn from other pictures is drawn

@@ -32,6 +32,7 @@ type Config struct {
 	Faults  []Fault          // what goes wrong
 	Expire  time.Duration    // of image URLs; 0 for never
 	Log     io.Writer        // a JSON line for each request; nil for none
+	Flat    bool             // pictures are one colour each, for those who need many and look at none
 	Now     func() time.Time // nil for a clock that stands still at the page's example
 }
 

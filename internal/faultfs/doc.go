@@ -1,8 +1,9 @@
 // Package faultfs breaks file systems, for tests: a wrapper that fails the n-th
-// operation, cuts everything off from it on, or writes too little or wrong; and
-// a disk in memory that forgets at a power cut what was not synced.
+// operation, ends the process there, cuts everything off from it on, leaves a
+// disk that is full or can't be written, or writes too little or wrong; and a
+// disk in memory that forgets at a power cut what was not synced.
 //
-// Only tests and the conformance suites call it. The disk is harsher than the
+// Only tests, the conformance suites and the torture call it. The disk is harsher than the
 // usual ones: names may be lost or kept one by one until their folder is synced,
 // and of unsynced data any 512-byte sector may be missing. It knows no links and
 // no permissions, so it never stands in for a test on a real disk.

@@ -14,11 +14,14 @@ import (
 type Kind int
 
 const (
-	Fail  Kind = iota // the operation fails, later ones work
-	Cut               // the operation and all later ones fail, as when the process is killed
-	Short             // a write takes half and says so with the error; others fail
-	Lie               // a write takes half and reports all; others work
-	Flip              // a write or read has one bit changed in its middle; others work
+	Fail   Kind = iota // the operation fails, later ones work
+	Cut                // the operation and all later ones fail, as when the process is killed
+	Short              // a write takes half and says so with the error; others fail
+	Lie                // a write takes half and reports all; others work
+	Flip               // a write or read has one bit changed in its middle; others work
+	Kill               // the process kills itself before the operation, or when half of a write is done
+	Full               // from the operation on nothing takes more room; the rest works
+	Frozen             // from the operation on nothing changes; the rest works
 )
 
 // Err is the error of a fault that names none.
@@ -83,13 +86,38 @@ func (f *FS) step() (now, cut bool) {
 	return now, f.fault.Kind == Cut && f.fault.At > 0 && f.ops >= f.fault.At
 }
 
+// effect is what an operation does to the disk.
+type effect int
+
+const (
+	looks   effect = iota
+	changes        // in the room that is there
+	grows
+)
+
 // gate is step for operations that move no bytes.
-func (f *FS) gate() error {
+func (f *FS) gate(e effect) error {
 	now, cut := f.step()
-	if cut || now && (f.fault.Kind == Fail || f.fault.Kind == Short) {
+	switch {
+	case now && f.fault.Kind == Kill:
+		kill()
+	case cut, now && (f.fault.Kind == Fail || f.fault.Kind == Short), f.denies(e):
 		return f.fault.Err
 	}
 	return nil
+}
+
+// denies reports whether a fault that stays is in the way of an operation.
+func (f *FS) denies(e effect) bool {
+	return f.Hit() && (f.fault.Kind == Full && e == grows || f.fault.Kind == Frozen && e != looks)
+}
+
+// kill ends the process with nothing done any more.
+func kill() {
+	if p, err := os.FindProcess(os.Getpid()); err == nil {
+		p.Kill()
+	}
+	select {}
 }
 
 func (f *FS) Name() string { return "faultfs" }
@@ -101,7 +129,16 @@ func (f *FS) Create(name string) (afero.File, error) {
 func (f *FS) Open(name string) (afero.File, error) { return f.OpenFile(name, os.O_RDONLY, 0) }
 
 func (f *FS) OpenFile(name string, flag int, perm os.FileMode) (afero.File, error) {
-	if err := f.gate(); err != nil {
+	e := looks
+	if flag&(os.O_WRONLY|os.O_RDWR) != 0 {
+		e = changes
+	}
+	if flag&os.O_CREATE != 0 {
+		if _, err := f.fs.Stat(name); err != nil {
+			e = grows
+		}
+	}
+	if err := f.gate(e); err != nil {
 		return nil, err
 	}
 	file, err := f.fs.OpenFile(name, flag, perm)
@@ -112,46 +149,46 @@ func (f *FS) OpenFile(name string, flag int, perm os.FileMode) (afero.File, erro
 }
 
 func (f *FS) Mkdir(name string, perm os.FileMode) error {
-	return f.do(func() error { return f.fs.Mkdir(name, perm) })
+	return f.do(grows, func() error { return f.fs.Mkdir(name, perm) })
 }
 
 func (f *FS) MkdirAll(name string, perm os.FileMode) error {
-	return f.do(func() error { return f.fs.MkdirAll(name, perm) })
+	return f.do(grows, func() error { return f.fs.MkdirAll(name, perm) })
 }
 
 func (f *FS) Remove(name string) error {
-	return f.do(func() error { return f.fs.Remove(name) })
+	return f.do(changes, func() error { return f.fs.Remove(name) })
 }
 
 func (f *FS) RemoveAll(name string) error {
-	return f.do(func() error { return f.fs.RemoveAll(name) })
+	return f.do(changes, func() error { return f.fs.RemoveAll(name) })
 }
 
 func (f *FS) Rename(from, to string) error {
-	return f.do(func() error { return f.fs.Rename(from, to) })
+	return f.do(changes, func() error { return f.fs.Rename(from, to) })
 }
 
 func (f *FS) Chmod(name string, mode os.FileMode) error {
-	return f.do(func() error { return f.fs.Chmod(name, mode) })
+	return f.do(changes, func() error { return f.fs.Chmod(name, mode) })
 }
 
 func (f *FS) Chown(name string, uid, gid int) error {
-	return f.do(func() error { return f.fs.Chown(name, uid, gid) })
+	return f.do(changes, func() error { return f.fs.Chown(name, uid, gid) })
 }
 
 func (f *FS) Chtimes(name string, atime, mtime time.Time) error {
-	return f.do(func() error { return f.fs.Chtimes(name, atime, mtime) })
+	return f.do(changes, func() error { return f.fs.Chtimes(name, atime, mtime) })
 }
 
-func (f *FS) do(op func() error) error {
-	if err := f.gate(); err != nil {
+func (f *FS) do(e effect, op func() error) error {
+	if err := f.gate(e); err != nil {
 		return err
 	}
 	return op()
 }
 
 func (f *FS) Stat(name string) (os.FileInfo, error) {
-	if err := f.gate(); err != nil {
+	if err := f.gate(looks); err != nil {
 		return nil, err
 	}
 	return f.fs.Stat(name)
@@ -159,7 +196,7 @@ func (f *FS) Stat(name string) (os.FileInfo, error) {
 
 // LstatIfPossible makes it an afero.Lstater.
 func (f *FS) LstatIfPossible(name string) (os.FileInfo, bool, error) {
-	if err := f.gate(); err != nil {
+	if err := f.gate(looks); err != nil {
 		return nil, true, err
 	}
 	if l, ok := f.fs.(afero.Lstater); ok {
@@ -176,23 +213,33 @@ type faultFile struct {
 }
 
 func (f *faultFile) Write(b []byte) (int, error) {
-	return f.write(b, f.File.Write)
+	return f.write(b, grows, f.File.Write)
 }
 
 func (f *faultFile) WriteString(s string) (int, error) { return f.Write([]byte(s)) }
 
 func (f *faultFile) WriteAt(b []byte, off int64) (int, error) {
-	return f.write(b, func(b []byte) (int, error) { return f.File.WriteAt(b, off) })
+	e := grows
+	if fi, err := f.File.Stat(); err == nil && off+int64(len(b)) <= fi.Size() {
+		e = changes // a log that was filled with zeros, for one
+	}
+	return f.write(b, e, func(b []byte) (int, error) { return f.File.WriteAt(b, off) })
 }
 
-func (f *faultFile) write(b []byte, write func([]byte) (int, error)) (int, error) {
+func (f *faultFile) write(b []byte, e effect, write func([]byte) (int, error)) (int, error) {
 	now, cut := f.fs.step()
 	switch {
 	case cut, now && f.fs.fault.Kind == Short:
 		n, err := write(b[:len(b)/2])
 		return n, errors.Join(f.fs.fault.Err, err)
-	case !now:
+	case f.fs.denies(e):
+		return 0, f.fs.fault.Err
+	case !now, f.fs.fault.Kind == Full, f.fs.fault.Kind == Frozen:
 		return write(b)
+	case f.fs.fault.Kind == Kill:
+		write(b[:len(b)/2])
+		kill()
+		return 0, nil // not reached
 	case f.fs.fault.Kind == Fail:
 		return 0, f.fs.fault.Err
 	case f.fs.fault.Kind == Lie:
@@ -213,7 +260,10 @@ func (f *faultFile) ReadAt(b []byte, off int64) (int, error) {
 
 func (f *faultFile) read(b []byte, read func([]byte) (int, error)) (int, error) {
 	now, cut := f.fs.step()
-	if cut || now && (f.fs.fault.Kind == Fail || f.fs.fault.Kind == Short) {
+	switch {
+	case now && f.fs.fault.Kind == Kill:
+		kill()
+	case cut, now && (f.fs.fault.Kind == Fail || f.fs.fault.Kind == Short):
 		return 0, f.fs.fault.Err
 	}
 	n, err := read(b)
@@ -231,14 +281,24 @@ func flip(b []byte) []byte {
 	return out
 }
 
-func (f *faultFile) Sync() error { return f.fs.do(f.File.Sync) }
+func (f *faultFile) Sync() error { return f.fs.do(changes, f.File.Sync) }
+
+// SyncAll is of a folder whose file system has it.
+func (f *faultFile) SyncAll() error {
+	all, ok := f.File.(interface{ SyncAll() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return f.fs.do(changes, all.SyncAll)
+}
+
 func (f *faultFile) Truncate(size int64) error {
-	return f.fs.do(func() error { return f.File.Truncate(size) })
+	return f.fs.do(grows, func() error { return f.File.Truncate(size) })
 }
 func (f *faultFile) Stat() (os.FileInfo, error) { return statGate(f.fs, f.File.Stat) }
 
 func statGate(f *FS, stat func() (os.FileInfo, error)) (os.FileInfo, error) {
-	if err := f.gate(); err != nil {
+	if err := f.gate(looks); err != nil {
 		return nil, err
 	}
 	return stat()
@@ -250,18 +310,18 @@ func (f *faultFile) Close() error {
 	if !f.written {
 		return f.File.Close()
 	}
-	return errors.Join(f.fs.gate(), f.File.Close())
+	return errors.Join(f.fs.gate(looks), f.File.Close())
 }
 
 func (f *faultFile) Readdir(n int) ([]os.FileInfo, error) {
-	if err := f.fs.gate(); err != nil {
+	if err := f.fs.gate(looks); err != nil {
 		return nil, err
 	}
 	return f.File.Readdir(n)
 }
 
 func (f *faultFile) Readdirnames(n int) ([]string, error) {
-	if err := f.fs.gate(); err != nil {
+	if err := f.fs.gate(looks); err != nil {
 		return nil, err
 	}
 	return f.File.Readdirnames(n)
@@ -270,7 +330,7 @@ func (f *faultFile) Readdirnames(n int) ([]string, error) {
 // ReadDir keeps the fast way of a real folder.
 func (f *faultFile) ReadDir(n int) ([]fs.DirEntry, error) {
 	if d, ok := f.File.(fs.ReadDirFile); ok {
-		if err := f.fs.gate(); err != nil {
+		if err := f.fs.gate(looks); err != nil {
 			return nil, err
 		}
 		return d.ReadDir(n)

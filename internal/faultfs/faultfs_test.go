@@ -175,6 +175,10 @@ func TestFaults(t *testing.T) {
 		{faultfs.Fault{At: 2, Kind: faultfs.Short}, true, "abcd"},
 		{faultfs.Fault{At: 2, Kind: faultfs.Lie}, false, "abcd"},
 		{faultfs.Fault{At: 2, Kind: faultfs.Flip}, false, "abcddfgh"},
+		{faultfs.Fault{At: 2, Kind: faultfs.Full}, true, ""},
+		{faultfs.Fault{At: 3, Kind: faultfs.Full}, false, "abcdefgh"},
+		{faultfs.Fault{At: 1, Kind: faultfs.Frozen}, true, "-"},
+		{faultfs.Fault{At: 3, Kind: faultfs.Frozen}, true, "abcdefgh"},
 		{faultfs.Fault{At: 3, Kind: faultfs.Fail}, true, "abcdefgh"},
 		{faultfs.Fault{At: 4, Kind: faultfs.Cut}, true, "abcdefgh"},
 		{faultfs.Fault{At: 5, Kind: faultfs.Cut}, false, "abcdefgh"},
@@ -209,6 +213,41 @@ func TestFaults(t *testing.T) {
 	}
 	if b, err := io.ReadAll(file); err != nil || string(b) != "abcddfgh" {
 		t.Errorf("a flipped read: %q, %v", b, err)
+	}
+}
+
+// A full disk takes what needs no room, and a frozen one can be read.
+func TestFaultsThatStay(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []faultfs.Kind{faultfs.Full, faultfs.Frozen} {
+		d := faultfs.NewDisk()
+		write(t, d, "f", "abcdefgh")
+		f := faultfs.Wrap(d, faultfs.Fault{At: 1, Kind: kind})
+		file, err := f.OpenFile("f", os.O_RDWR, 0)
+		if kind == faultfs.Frozen {
+			if !errors.Is(err, faultfs.Err) {
+				t.Errorf("frozen: opened for writing: %v", err)
+			}
+			if file, err = f.Open("f"); err != nil {
+				t.Fatal(err)
+			}
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		_, inside := file.WriteAt([]byte("xy"), 6)
+		_, longer := file.WriteAt([]byte("xy"), 7)
+		for what, got := range map[string]struct{ ok, want bool }{
+			"a write in the room that is there": {inside == nil, kind == faultfs.Full},
+			"a longer file":                     {longer == nil, false},
+			"a sync":                            {file.Sync() == nil, kind == faultfs.Full},
+			"another file":                      {f.Mkdir("x", 0o777) == nil, false},
+			"another name":                      {f.Rename("f", "g") == nil, kind == faultfs.Full},
+			"a look":                            {func() bool { _, err := f.Open("."); return err == nil }(), true},
+		} {
+			if got.ok != got.want {
+				t.Errorf("kind %d: %s: %v", kind, what, got.ok)
+			}
+		}
 	}
 }
 

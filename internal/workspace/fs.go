@@ -115,6 +115,7 @@ func (f rootFile) Stat() (os.FileInfo, error) {
 
 func (f rootFile) Truncate(size int64) error { return plain(f.File.Truncate(size)) }
 func (f rootFile) Close() error              { return plain(f.File.Close()) }
+func (f rootFile) SyncAll() error            { return plain(syncAll(f.File)) }
 
 func (f rootFS) Mkdir(name string, perm os.FileMode) error {
 	return plain(f.root.Mkdir(filepath.FromSlash(name), perm))
@@ -178,8 +179,8 @@ func (s subFS) SyncAll() error {
 		return err
 	}
 	defer f.Close()
-	if r, ok := f.(rootFile); ok {
-		return syncAll(r.File)
+	if all, ok := f.(interface{ SyncAll() error }); ok {
+		return all.SyncAll()
 	}
 	return errors.ErrUnsupported
 }

@@ -106,7 +106,7 @@ type looker struct {
 }
 
 func (l *looker) lstat(p string) (fs.FileInfo, error) {
-	if l.r.os == nil {
+	if !l.r.bare() {
 		return lstat(l.r.fs, p)
 	}
 	i := len(p) - 1

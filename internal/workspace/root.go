@@ -23,8 +23,8 @@ const Own = ".imgbuild"
 // Root is an open workspace. It may be used by many goroutines at once.
 type Root struct {
 	dir   string
-	fs    FS       // every change goes through it
-	os    *os.Root // nil in tests that bring their own FS
+	fs    FS       // everything goes through it but the kernel's lock
+	os    *os.Root // may be nil if fs is something else
 	index index
 
 	// Holders of the read side count on the folders that they made; pruning
@@ -38,11 +38,18 @@ type Root struct {
 
 // Open opens the folder dir, which must exist, as a root.
 func Open(dir string) (*Root, error) {
+	return OpenOver(dir, func(f FS) FS { return f })
+}
+
+// OpenOver is Open for who breaks disks: all files are reached through what
+// over makes of the folder. Only the lock of the kernel lies in the folder
+// itself.
+func OpenOver(dir string, over func(FS) FS) (*Root, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("workspace: open %s: %w", dir, about(dir, plain(err)))
 	}
-	return &Root{dir: dir, fs: rootFS{root}, os: root}, nil
+	return &Root{dir: dir, fs: over(rootFS{root}), os: root}, nil
 }
 
 // Sub is a workspace of its own in a folder below .imgbuild, which is made if
@@ -50,6 +57,9 @@ func Open(dir string) (*Root, error) {
 func (r *Root) Sub(folder string) (*Root, error) {
 	if err := r.FS(folder).MkdirAll(".", 0o777); err != nil {
 		return nil, fmt.Errorf("workspace: open %s: %w", folder, about(folder, plain(err)))
+	}
+	if !r.bare() {
+		return &Root{dir: r.dir + "/" + folder, fs: r.FS(folder)}, nil
 	}
 	root, err := r.os.OpenRoot(filepath.FromSlash(folder))
 	if err != nil {
@@ -59,7 +69,19 @@ func (r *Root) Sub(folder string) (*Root, error) {
 }
 
 // Close lets go of the folder. Nothing is saved by it.
-func (r *Root) Close() error { return r.os.Close() }
+func (r *Root) Close() error {
+	if r.os == nil {
+		return nil
+	}
+	return r.os.Close()
+}
+
+// bare reports whether nothing stands between us and the folder; else there are
+// no short cuts, as whoever does must see everything.
+func (r *Root) bare() bool {
+	_, ok := r.fs.(rootFS)
+	return ok
+}
 
 // Dir is the folder as it was given to Open.
 func (r *Root) Dir() string { return r.dir }

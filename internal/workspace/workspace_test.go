@@ -902,6 +902,42 @@ func BenchmarkIndex100k(b *testing.B) {
 	}
 }
 
+// Who stands between sees each look and each step, also where there are short
+// cuts without him.
+func TestOpenOverSeesAll(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"img/a.png": "a", "img/b.png": "b"})
+	var between *faultfs.FS
+	r, err := OpenOver(dir, func(f FS) FS {
+		between = faultfs.Wrap(f, faultfs.Fault{})
+		return between
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	grew := func(what string, do func() error) {
+		t.Helper()
+		before := between.Ops()
+		if err := do(); err != nil || between.Ops() == before {
+			t.Errorf("%s: %v, %d operations seen", what, err, between.Ops()-before)
+		}
+	}
+	grew("a look", func() error { _, err := r.Look([]string{"img/a.png"}); return err })
+	grew("hashing", func() error { _, errs := r.Hash(context.Background(), []string{"img/b.png"}); return errs[0] })
+	sub, err := r.Sub(".imgbuild/draft")
+	if err != nil {
+		t.Fatal(err)
+	}
+	grew("a root in the root", func() error { _, err := sub.Write("x.png", text("x"), digest.Content{}); return err })
+	if err := sub.Close(); err != nil {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, ".imgbuild/draft/x.png")); string(b) != "x" {
+		t.Errorf("the root in the root wrote %q: %v", b, err)
+	}
+}
+
 func TestHolder(t *testing.T) {
 	t.Parallel()
 	r := open(t, t.TempDir())
