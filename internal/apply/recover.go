@@ -281,10 +281,14 @@ func Rolls(a *journal.Attempt) (out []store.Roll) {
 	return out
 }
 
+// rollOf is what the run itself would have noted.
 func rollOf(a *journal.Attempt, d *journal.Delivery) store.Roll {
-	return store.Roll{ID: fmt.Sprintf("%s/%d", a.ID, d.Index), Refused: d.Refused, Image: provider.Image{
-		Content: d.Content, Bytes: d.Bytes, Width: d.Width, Height: d.Height, MIME: d.MIME,
-		Model: d.Model, RevisedPrompt: d.RevisedPrompt, Price: d.Price}}
+	im := provider.Image{Content: d.Content, Bytes: d.Bytes, Width: d.Width, Height: d.Height, MIME: d.MIME,
+		Model: d.Model, RevisedPrompt: d.RevisedPrompt, Price: d.Price}
+	if im.Model == provider.RequestOf(a.Fields, a.N, a.First).Model {
+		im.Model = ""
+	}
+	return store.Roll{ID: fmt.Sprintf("%s/%d", a.ID, d.Index), Refused: d.Refused, Image: im}
 }
 
 // Unfinished is the run that did not end normally, and what it has spent or
