@@ -38,6 +38,7 @@ type fake struct {
 	delay  func(prompt string) time.Duration
 	do     func(r *provider.Request, s provider.Sink) (provider.Reply, error) // nil: works
 	urls   map[string][]byte
+	free   bool // by its offer
 }
 
 func newFake() *fake { return &fake{paid: map[string]int{}, urls: map[string][]byte{}} }
@@ -46,6 +47,11 @@ var fakeOffer = provider.Offer{Provider: "fake", Model: "m", AnySize: true, MaxN
 	Price: func(*provider.Request) (provider.Money, bool) { return provider.Dollar / 100, true }}
 
 func (f *fake) Offer(model string) (provider.Offer, bool) {
+	if f.free {
+		free := fakeOffer
+		free.Price = func(*provider.Request) (provider.Money, bool) { return 0, true }
+		return free, true
+	}
 	return fakeOffer, model == "" || model == "m"
 }
 
@@ -436,6 +442,42 @@ func TestInDoubt(t *testing.T) {
 	}
 	same(t, "when asked", kinds(s.run(again)), "done image.a", "done image.b")
 	same(t, "after", s.steps())
+}
+
+// What can't cost anything is never in doubt: it is made again.
+func TestFreeIsNeverInDoubt(t *testing.T) {
+	t.Parallel()
+	for came := range 2 {
+		hero := img("a")
+		hero.N = 2
+		s := newSite(t, hero)
+		s.maker.free = true
+		s.maker.do = func(r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+			return provider.Reply{}, errors.Join(s.maker.deliver(r, sink, came), errors.New("the disk is full"))
+		}
+		same(t, "first run", kinds(s.run()), "failed image.a")
+		s.maker.do = nil
+		same(t, "plan", s.steps(), "generate image.a")
+		same(t, "second run", kinds(s.run()), "done image.a")
+		same(t, "plan after", s.steps())
+		if n := len(s.entry("image.a").Candidates); n != 2 {
+			t.Errorf("%d candidates", n)
+		}
+
+		// A run that dies where the first one failed.
+		s = newSite(t, hero)
+		s.maker.free = true
+		s.open(func(e *Engine, root *workspace.Root) {
+			step := &s.plan(e, root).Steps[0]
+			step.Request.N = 2
+			sink := &sink{engine: e, address: step.Address, provider: step.Provider, digest: step.Digest, fields: step.Request.Fields(), id: "dead-1", request: &step.Request, free: true}
+			if err := errors.Join(sink.Sent(), s.maker.deliver(&step.Request, sink, came)); err != nil {
+				t.Fatal(err)
+			}
+		})
+		same(t, "plan after a death", s.steps(), "generate image.a")
+		same(t, "run after a death", kinds(s.run()), "done image.a")
+	}
 }
 
 // A run that dies anywhere loses no reply and pays for none twice.

@@ -224,7 +224,7 @@ func (e *Engine) recoverOne(ctx context.Context, a *journal.Attempt, rec *Recove
 		return true, nil
 	case a.Phase.Settled():
 		return false, nil
-	case a.Phase == journal.Sent, len(a.Deliveries) < a.N:
+	case a.Phase == journal.Sent, a.Asked && len(a.Deliveries) < a.N:
 		_, price := a.Rest()
 		rec.Doubts++
 		rec.Price += price

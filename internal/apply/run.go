@@ -83,6 +83,7 @@ type job struct {
 	outputs []plan.Output
 	each    provider.Money // estimated price of an image
 	priced  bool           // whether it is known
+	free    bool           // by its offer: nothing can ever be owed
 	attempt string
 	landed  provider.Money // of images that came; owned by the runner
 }

@@ -147,9 +147,11 @@ func (e *Engine) buy(ctx context.Context, j *job) (p purchase) {
 		return purchase{err: err, refuse: errors.As(err, &pe) && pe.StopsRun()}
 	}
 	most := j.need
-	if offer, ok := maker.Offer(j.request.Model); ok && offer.MaxN > 0 {
+	offer, known := maker.Offer(j.request.Model)
+	if known && offer.MaxN > 0 {
 		most = min(most, offer.MaxN)
 	}
+	j.free = known && offer.Free()
 	for call := 0; len(p.images) < j.need; call++ {
 		r := j.request
 		r.N = min(most, j.need-len(p.images))
@@ -306,7 +308,7 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 			"free space there, or ask for less at once with -parallelism; nothing was sent"}
 		return
 	}
-	s := &sink{engine: e, address: j.step.Address, budgets: j.step.Budgets, provider: j.step.Provider, digest: j.digest, fields: r.Fields(), request: r, id: id, each: j.each}
+	s := &sink{engine: e, address: j.step.Address, budgets: j.step.Budgets, provider: j.step.Provider, digest: j.digest, fields: r.Fields(), request: r, id: id, each: j.each, free: j.free}
 	s.tell = func(ev Event) {
 		ev.At, ev.Address, ev.Verb = e.Now(), j.step.Address, j.step.Verb
 		e.events <- ev
@@ -549,6 +551,7 @@ type sink struct {
 	tell     func(Event)
 	came     func(price provider.Money, b []byte) // an image was taken in
 
+	free    bool         // nothing of it can ever be owed, so that it is never in doubt
 	again   []string     // attempts that this one replaces
 	resumed bool         // the call is of an earlier run
 	known   map[int]bool // images that an earlier run was told of
@@ -567,21 +570,21 @@ type delivery struct {
 	data    []byte
 }
 
+// Sent journals the intent with the first byte and not before: until then there
+// is nothing to remember. What is free is made again if it does not come.
 func (s *sink) Sent() error {
-	if s.sent {
+	if s.sent || s.free {
 		return nil
 	}
-	// The intent goes out with the first byte and not before: until then there
-	// is nothing to remember.
-	records := []journal.Record{
-		{Type: journal.TypeIntent, Attempt: s.id, Intent: &journal.Intent{
-			Run: s.engine.Run, Budgets: s.budgets, Address: string(s.address), Request: s.digest, Fields: s.fields, Provider: s.provider, Endpoint: s.engine.endpoint(s.provider),
-			N: s.request.N, First: s.request.First, Estimate: s.each * provider.Money(s.request.N), Started: s.engine.Now()}},
-		{Type: journal.TypeSent, Attempt: s.id},
-	}
-	err := s.engine.Journal.Append(records...)
+	err := s.engine.Journal.Append(s.intent(), journal.Record{Type: journal.TypeSent, Attempt: s.id})
 	s.sent = err == nil
 	return err
+}
+
+func (s *sink) intent() journal.Record {
+	return journal.Record{Type: journal.TypeIntent, Attempt: s.id, Intent: &journal.Intent{
+		Run: s.engine.Run, Budgets: s.budgets, Address: string(s.address), Request: s.digest, Fields: s.fields, Provider: s.provider, Endpoint: s.engine.endpoint(s.provider),
+		N: s.request.N, First: s.request.First, Estimate: s.each * provider.Money(s.request.N), Started: s.engine.Now()}}
 }
 
 // endpoint is where a provider is asked.
@@ -625,10 +628,12 @@ func (s *sink) Delivered(i int, from provider.Delivery, price provider.Money) er
 	if s.known[i] {
 		return nil
 	}
-	if !s.sent {
-		if err := s.Sent(); err != nil {
-			return err
-		}
+	var records []journal.Record
+	if err := s.Sent(); err != nil {
+		return err
+	}
+	if s.free && len(s.deliveries) == 0 {
+		records = append(records, s.intent())
 	}
 	d := delivery{Delivery: from, index: i, price: price}
 	var size int64
@@ -636,9 +641,10 @@ func (s *sink) Delivered(i int, from provider.Delivery, price provider.Money) er
 		d.content, d.data, size = p.content, slices.Concat(p.pieces...), p.size
 		delete(s.puts, i)
 	}
-	err := s.engine.Journal.Append(append([]journal.Record{{Type: journal.TypeReceipt, Attempt: s.id, Delivery: &journal.Delivery{
+	records = append(records, journal.Record{Type: journal.TypeReceipt, Attempt: s.id, Delivery: &journal.Delivery{
 		Index: i, URL: from.URL, Content: d.content, Bytes: size, MIME: from.MIME, Model: from.Model, RevisedPrompt: revised(s.request, from.RevisedPrompt),
-		Moderated: from.Moderated, Price: price}}}, s.replaced()...)...)
+		Moderated: from.Moderated, Price: price}})
+	err := s.engine.Journal.Append(append(records, s.replaced()...)...)
 	if err == nil {
 		s.deliveries = append(s.deliveries, d)
 	}

@@ -115,6 +115,7 @@ type Attempt struct {
 	ID string
 	Intent
 	Phase      Phase
+	Asked      bool // it was sent; what is free may be delivered without
 	JobID      string
 	Deliveries []Delivery // by Index
 	Spent      provider.Money
@@ -196,9 +197,9 @@ func (a *Attempt) add(r Record) {
 		}
 		a.Phase = Intended
 	case TypeSent:
-		a.Phase = Sent
+		a.Phase, a.Asked = Sent, true
 	case TypeJob:
-		a.Phase, a.JobID = Accepted, r.JobID
+		a.Phase, a.Asked, a.JobID = Accepted, true, r.JobID
 	case TypeReceipt:
 		if r.Delivery != nil {
 			d := a.delivery(r.Delivery.Index)
