@@ -310,6 +310,22 @@ func TestListsAndRemoval(t *testing.T) {
 	}
 }
 
+// A record that could not be written is nothing to sync.
+func TestSyncAfterAFailure(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		f := faultfs.Wrap(faultfs.NewDisk(), faultfs.Fault{At: n})
+		d := store.Open(f)
+		err := d.Record(digest.Request{1}, nil, store.Roll{ID: "a", Image: provider.Image{Content: digest.OfContent(nil), MIME: "image/png", Width: 1, Height: 1}})
+		if !f.Hit() {
+			break
+		}
+		if sync := d.Sync(); err != nil && sync != nil {
+			t.Errorf("a fault at %d: %v, and then %v", n, err, sync)
+		}
+	}
+}
+
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	disk := faultfs.NewDisk()
