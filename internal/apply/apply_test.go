@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/faultfs"
 	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/journal"
 	"github.com/imgbuild/imgbuild/internal/lock"
@@ -391,6 +393,38 @@ func TestFailuresSkipOnlyWhatNeedsThem(t *testing.T) {
 	if s.maker.paid["d"] != 1 {
 		t.Errorf("d was paid %d times", s.maker.paid["d"])
 	}
+}
+
+// A disk that fails is no reason for another plan, and says what to do.
+func TestFailingDisk(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, img("a"))
+	s.change = func(e *Engine) {
+		e.Out = must(workspace.OpenOver(s.dir, func(f workspace.FS) workspace.FS {
+			return faultfs.Wrap(f, faultfs.Fault{At: 1, Err: syscall.EIO})
+		}))
+		t.Cleanup(func() { e.Out.Close() })
+	}
+	res := s.run()
+	same(t, "outcomes", kinds(res), "failed image.a")
+	if o := res.Outcomes[0]; !strings.Contains(o.Hint, "check the disk") {
+		t.Errorf("%+v", o)
+	}
+}
+
+// A lock that can't be saved is told once.
+func TestUnsavedLock(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, img("a"), img("b"), img("c"))
+	s.open(func(e *Engine, root *workspace.Root) {
+		now := time.Now()
+		e.Now = func() time.Time { now = now.Add(time.Minute); return now } // each step is a time to save
+		saved := 0
+		e.SaveLock = func(*lock.Lock) error { saved++; return errors.New("disk full") }
+		if _, err := e.Apply(t.Context(), s.stop, s.plan(e, root)); err == nil || err.Error() != "disk full" || saved != 1 {
+			t.Errorf("saved %d times: %v", saved, err)
+		}
+	})
 }
 
 func TestCredentialsStopTheProvider(t *testing.T) {

@@ -386,8 +386,8 @@ func (r *runner) prepare(i int, step *plan.Step) (*job, EventKind, error) {
 		if step.Digest.IsZero() && !step.Fresh && !step.RetryRefused && r.wasRefused(j) {
 			return nil, Skipped, &hinted{errors.New("the same request was paid for and refused before"), "imgbuild apply -retry-refused asks again"}
 		}
-		if err := r.freeToWrite(j); err != nil {
-			return nil, Stale, err
+		if kind, err := r.freeToWrite(j); err != nil {
+			return nil, kind, err
 		}
 		if offer, ok := r.Offer(step.Provider, step.Request.Model); ok && offer.Price != nil {
 			j.each, j.priced = offer.Price(&j.request)
@@ -448,7 +448,7 @@ func (r *runner) wasRefused(j *job) bool {
 
 // freeToWrite looks once more at the places of the outputs before money is
 // spent.
-func (r *runner) freeToWrite(j *job) error {
+func (r *runner) freeToWrite(j *job) (EventKind, error) {
 	var paths []string
 	var expect []digest.Content
 	for _, o := range j.outputs {
@@ -458,16 +458,16 @@ func (r *runner) freeToWrite(j *job) error {
 	}
 	seen, err := r.Out.Look(paths)
 	if err != nil {
-		return err
+		return Failed, err // another plan would not help
 	}
 	for i, s := range seen {
 		switch {
 		case s.State == workspace.Absent:
 		case s.State != workspace.Regular, expect[i].IsZero(), s.Known && s.Content != expect[i]:
-			return fmt.Errorf("%s is not what it was when the plan was made", paths[i])
+			return Stale, fmt.Errorf("%s is not what it was when the plan was made", paths[i])
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // open is why the request must not be sent: an attempt of an earlier run is in
@@ -584,7 +584,7 @@ func (r *runner) end(res result) error {
 	r.outcomes[j.place].Paid = res.paid
 	ev := Event{Price: res.paid, Took: res.took, Paths: res.paths, Deleted: res.gone}
 	r.concludeWith(j.place, res.kind, res.err, ev)
-	if r.dirty && r.Now().Sub(r.saved) >= saveEvery {
+	if r.dirty && !r.unsaved && r.Now().Sub(r.saved) >= saveEvery {
 		begun := r.Now()
 		if err := r.SaveLock(r.Lock); err != nil {
 			r.halted = true // what can't be recorded must not be bought

@@ -298,7 +298,7 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 	// Room reserves nothing: it must be there for all that may be in flight.
 	if err := e.Journal.Room(e.Parallelism * (4 + 3*maxImages)); err != nil {
 		_, hint := workspace.Plainly(err)
-		p.err = &hinted{fmt.Errorf("no room for the receipt: %w", err), cmp.Or(hint, "see that .imgbuild can be written") + "; nothing was sent"}
+		p.err = &hinted{fmt.Errorf("nothing was sent, for its receipt could not be kept: %w", err), cmp.Or(hint, "see what is wrong with .imgbuild/journal")}
 		return
 	}
 	// A reply that brings its bytes along can't be asked for again.

@@ -51,10 +51,10 @@ var plainWords = []struct {
 }
 
 // Plainly is an error for people, and what can be done about it, if a Trouble
-// is behind it; any other error stays as it is.
+// or what could be one is behind it; any other error stays as it is.
 func Plainly(err error) (text, hint string) {
 	var t *Trouble
-	if !errors.As(err, &t) {
+	if !errors.As(plain(err), &t) {
 		return err.Error(), ""
 	}
 	// Where in the program it was made means nothing to people.
