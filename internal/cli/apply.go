@@ -243,9 +243,9 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 		}
 		fmt.Fprintln(s.env.Stderr, "  Hint: the next apply tries again; nothing is bought a second time")
 	}
+	// What died may have left temporary files beside the lock and the outputs.
+	folders := []string{""}
 	if len(state.Attempts)+len(state.Written) > 0 {
-		// What died may have left temporary files beside the outputs.
-		var folders []string
 		for i := range s.project.Images {
 			im := &s.project.Images[i]
 			folders = append(folders, strings.TrimSuffix(path.Dir(im.Path), "."))
@@ -253,9 +253,10 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 				folders = append(folders, strings.TrimSuffix(path.Dir(r.Path), "."))
 			}
 		}
-		slices.Sort(folders)
-		_, _ = s.out.Sweep(slices.Compact(folders)) // what stays is only untidy
 	}
+	slices.Sort(folders)
+	_, _ = s.out.Sweep(slices.Compact(folders)) // what stays is only untidy
+	_ = s.store.Local.Sweep()
 	if rec.Images+rec.Lost+rec.Doubts > 0 {
 		var parts []string
 		if rec.Images > 0 {

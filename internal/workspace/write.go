@@ -302,8 +302,8 @@ func (r *Root) prune(dir string) {
 }
 
 // Sweep removes what interrupted writes left behind, in the given folders of
-// outputs ("" for the root; folders below them are not entered) and everywhere
-// in .imgbuild. Only the holder of the lock may call it. It returns the names
+// outputs ("" for the root; folders below them are not entered) and of what
+// this room keeps in .imgbuild. Only the holder of the lock may call it. It returns the names
 // of the files removed.
 func (r *Root) Sweep(folders []string) ([]string, error) {
 	var swept []string
@@ -336,7 +336,8 @@ func (r *Root) Sweep(folders []string) ([]string, error) {
 			}
 		}
 	}
-	sweep(Own, true)
+	sweep(Own, false)
+	sweep(Own+"/cache", true)
 	for _, dir := range folders {
 		if dir == "" {
 			dir = "."
