@@ -412,6 +412,29 @@ func TestFailingDisk(t *testing.T) {
 	}
 }
 
+// Whatever step of writing the outputs fails, the next run takes what is there
+// for its own.
+func TestEachFailureOfOutputs(t *testing.T) {
+	t.Parallel()
+	faultfs.Each(faultfs.Fail, func(fault faultfs.Fault) (f *faultfs.FS) {
+		hero := img("a")
+		hero.Renditions = []spec.Rendition{{Name: "c", Path: "sub/c.jpg", Width: 1, Height: 1}}
+		s := newSite(t, hero)
+		s.change = func(e *Engine) {
+			e.Out = must(workspace.OpenOver(s.dir, func(real workspace.FS) workspace.FS {
+				f = faultfs.Wrap(real, fault)
+				return f
+			}))
+			t.Cleanup(func() { e.Out.Close() })
+		}
+		s.run()
+		s.change = nil
+		s.run()
+		same(t, fmt.Sprintf("plan after a fault at %d", fault.At), s.steps())
+		return f
+	})
+}
+
 // A lock that can't be saved is told once.
 func TestUnsavedLock(t *testing.T) {
 	t.Parallel()

@@ -755,7 +755,11 @@ func (e *Engine) files(ctx context.Context, j *job, entry *lock.Entry, original 
 		m := &made[i]
 		if m.bytes != nil {
 			from := func(w io.Writer) error { _, err := w.Write(m.bytes); return err }
-			if _, err := e.Out.Write(m.rec.Path, from, m.expect); err != nil {
+			if w, err := e.Out.Write(m.rec.Path, from, m.expect); err != nil {
+				if !w.Content.IsZero() { // it is there, and must not pass for a stranger's
+					forget(m.rec.Path)
+					entry.Outputs = append(entry.Outputs, m.rec)
+				}
 				return paths, gone, err
 			}
 			paths = append(paths, m.rec.Path)

@@ -689,7 +689,10 @@ func TestWriteIsWholeOldOrWholeNew(t *testing.T) {
 					expect = of(old)
 				}
 				f := faultfs.Wrap(disk, fault)
-				_, err := onDisk(f).Write("x/a.png", text(new), expect)
+				w, err := onDisk(f).Write("x/a.png", text(new), expect)
+				if placed := read(disk, "x/a.png") == new; placed != (w.Content == of(new)) {
+					t.Errorf("fault %+v: in place %v, told %+v, %v", fault, placed, w, err)
+				}
 				if err == nil && f.Hit() {
 					// Only the stamp for the index may fail unnoticed.
 					if got := read(disk, "x/a.png"); got != new {

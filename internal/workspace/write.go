@@ -50,12 +50,15 @@ type Written struct {
 // path must be free; the path may also be free though a content is expected,
 // and may already hold the new bytes. Anything else is a *Conflict. A file that
 // is replaced keeps its permissions.
+//
+// With an error the result is zero, unless the file is in place and only
+// perhaps not durable.
 func (r *Root) Write(p string, from func(io.Writer) error, expect digest.Content) (Written, error) {
 	w, err := r.write(p, from, expect)
 	if err != nil {
-		return Written{}, fmt.Errorf("workspace: write %s: %w", p, about(p, err))
+		err = fmt.Errorf("workspace: write %s: %w", p, about(p, err))
 	}
-	return w, nil
+	return w, err
 }
 
 func (r *Root) write(p string, from func(io.Writer) error, expect digest.Content) (Written, error) {
@@ -133,7 +136,7 @@ func (r *Root) put(p string, from func(io.Writer) error, expect digest.Content) 
 	}
 	placed = true
 	if err := SyncDir(r.fs, dir); err != nil {
-		return Written{}, err
+		return w, err
 	}
 	// Renaming changes ctime, so the stamp is taken again, if it is our file.
 	r.index.drop(r, p)
