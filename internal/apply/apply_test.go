@@ -435,6 +435,28 @@ func TestEachFailureOfOutputs(t *testing.T) {
 	})
 }
 
+// A disk that keeps no picture stops what is paid: only those in flight are
+// lost by it.
+func TestFullDiskStopsBuying(t *testing.T) {
+	t.Parallel()
+	var images []spec.Image
+	for i := range 20 {
+		images = append(images, img(fmt.Sprintf("i%02d", i)))
+	}
+	s := newSite(t, images...)
+	s.change = func(e *Engine) {
+		e.Store = &store.Tiers{Local: store.Open(faultfs.Wrap(e.Out.FS(".imgbuild/store"), faultfs.Fault{At: 1, Kind: faultfs.Full, Err: syscall.ENOSPC}))}
+	}
+	res := s.run()
+	if n := len(s.maker.paid); n == 0 || n > 4 {
+		t.Errorf("%d were sent, 4 at once", n)
+	}
+	last := res.Outcomes[len(res.Outcomes)-1]
+	if last.Kind != Skipped || !strings.Contains(last.Text, "could not be kept") || !strings.Contains(last.Hint, "free space") {
+		t.Errorf("%+v", last)
+	}
+}
+
 // A lock that can't be saved is told once.
 func TestUnsavedLock(t *testing.T) {
 	t.Parallel()

@@ -99,7 +99,8 @@ type result struct {
 	paths  []string
 	gone   []string // deleted
 	took   time.Duration
-	refuse bool // the provider refuses everything: stop asking it
+	refuse bool   // the provider refuses everything: stop asking it
+	unkept string // what to do about a disk that refused what was bought: buy no more
 }
 
 // runner is the goroutine that owns lock, budget and order.
@@ -130,6 +131,7 @@ type runner struct {
 	stopping bool              // by a signal
 	halted   bool              // by a failure
 	unsaved  bool              // the lock can't be written
+	unkept   string            // what to do about a disk that refused what was bought
 	refused  map[string]string // provider key -> why it is not asked any more
 	saved    time.Time
 	dirty    bool
@@ -293,6 +295,10 @@ func (r *runner) launch(i int) {
 	if j.need > 0 {
 		if why, ok := r.refused[step.Provider]; ok {
 			r.conclude(i, Skipped, errors.New(why))
+			return
+		}
+		if r.unkept != "" {
+			r.conclude(i, Skipped, &hinted{errors.New("what came before it could not be kept; nothing was sent"), r.unkept})
 			return
 		}
 		if err := r.afford(step, cost, j.priced); err != nil {
@@ -581,6 +587,7 @@ func (r *runner) end(res result) error {
 	if res.refuse {
 		r.refused[j.step.Provider] = fmt.Sprintf("%s refused an earlier request", j.step.Provider)
 	}
+	r.unkept = cmp.Or(r.unkept, res.unkept)
 	r.outcomes[j.place].Paid = res.paid
 	ev := Event{Price: res.paid, Took: res.took, Paths: res.paths, Deleted: res.gone}
 	r.concludeWith(j.place, res.kind, res.err, ev)

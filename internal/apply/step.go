@@ -47,6 +47,7 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 			picked = bought.picked
 		}
 		res.paid, res.doubt, res.err, res.refuse = bought.paid, bought.doubt, bought.err, bought.refuse
+		res.unkept = cmp.Or(bought.unkept, workspace.Advice(bought.err))
 		entry.Refused = append(entry.Refused, bought.refused...)
 		entry.Pick = j.step.LockPick
 		candidates := append(slices.Clone(j.have), bought.images...)
@@ -131,6 +132,7 @@ type purchase struct {
 	doubt   provider.Money
 	err     error
 	refuse  bool
+	unkept  string // what to do about a disk that refused what came
 }
 
 // buy makes the images that are needed, in as few calls as the offer allows.
@@ -326,6 +328,7 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 
 // conclude takes in what a call brought, and journals what it lacks.
 func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, reply provider.Reply, err error, p *purchase) {
+	p.unkept = workspace.Advice(err) // the words of what follows don't wrap it
 	err = withhold(s.request, err)
 	var pe *provider.Error
 	errors.As(err, &pe)

@@ -65,6 +65,16 @@ func Plainly(err error) (text, hint string) {
 	return strings.Join(slices.Compact(lines), "; "), t.hint
 }
 
+// Advice is what can be done about a disk that refuses, "" if err is about
+// something else, or none.
+func Advice(err error) string {
+	if err == nil {
+		return ""
+	}
+	_, hint := Plainly(err)
+	return hint
+}
+
 // plain puts an error of the system into plain words, if it is one of those that
 // users meet.
 func plain(err error) error {
@@ -87,6 +97,8 @@ func plain(err error) error {
 			t.Path = p.Path
 		case errors.As(err, &l):
 			t.Path = l.New
+		case w.err == fs.ErrPermission: // of a connection
+			continue
 		}
 		t.Path = path.Clean(filepath.ToSlash(t.Path))
 		if t.Path == "." || strings.HasPrefix(path.Base(t.Path), tempPrefix) {
