@@ -44,8 +44,8 @@ var levels = map[string]int{
 	"store/storetest": 1,
 }
 
-// testOnly are rooms that only test files enter.
-var testOnly = []string{"config/hostile", "faultfs", "store/storetest"}
+// testOnly are rooms that only test files enter, and rooms of their kind.
+var testOnly = []string{"config/hostile", "faultfs", "store/storetest", "torture"}
 
 // doors says which room may enter which, and why.
 var doors = map[string]map[string]string{
@@ -94,7 +94,10 @@ var doors = map[string]map[string]string{
 		"imaging": "of a tiny picture", "paint": "and draws alone",
 		"provider/xai": "measures the client", "emulator": "with the server that it is tried against", "xaipb": "and one of large replies",
 	},
-	"torture": {"cli": "is the victim", "emulator": "keeps the ledger"},
+	"torture": {
+		"cli": "is the victim", "emulator": "keeps the ledger",
+		"faultfs": "breaks its disk", "workspace": "which it works on",
+	},
 }
 
 // keepers says which rooms may hold which sharp tool: a package, everything

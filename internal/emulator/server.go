@@ -32,9 +32,13 @@ type Config struct {
 	Faults  []Fault          // what goes wrong
 	Expire  time.Duration    // of image URLs; 0 for never
 	Log     io.Writer        // a JSON line for each request; nil for none
-	Flat    bool             // pictures are one colour each, for those who need many and look at none
+	Flat    *Flat            // pictures are one colour each; nil to paint them
 	Now     func() time.Time // nil for a clock that stands still at the page's example
 }
+
+// Flat is pictures of one colour each, for those who need thousands and look at
+// none. Each is made once for all servers that share it.
+type Flat struct{ made sync.Map }
 
 // Stats is what a provider would know afterwards.
 type Stats struct {

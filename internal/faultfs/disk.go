@@ -65,6 +65,23 @@ func (d *Disk) Crash(luck *rand.Rand) *Disk {
 	return &Disk{root: d.root.crash(luck, keep), tick: d.tick + 1}
 }
 
+// Settle makes everything durable, as time does.
+func (d *Disk) Settle() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.root.settle()
+}
+
+func (n *node) settle() {
+	n.kept, n.unsynced = slices.Clone(n.live), nil
+	if n.names != nil {
+		n.keptNames, n.moves = maps.Clone(n.names), nil
+	}
+	for _, below := range n.names {
+		below.settle()
+	}
+}
+
 func (n *node) crash(luck *rand.Rand, keep float64) *node {
 	lucky := func() bool { return luck.Float64() < keep }
 	out := &node{mode: n.mode, mtime: n.mtime}

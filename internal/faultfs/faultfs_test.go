@@ -113,6 +113,19 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	d := faultfs.NewDisk()
+	if err := d.MkdirAll("a/b", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	write(t, d, "a/b/f", "new")
+	d.Settle()
+	if got := outcomes(d, "a/b/f"); !got["new"] || len(got) != 1 {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestFolderOfUnsyncedParentIsLost(t *testing.T) {
 	t.Parallel()
 	d := faultfs.NewDisk()

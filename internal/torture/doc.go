@@ -9,7 +9,8 @@
 //   - The attacks of a row are made in batches. Each leaves a line with commit,
 //     seed and counts in a file outside the repository, so that long counts are
 //     gathered over several runs; -report prints their sums. `-rows NAME -seed N`
-//     makes the batch of a seed again, and saves nothing.
+//     makes the batch of a seed again, and saves nothing. A row whose attacks
+//     differ by number makes each once, and needs -from too.
 //   - A row whose program is absent, or that this machine does not let do what it
 //     must (mount, say), is "not run", never green.
 //   - `go test ./internal/torture` makes each attack a few times.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -27,6 +28,7 @@ type options struct {
 	totals string
 	seed   uint64
 	n      int
+	from   int
 	limit  time.Duration
 	report bool
 	peers  bool
@@ -39,6 +41,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	fs.StringVar(&o.totals, "totals", "", "keep the totals in this `file`; default imgbuild/torture.jsonl in the user's cache folder")
 	fs.Uint64Var(&o.seed, "seed", 0, "make one batch with this `seed` again, and save nothing")
 	fs.IntVar(&o.n, "n", 0, "with -seed, so many attacks")
+	fs.IntVar(&o.from, "from", 0, "with -seed, after so many attacks, for a row that makes each once")
 	fs.DurationVar(&o.limit, "for", 0, "begin no batch after this `time`; default until each row has its long count")
 	fs.BoolVar(&o.report, "report", false, "attack nothing, print the totals")
 	fs.BoolVar(&o.peers, "peers", false, "kill terraform, tofu and imgbuild instead, -n times each (12), and compare what is left")
@@ -111,17 +114,22 @@ func gather(ctx context.Context, o options, stdout, stderr io.Writer) error {
 			b := batch{Row: r.name, Seed: o.seed, N: min(r.batch, r.long-t.sum(r.name).N)}
 			if o.seed == 0 {
 				b.Seed, again = rand.Uint64()>>11, true // a number that JSON keeps
-			} else if o.n > 0 {
-				b.N = o.n
+				b.From = t.sum(r.name).N
+			} else {
+				b.N, b.From = cmp.Or(o.n, b.N), o.from
+			}
+			repeat := fmt.Sprintf("%s, -seed=%d -n=%d", r.name, b.Seed, b.N)
+			if b.From > 0 {
+				repeat += fmt.Sprintf(" -from=%d", b.From)
 			}
 			if err := r.attack(ctx, &b); err != nil {
 				if ctx.Err() != nil {
 					break
 				}
-				return fmt.Errorf("%s, -seed=%d -n=%d: %w", r.name, b.Seed, b.N, err)
+				return fmt.Errorf("%s: %w", repeat, err)
 			}
 			for _, w := range b.Wrong {
-				fmt.Fprintf(stderr, "torture: %s, -seed=%d -n=%d: %s\n", r.name, b.Seed, b.N, w)
+				fmt.Fprintf(stderr, "torture: %s: %s\n", repeat, w)
 			}
 			if err := t.add(b); err != nil {
 				return err

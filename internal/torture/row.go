@@ -40,6 +40,7 @@ func (r *row) absent() string {
 type trial struct {
 	ctx    context.Context
 	n      int        // attacks to make
+	from   int        // attacks made before, for a row that makes each once
 	luck   *rand.Rand // of the seed
 	dir    string     // an empty folder
 	self   string     // this executable
@@ -71,7 +72,7 @@ func (r *row) attack(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
-	t := &trial{ctx: ctx, n: b.N, luck: rand.New(rand.NewPCG(b.Seed, 0)), dir: dir, self: self, counts: map[string]int{}}
+	t := &trial{ctx: ctx, n: b.N, from: b.From, luck: rand.New(rand.NewPCG(b.Seed, 0)), dir: dir, self: self, counts: map[string]int{}}
 	err = r.run(t)
 	b.Counts, b.Wrong, b.Commit = t.counts, t.wrongs, commit()
 	return err

@@ -5,6 +5,10 @@ func table() []*row {
 	return append([]*row{
 		killRow("SIGKILL during apply, deferred jobs", true),
 		killRow("SIGKILL during apply, plain calls", false),
+		diskRow("sketch", 1000),
+		diskRow("deferred jobs", 1500),
+		diskRow("plain calls", 1500),
+		powerRow(),
 		fullDiskRow(),
 		limitRow(),
 		injectRow(),

@@ -19,7 +19,8 @@ type batch struct {
 	Row    string         `json:"row"`
 	Commit string         `json:"commit"`
 	Seed   uint64         `json:"seed"`
-	N      int            `json:"n"` // attacks made
+	From   int            `json:"from,omitempty"` // attacks of the row before this batch
+	N      int            `json:"n"`              // attacks made
 	Counts map[string]int `json:"counts"`
 	Wrong  []string       `json:"wrong,omitempty"`
 }

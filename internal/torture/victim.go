@@ -22,10 +22,14 @@ func victim() bool {
 	if os.Getenv(victimEnv) == "" {
 		return false
 	}
-	os.Exit(cli.Main(&cli.Env{
+	env := &cli.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Args: os.Args[1:], Getenv: os.Getenv, Dir: ".", Now: time.Now,
-	}))
+	}
+	if f := os.Getenv(faultEnv); f != "" {
+		os.Exit(onBrokenDisk(env, f))
+	}
+	os.Exit(cli.Main(env))
 	return true
 }
 
