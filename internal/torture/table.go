@@ -5,9 +5,9 @@ func table() []*row {
 	return append([]*row{
 		killRow("SIGKILL during apply, deferred jobs", true),
 		killRow("SIGKILL during apply, plain calls", false),
-		diskRow("sketch", 1000),
-		diskRow("deferred jobs", 1500),
-		diskRow("plain calls", 1500),
+		diskRow("sketch", 1800),
+		diskRow("deferred jobs", 2500),
+		diskRow("plain calls", 2500),
 		powerRow(),
 		fullDiskRow(),
 		limitRow(),
