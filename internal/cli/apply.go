@@ -243,9 +243,11 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 		}
 		fmt.Fprintln(s.env.Stderr, "  Hint: the next apply tries again; nothing is bought a second time")
 	}
-	// What died may have left temporary files beside the lock and the outputs.
-	folders := []string{""}
+	var folders []string
 	if len(state.Attempts)+len(state.Written) > 0 {
+		// What died may have left temporary files beside the lock and the
+		// outputs. Else those there may be of a fmt at work.
+		folders = append(folders, "")
 		for i := range s.project.Images {
 			im := &s.project.Images[i]
 			folders = append(folders, strings.TrimSuffix(path.Dir(im.Path), "."))

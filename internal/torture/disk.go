@@ -109,8 +109,8 @@ func diskSite(endpoint, way string, images int) string {
 // editOf is the image that one is an edit of.
 func editOf(i int) (source int, ok bool) { return i - 4, i%5 == 4 }
 
-// project is the folder of a victim as the attacker sees it.
-type project struct {
+// place is the folder of a victim as the attacker sees it.
+type place struct {
 	run   func(args ...string) (ended, error)
 	read  func(name string) ([]byte, error)
 	files func() ([]string, error) // all, as slash paths
@@ -118,8 +118,8 @@ type project struct {
 }
 
 // onDisk is a project in a real folder.
-func (t *trial) onDisk(dir string) project {
-	return project{
+func (t *trial) onDisk(dir string) place {
+	return place{
 		run:  func(args ...string) (ended, error) { return t.do(dir, args...) },
 		read: func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, filepath.FromSlash(name))) },
 		files: func() (names []string, err error) {
@@ -135,14 +135,14 @@ func (t *trial) onDisk(dir string) project {
 	}
 }
 
-// locked is a lockfile with the text of each entry.
-type locked struct {
+// lockfile is a lockfile with the text of each entry.
+type lockfile struct {
 	text   []byte
 	images map[string]json.RawMessage
 }
 
 // lockOf reads the lockfile; there may be none.
-func (p project) lockOf() (l locked, err error) {
+func (p place) lockOf() (l lockfile, err error) {
 	l.text, err = p.read("imgbuild.lock.json")
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -153,7 +153,7 @@ func (p project) lockOf() (l locked, err error) {
 	return l, l.parse()
 }
 
-func (l *locked) parse() error {
+func (l *lockfile) parse() error {
 	var file struct {
 		Format int
 		Images map[string]json.RawMessage
@@ -168,7 +168,7 @@ func (l *locked) parse() error {
 
 // within tells the first entry that differs from that of a whole lock. What is
 // missing is not told; nor is, if some may be, an output.
-func (l locked) within(whole locked, some bool) (wrong string) {
+func (l lockfile) within(whole lockfile, some bool) (wrong string) {
 	for _, a := range slices.Sorted(maps.Keys(l.images)) {
 		got, want := string(l.images[a]), string(whole.images[a])
 		if some {
@@ -230,7 +230,7 @@ func listen(stdout, stderr string) (out told) {
 
 // after applies again after an attack, without a fault, and holds the end
 // against the one without any attack.
-func (t *trial) after(what string, p project, said told, whole locked, service *emulator.Server) error {
+func (t *trial) after(what string, p place, said told, whole lockfile, service *emulator.Server) error {
 	wrong := func(format string, args ...any) { t.wrong("%s: %s", what, fmt.Sprintf(format, args...)) }
 	if l, err := p.lockOf(); err != nil {
 		t.count("unreadable", 1)
@@ -299,7 +299,7 @@ func (t *trial) after(what string, p project, said told, whole locked, service *
 func address(i int) string { return fmt.Sprintf("image.i%02d", i) }
 
 // held are the images that a plan says are in doubt.
-func (t *trial) held(p project) (map[string]bool, error) {
+func (t *trial) held(p place) (map[string]bool, error) {
 	e, err := p.run("plan", "-json")
 	if err != nil {
 		return nil, err
@@ -320,7 +320,7 @@ func (t *trial) held(p project) (map[string]bool, error) {
 }
 
 // settled compares what was charged with what is known of it.
-func (t *trial) settled(wrong func(string, ...any), had int, held map[string]bool, l locked, service *emulator.Server) {
+func (t *trial) settled(wrong func(string, ...any), had int, held map[string]bool, l lockfile, service *emulator.Server) {
 	if service == nil {
 		return
 	}
@@ -348,7 +348,7 @@ func (t *trial) settled(wrong func(string, ...any), had int, held map[string]boo
 }
 
 // tidy holds the files against the lock, and finds what was left lying about.
-func (t *trial) tidy(wrong func(string, ...any), p project, l locked) error {
+func (t *trial) tidy(wrong func(string, ...any), p place, l lockfile) error {
 	for a, text := range l.images {
 		var entry struct {
 			Outputs map[string]struct{ SHA256 string }
@@ -377,16 +377,16 @@ func (t *trial) tidy(wrong func(string, ...any), p project, l locked) error {
 }
 
 // kept are the ends without an attack, by way.
-type kept map[string]locked
+type kept map[string]lockfile
 
 // whole is the end of an apply without an attack.
-func (k kept) whole(way string, run func() (project, error)) (locked, error) {
+func (k kept) whole(way string, run func() (place, error)) (lockfile, error) {
 	if l, ok := k[way]; ok {
 		return l, nil
 	}
 	p, err := run()
 	if err != nil {
-		return locked{}, err
+		return lockfile{}, err
 	}
 	l, err := p.lockOf()
 	if err == nil && len(l.images) == 0 {
@@ -406,7 +406,7 @@ func diskRow(way string, operations int) *row {
 	}
 	r := &row{
 		name: "each file-system operation, " + way, must: must,
-		long: operations * len(diskFaults), batch: 5 * len(diskFaults), short: 2 * len(diskFaults),
+		long: operations * len(diskFaults), batch: 5 * len(diskFaults), short: len(diskFaults),
 		sees: []string{"broken", "not reached", "unreadable", "lost", "paid twice", "other locks", "left lying", "in doubt", "of these charged"},
 	}
 	for _, f := range diskFaults {
@@ -469,7 +469,7 @@ func (t *trial) service(way string) (*emulator.Server, string, func(), error) {
 }
 
 func (t *trial) breakDisk(dir, way string, kind, at, operations int, ends kept) error {
-	whole, err := ends.whole(way, func() (project, error) {
+	whole, err := ends.whole(way, func() (place, error) {
 		dir := filepath.Join(t.dir, "whole-"+fmt.Sprint(len(ends)))
 		p := t.onDisk(dir)
 		_, stop, err := t.set(dir, way)

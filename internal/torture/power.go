@@ -26,7 +26,7 @@ const (
 func powerRow() *row {
 	return &row{
 		name: "power cut during apply", must: "lock old or new, never empty; each synced receipt there; nothing paid twice",
-		long: 10_000, batch: 100, short: 12,
+		long: 10_000, batch: 50, short: 10,
 		sees: []string{"cuts", "too late", "old locks", "unreadable", "lost", "paid twice", "other locks", "left lying", "in doubt", "of these charged"},
 		run: func(t *trial) error {
 			// The lock of the kernel is on the real disk.
@@ -62,7 +62,7 @@ func powerRow() *row {
 // before is where a power cut strikes.
 type before struct {
 	disk       *faultfs.Disk // with the first images
-	whole      locked        // the lock of all
+	whole      lockfile      // the lock of all
 	operations int           // from the one to the other
 }
 
@@ -134,7 +134,7 @@ func (t *trial) cut(way string, b *before, states int) error {
 			t.count("old locks", 1)
 		}
 		what := fmt.Sprintf("%s, power cut at operation %d, state %d", way, at, seed)
-		if err := t.after(what, p.project, said, b.whole, service); err != nil {
+		if err := t.after(what, p.place, said, b.whole, service); err != nil {
 			return err
 		}
 	}
@@ -143,14 +143,14 @@ func (t *trial) cut(way string, b *before, states int) error {
 
 // memory is a project on a disk in memory.
 type memory struct {
-	project
+	place
 	disk *faultfs.Disk
 }
 
 // inMemory is a project on a disk, reached through f.
 func (t *trial) inMemory(disk *faultfs.Disk, f workspace.FS) *memory {
 	p := &memory{disk: disk}
-	p.project = project{read: p.readFile, files: func() ([]string, error) { return p.below("") }}
+	p.place = place{read: p.readFile, files: func() ([]string, error) { return p.below("") }}
 	p.run = func(args ...string) (ended, error) {
 		var stdout, stderr bytes.Buffer
 		code := cli.Main(&cli.Env{

@@ -134,3 +134,23 @@ func TestPeers(t *testing.T) {
 		t.Logf("not run: there is no %s", name)
 	}
 }
+
+// A row that makes each attack once leaves none out, and its first ones have
+// each fault.
+func TestScatter(t *testing.T) {
+	t.Parallel()
+	for _, operations := range []int{1, 2, 7, 1000, 2500} {
+		n := operations * len(diskFaults)
+		seen, first := map[int]bool{}, map[int]bool{}
+		for i := range n {
+			at := scatter(i, n)
+			seen[at] = at >= 0 && at < n
+			if i < len(diskFaults) {
+				first[at%len(diskFaults)] = true
+			}
+		}
+		if len(seen) != n || len(first) != len(diskFaults) {
+			t.Errorf("%d operations: %d of %d attacks, %d faults first", operations, len(seen), n, len(first))
+		}
+	}
+}
