@@ -29,6 +29,10 @@
 // A call that was sent and not answered stays in the journal as in doubt. It
 // is told with its price, counts as spent until its run has ended, follows its
 // image to another name, and is repeated only when asked.
+// What is free by its offer is never in doubt: its intent is journaled with its
+// receipt, and what did not come is made again. A disk that refuses what came
+// ends the buying, so that only requests in flight can be lost by it.
+//
 // A job goes on without us: the next run asks the server that took it, for a
 // minute in all, and what is not ready then waits for the run after that.
 // Zero loss is impossible for a plain call that is killed in flight; zero
