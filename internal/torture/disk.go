@@ -253,6 +253,9 @@ func (t *trial) after(what string, p place, said told, whole lockfile, service *
 		return err
 	}
 	t.count("in doubt", len(held))
+	if len(held) > killParallelism {
+		wrong("%d are in doubt, at %d at once: %s", len(held), killParallelism, again.stdout)
+	}
 	code := 0
 	if len(held) > 0 {
 		code = 4
