@@ -63,6 +63,7 @@ func scripts(dir string) testscript.Params {
 		Condition:           condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":      code,
+			"deaf":      deaf,
 			"start":     start,
 			"says":      says,
 			"send":      send,
@@ -174,6 +175,25 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// deaf N PROGRAM ARGS... does the same, and whoever read what the program writes
+// is gone: each write is to a broken pipe.
+func deaf(ts *testscript.TestScript, neg bool, args []string) {
+	refuse(ts, neg, len(args) > 1, "deaf N PROGRAM ARGS...")
+	r, w, err := os.Pipe()
+	ts.Check(err)
+	defer w.Close()
+	r.Close()
+	cmd := exec.Command("env", args[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), environ(ts), w, w
+	var ended *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &ended) {
+		ts.Fatalf("%v", err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != number(ts, args[0]) {
+		ts.Fatalf("%v, want exit code %s", cmd.ProcessState, args[0])
 	}
 }
 
@@ -292,10 +312,10 @@ func (p *process) heard() string {
 	return "nothing runs"
 }
 
-// send SIGNAL sends INT, TERM or KILL to the program in the background.
+// send SIGNAL sends INT, TERM, HUP or KILL to the program in the background.
 func send(ts *testscript.TestScript, neg bool, args []string) {
-	refuse(ts, neg, len(args) == 1 && of(ts).running != nil, "send INT|TERM|KILL")
-	s, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}[args[0]]
+	refuse(ts, neg, len(args) == 1 && of(ts).running != nil, "send INT|TERM|HUP|KILL")
+	s, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": os.Kill}[args[0]]
 	if !ok {
 		ts.Fatalf("no signal %s", args[0])
 	}
