@@ -36,7 +36,7 @@ type Event struct {
 	Spent   provider.Money // by the run so far
 	Count   int            // images; of Stopping: paid requests in flight
 	Total   int            // of Received: images that were asked for
-	Wait    time.Duration
+	Wait    time.Duration  // of Stopping: how long those may take at most
 	Took    time.Duration
 	Paths   []string // written
 	Deleted []string

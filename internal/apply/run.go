@@ -50,6 +50,7 @@ type Engine struct {
 	FailFast    bool
 	Saved       bool                    // the plan was made earlier: the store may have got more since
 	Protects    func(spec.Address) bool // whose picture must stay as it is. May be nil
+	Grace       time.Duration           // how long, at most, the caller waits for what runs once it has closed stop; to be told
 	Event       func(Event)             // called from one goroutine at a time
 
 	// Judge says which postcondition of an image speaks against a picture, ""
@@ -155,7 +156,18 @@ func (e *Engine) Apply(ctx context.Context, stop <-chan struct{}, p *plan.Plan) 
 	}
 	r.order()
 	var failure error
+	halted := func() {
+		stop = nil
+		close(halt)
+		r.stopping = true
+		r.tell(Event{Kind: Stopping, Count: r.paying, Wait: e.Grace})
+	}
 	for {
+		select {
+		case <-stop: // before anything new is started
+			halted()
+		default:
+		}
 		if !r.stopping && !r.halted {
 			r.start()
 		}
@@ -171,10 +183,7 @@ func (e *Engine) Apply(ctx context.Context, stop <-chan struct{}, p *plan.Plan) 
 		case ev := <-e.events:
 			r.tell(ev)
 		case <-stop:
-			stop = nil
-			close(halt)
-			r.stopping = true
-			r.tell(Event{Kind: Stopping, Count: r.paying})
+			halted()
 		}
 	}
 	r.group.Wait()

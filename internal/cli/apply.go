@@ -11,13 +11,11 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/signal"
 	"path"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	urfave "github.com/urfave/cli/v3"
@@ -64,8 +62,10 @@ func applyVerb() verb {
   imgbuild apply -draft
 
 Asks before it does anything, unless a saved plan or -auto-approve says yes. A
-failed image stops only what needs it. The first Ctrl-C starts nothing new and
-lets paid requests finish; the second abandons them. Without a budget, an apply
+failed image stops only what needs it. The first Ctrl-C (or TERM, or a terminal
+that is closed) starts nothing new and lets paid requests finish; the second
+abandons them, which leaves them in doubt; the third ends imgbuild at once. If who
+reads its output goes (| head), it goes on. Without a budget, an apply
 that nobody watches and that has no saved plan stops at USD 5.
 ` + patterns,
 		codes: []int{exitFailed, exitBudget, exitStale},
@@ -132,6 +132,8 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 		}
 	}
 	// Everything is read under the lock: while we waited for it somebody may have changed it.
+	ctx, sig := signals(ctx, f.grace)
+	defer sig.done()
 	unlock, err := s.lockWorkspace(ctx, "apply", f.wait)
 	if err != nil {
 		return err
@@ -163,9 +165,7 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 	}
 	if p == nil {
 		f.pending = e.Open
-		if err := s.askAboutDoubts(f); err != nil {
-			return err
-		}
+		s.askAboutDoubts(ctx, f)
 		if p, err = s.planned(ctx, f.planOptions); err != nil {
 			return err
 		}
@@ -183,23 +183,33 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 	s.budget(f, e, e.Saved)
 	s.budgets(p)
 	if ask := s.checkKeys(e, p); ask && saved == nil && !f.yes {
-		if err := approve(env, p, e.NotReady); err != nil {
+		if err := approve(ctx, env, p, e.NotReady); err != nil {
 			return err
 		}
 		s.mayRun = true
 	}
-	return s.carryOut(ctx, f, e, p)
+	return s.carryOut(ctx, f, e, p, sig)
 }
 
 // lockWorkspace makes this process the only writer.
 func (s *session) lockWorkspace(ctx context.Context, verb string, wait time.Duration) (func(), error) {
 	host, _ := os.Hostname()
-	unlock, err := s.out.Lock(ctx, wait, workspace.Who{PID: os.Getpid(), Host: host, Verb: verb, Started: s.env.Now()})
+	deaf := outlivePipes()
+	who := workspace.Who{PID: os.Getpid(), Host: host, Verb: verb, Started: s.env.Now()}
+	unlock, err := s.out.Lock(ctx, 0, who)
 	var busy *workspace.Busy
-	if errors.As(err, &busy) {
-		return nil, fail("wait for it, or give it time: -lock-timeout=5m", "%w", err)
+	if wait > 0 && errors.As(err, &busy) {
+		fmt.Fprintf(s.env.Stderr, "Waiting at most %s: %s.\n", wait, diag.Clean(busy.Error()))
+		unlock, err = s.out.Lock(ctx, wait, who)
 	}
-	return unlock, err
+	if errors.As(err, &busy) {
+		err = fail("wait for it, or give it time: -lock-timeout=5m", "%w", err)
+	}
+	if err != nil {
+		deaf()
+		return nil, err
+	}
+	return func() { unlock(); deaf() }, nil
 }
 
 // engine opens the journal, recovers what a run that died left, and readies an
@@ -214,7 +224,7 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 	rand.Read(id[:])
 	e := &apply.Engine{
 		Out: s.out, Sources: s.root, Store: s.store, Journal: j, Lock: s.lock, Offer: s.offer,
-		SaveLock: s.saveLock, Maker: s.makers(), Endpoint: func(key string) string { c, _ := s.provider(key); return c.Endpoint }, Parallelism: f.parallelism, FailFast: f.failFast,
+		SaveLock: s.saveLock, Maker: s.makers(ctx), Endpoint: func(key string) string { c, _ := s.provider(key); return c.Endpoint }, Parallelism: f.parallelism, FailFast: f.failFast,
 		Process: s.env.Now().UTC().Format("20060102T150405") + "-" + hex.EncodeToString(id[:]), Now: s.env.Now,
 	}
 	f.written = state.Written
@@ -287,7 +297,7 @@ func noun(n int, one, many string) string {
 }
 
 // makers makes each maker once.
-func (s *session) makers() func(string) (provider.Maker, error) {
+func (s *session) makers(ctx context.Context) func(string) (provider.Maker, error) {
 	var mu sync.Mutex // steps ask side by side
 	made := map[string]provider.Maker{}
 	return func(key string) (provider.Maker, error) {
@@ -300,7 +310,7 @@ func (s *session) makers() func(string) (provider.Maker, error) {
 		if !ok {
 			return nil, fmt.Errorf("there is no provider %s in the configuration any more", key)
 		}
-		m, err := all.Make(c, all.Env{Getenv: s.env.Getenv, ReadFile: os.ReadFile, Now: s.env.Now, Credential: s.credential})
+		m, err := all.Make(c, all.Env{Getenv: s.env.Getenv, ReadFile: os.ReadFile, Now: s.env.Now, Credential: func(c provider.Config) (string, error) { return s.credential(ctx, c) }})
 		if err == nil {
 			made[key] = m
 		}
@@ -327,7 +337,7 @@ func (s *session) saveLock(l *lock.Lock) error {
 
 // askAboutDoubts asks where a provider says in_doubt = "ask" and somebody is
 // there.
-func (s *session) askAboutDoubts(f *applyFlags) error {
+func (s *session) askAboutDoubts(ctx context.Context, f *applyFlags) {
 	var sum provider.Money
 	n := 0
 	for _, a := range f.pending {
@@ -337,14 +347,13 @@ func (s *session) askAboutDoubts(f *applyFlags) error {
 		}
 	}
 	if n == 0 || f.retryDoubt || f.yes {
-		return nil
+		return
 	}
 	if _, ok := terminal(s.env.Stdin); !ok {
-		return nil
+		return
 	}
 	fmt.Fprintf(s.env.Stderr, "%d %s sent and not answered (%s); it may have been paid. Send again? Only yes does: ", n, noun(n, "request was", "requests were"), sum)
-	f.retryAsked = readLine(s.env.Stdin) == "yes"
-	return nil
+	f.retryAsked = readLine(ctx, s.env.Stdin) == "yes"
 }
 
 // budget settles what the run may spend.
@@ -399,7 +408,7 @@ func (s *session) checkKeys(e *apply.Engine, p *plan.Plan) (left bool) {
 
 // approve asks, with the price of what will be sent: not of images whose
 // provider is not ready.
-func approve(env *Env, p *plan.Plan, notReady map[string]string) error {
+func approve(ctx context.Context, env *Env, p *plan.Plan, notReady map[string]string) error {
 	what := "Do this"
 	sum := p.Summary
 	for i := range p.Steps {
@@ -420,21 +429,37 @@ func approve(env *Env, p *plan.Plan, notReady map[string]string) error {
 		what = "Spend " + s.Price.String()
 	}
 	fmt.Fprintf(env.Stderr, "\n%s? Only yes does it: ", what)
-	if line := readLine(env.Stdin); line != "yes" {
+	if line := readLine(ctx, env.Stdin); line != "yes" {
 		fmt.Fprintln(env.Stderr)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		return fail("answer yes, or use -auto-approve", "not approved; nothing was done")
 	}
 	fmt.Fprintln(env.Stderr)
 	return nil
 }
 
-func readLine(r io.Reader) string {
-	line, _ := bufio.NewReader(r).ReadString('\n')
-	return strings.TrimSpace(line)
+// readLine is "" once ctx is over.
+func readLine(ctx context.Context, r io.Reader) string {
+	read := make(chan string, 1)
+	go func() { // after a signal nobody waits for it: the process ends
+		line, _ := bufio.NewReader(r).ReadString('\n')
+		read <- strings.TrimSpace(line)
+	}()
+	select {
+	case line := <-read:
+		return line
+	case <-ctx.Done():
+		return ""
+	}
 }
 
 // carryOut applies the plan, tells what happens, and settles everything.
-func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, p *plan.Plan) error {
+func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, p *plan.Plan, sig *interrupts) error {
+	if !sig.paying() {
+		return ctx.Err()
+	}
 	var sinks []func(apply.Event)
 	var ends []func(apply.Result)
 	if f.json {
@@ -484,10 +509,10 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 			sink(ev)
 		}
 	}
-	ctx, stop, done := signals(ctx, f.grace)
+	e.Grace = f.grace
 	s.watch(e, p)
-	res, err := e.Apply(ctx, stop, p)
-	done()
+	res, err := e.Apply(ctx, sig.stop, p)
+	sig.done() // what is left is short, and is no business of a signal
 	live()
 	values, wrong := s.afterwards()
 	if len(wrong) > 0 {
@@ -513,31 +538,6 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 		printOutputs(s.env.Stdout, values)
 	}
 	return cmp.Or(s.exitCode(f, p, res), told)
-}
-
-// signals turns the first INT or TERM into a stop and the second, or the end of
-// the grace, into a cancelled context.
-func signals(ctx context.Context, grace time.Duration) (context.Context, <-chan struct{}, func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := make(chan struct{})
-	got := make(chan os.Signal, 2)
-	signal.Notify(got, os.Interrupt, syscall.SIGTERM)
-	ended := make(chan struct{})
-	go func() {
-		select {
-		case <-got:
-		case <-ended:
-			return
-		}
-		close(stop)
-		select {
-		case <-got:
-		case <-time.After(grace):
-		case <-ended:
-		}
-		cancel()
-	}()
-	return ctx, stop, func() { signal.Stop(got); close(ended); cancel() }
 }
 
 // promoteAll brings the picked originals to the second tier, also those that

@@ -55,7 +55,7 @@ func readAnswer(f *os.File, hidden bool, ask func()) (string, error) {
 		return "", err
 	}
 	got := make(chan os.Signal, 1)
-	signal.Notify(got, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(got, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(got)
 	ask()
 	type answer struct {

@@ -91,6 +91,10 @@ func Main(env *Env) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(env.Stderr, "Interrupted.")
+		return exitInterrupted
+	}
 	c := palette(env, env.Stderr)
 	text, hint := workspace.Plainly(err)
 	fmt.Fprintf(env.Stderr, "%s %s\n", c.Red("Error:"), diag.Clean(text))
@@ -104,9 +108,6 @@ func Main(env *Env) int {
 	}
 	if hint != "" {
 		fmt.Fprintf(env.Stderr, "  Hint: %s\n", diag.Clean(hint))
-	}
-	if errors.Is(err, context.Canceled) {
-		return exitInterrupted
 	}
 	return exitError
 }

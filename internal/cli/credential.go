@@ -53,11 +53,14 @@ func (s *session) tellKeys(p *plan.Plan) {
 
 // credential runs the credential_command of a provider, if somebody has said
 // yes to it.
-func (s *session) credential(c provider.Config) (string, error) {
+func (s *session) credential(ctx context.Context, c provider.Config) (string, error) {
 	if !s.mayRun && !inCI(s.env) {
 		fmt.Fprintf(s.env.Stderr, "Start a program for the key of %s, to fetch what an earlier run paid for: %s? Only yes does it: ", c.Key(), diag.Clean(strings.Join(c.Command, " ")))
-		s.mayRun = readLine(s.env.Stdin) == "yes"
+		s.mayRun = readLine(ctx, s.env.Stdin) == "yes"
 		fmt.Fprintln(s.env.Stderr)
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
 		if !s.mayRun {
 			return "", &provider.Error{Kind: provider.Credentials, Message: "its credential_command was not approved", Hint: "answer yes, or use -allow-exec"}
 		}

@@ -333,7 +333,7 @@ func (d *doctor) permit(ctx context.Context, total cost) error {
 	}
 	fmt.Fprintf(d.env.Stderr, "%s %d %s? Only yes does it: ", what, total.images, noun(total.images, "picture", "pictures"))
 	answer := make(chan string, 1)
-	go func() { answer <- readLine(d.env.Stdin) }()
+	go func() { answer <- readLine(ctx, d.env.Stdin) }()
 	select {
 	case line := <-answer:
 		if line == "yes" {

@@ -51,7 +51,7 @@ func (c *checkup) repair(ctx context.Context, f *doctorFlags) (did []string, err
 			break
 		}
 		if round == 0 && !f.yes {
-			if err := c.permit(mends); err != nil {
+			if err := c.permit(ctx, mends); err != nil {
 				return nil, err
 			}
 		}
@@ -66,13 +66,13 @@ func (c *checkup) repair(ctx context.Context, f *doctorFlags) (did []string, err
 }
 
 // permit shows what would be mended, and asks.
-func (c *checkup) permit(mends []*ailment) error {
+func (c *checkup) permit(ctx context.Context, mends []*ailment) error {
 	w := c.s.env.Stderr
 	for _, a := range mends {
 		fmt.Fprintf(w, "%s %s\n", palette(c.s.env, w).Red("Error:"), diag.Clean(a.Text))
 	}
 	fmt.Fprintf(w, "\nMend %d %s? What is damaged is kept beside. Only yes does it: ", len(mends), noun(len(mends), "thing", "things"))
-	line := readLine(c.s.env.Stdin)
+	line := readLine(ctx, c.s.env.Stdin)
 	fmt.Fprintln(w)
 	if line != "yes" {
 		return fail("answer yes, or use -auto-approve", "not approved; nothing was done")

@@ -47,6 +47,8 @@ func runRestore(ctx context.Context, env *Env, f *applyFlags, wanted []string) e
 		return err
 	}
 	defer s.close()
+	ctx, sig := signals(ctx, f.grace)
+	defer sig.done()
 	unlock, err := s.lockWorkspace(ctx, "restore", f.wait)
 	if err != nil {
 		return err
@@ -75,7 +77,7 @@ func runRestore(ctx context.Context, env *Env, f *applyFlags, wanted []string) e
 	} else {
 		fmt.Fprintln(env.Stdout, "Nothing to restore.")
 	}
-	if err := s.carryOut(ctx, f, e, p); err != nil {
+	if err := s.carryOut(ctx, f, e, p, sig); err != nil {
 		return err
 	}
 	if left > 0 {

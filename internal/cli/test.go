@@ -135,8 +135,8 @@ func runTests(ctx context.Context, env *Env, f *testFlags) error {
 	if len(tests) == 0 {
 		fmt.Fprintf(env.Stderr, "There are no tests.\n  Hint: imgbuild test reads *%s here and in %s/; imgbuild help test shows one\n", config.TestSuffix, f.folder)
 	}
-	ctx, _, done := signals(ctx, 0) // nothing is paid for, so nothing is worth waiting for
-	defer done()
+	ctx, sig := signals(ctx, 0) // nothing is paid for, so nothing is worth waiting for
+	defer sig.done()
 	files, err := s.runAll(ctx, f, tests)
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintln(env.Stderr, "\nInterrupted. What was sketched is removed.")

@@ -156,7 +156,11 @@ func EventText(e apply.Event) string {
 		if e.Count == 0 {
 			return "stopping"
 		}
-		return fmt.Sprintf("stopping: letting %d paid %s finish; once more abandons %s", e.Count, plural(e.Count, "request", "requests"), plural(e.Count, "it", "them"))
+		grace := ""
+		if e.Wait > 0 {
+			grace = fmt.Sprintf(" (%s at most)", seconds(e.Wait))
+		}
+		return fmt.Sprintf("stopping: letting %d paid %s finish%s; once more abandons %s", e.Count, plural(e.Count, "request", "requests"), grace, plural(e.Count, "it", "them"))
 	}
 	return string(e.Kind)
 }
