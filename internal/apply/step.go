@@ -611,7 +611,13 @@ func (s *sink) Answered() error {
 // forgotten.
 func (s *sink) replaced() (records []journal.Record) {
 	for _, id := range s.again {
-		records = append(records, journal.Record{Type: journal.TypeResolved, Attempt: id, Reason: "sent again"})
+		r := journal.Record{Type: journal.TypeResolved, Attempt: id, Reason: "sent again"}
+		for i := range s.engine.Open {
+			if a := &s.engine.Open[i]; a.ID == id {
+				r.Price = a.Doubt // it may have been paid, and stays spent for its run
+			}
+		}
+		records = append(records, r)
 	}
 	s.again = nil
 	return records

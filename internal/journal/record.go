@@ -20,7 +20,7 @@ const (
 	TypeUnusable Type = "unusable" // Reason; of the image Delivery.Index, or of the call, which was billed Price
 	TypeFailed   Type = "failed"   // Reason: not sent or rejected, nothing owed
 	TypeInDoubt  Type = "in_doubt" // Reason: sent, and unknown what became of it; Price that it may cost
-	TypeResolved Type = "resolved" // Reason: who settled a doubt and how; Price that was owed after all
+	TypeResolved Type = "resolved" // Reason: who settled a doubt and how; Price that was owed after all, or may have been
 
 	TypeWrote  Type = "wrote"   // Files: about to be put in place
 	TypeRunEnd Type = "run_end" // Reason: the run that ended normally; what it left counts for no budget any more
