@@ -86,6 +86,7 @@
 //	drip                        "1s": send the answer in 32 pieces, each after this pause
 //	moderated                   "400", "flag" (null images), "placeholder" or "empty"
 //	n                           make so many images instead of those asked for
+//	cost                        bill so many times the price
 //	html, corrupt, wrong_size   true: what is served as the picture
 //	expired                     true: its URL answers 403
 //	redirect                    its URL answers 302 with this Location; with status, the request

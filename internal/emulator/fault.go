@@ -42,6 +42,7 @@ type Do struct {
 	Drip       Duration        `json:"drip"`
 	Moderated  string          `json:"moderated"`
 	N          *int            `json:"n"`
+	Cost       int64           `json:"cost"`
 	HTML       bool            `json:"html"`
 	Corrupt    bool            `json:"corrupt"`
 	WrongSize  bool            `json:"wrong_size"`
@@ -128,7 +129,7 @@ func (f *Fault) check() error {
 		return fmt.Errorf("no moderated %q; one of \"400\", \"flag\", \"placeholder\", \"empty\"", f.Do.Moderated)
 	case f.Do.Status != 0 && (f.Do.Status < 200 || f.Do.Status > 599):
 		return fmt.Errorf("no status %d", f.Do.Status)
-	case f.Do.Truncate < 0 || f.Times < 0 || f.Match.Nth < 0 || f.Do.N != nil && *f.Do.N < 0 || f.Do.Delay < 0 || f.Do.Pending < 0 || f.Do.ReadyAfter < 0 || f.Do.Drip < 0:
+	case f.Do.Truncate < 0 || f.Times < 0 || f.Match.Nth < 0 || f.Do.N != nil && *f.Do.N < 0 || f.Do.Cost < 0 || f.Do.Delay < 0 || f.Do.Pending < 0 || f.Do.ReadyAfter < 0 || f.Do.Drip < 0:
 		return fmt.Errorf("a negative number")
 	case f.Do.Drop == "before-read" && f.Match.PromptContains != "":
 		return fmt.Errorf("before-read can't match a prompt that was not read")

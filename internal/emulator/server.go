@@ -249,7 +249,7 @@ func (s *Server) settle(ctx context.Context, c *call, w *wire, no *wrong) (*made
 	}
 	c.o, c.Model, c.N = o, o.model.name, o.n
 	charge := func(images int) {
-		c.Ticks = o.price(images)
+		c.Ticks = o.price(images) * max(1, do.Cost)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.stats.Images += images
