@@ -569,7 +569,7 @@ func TestDiesAfterReceipt(t *testing.T) {
 		for i, a := range []string{"a", "b"} {
 			step := &p.Steps[i]
 			id := "dead-" + a
-			sink := &sink{engine: e, address: step.Address, provider: step.Provider, digest: step.Digest, fields: step.Request.Fields(), id: id, request: &step.Request, each: 1}
+			sink := &sink{engine: e, address: step.Address, provider: step.Provider, digest: step.Digest, fields: step.Request.Fields(), id: id, request: &step.Request, tell: func(Event) {}, each: 1}
 			step.Request.N = 1
 			if err := sink.Sent(); err != nil {
 				t.Fatal(err)

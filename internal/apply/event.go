@@ -22,6 +22,8 @@ const (
 	Skipped  EventKind = "step_skipped"
 	Stale    EventKind = "step_stale"
 	Stopping EventKind = "stopping"
+
+	charged EventKind = "charged" // a receipt came, with its price; told to the runner alone
 )
 
 // Event is one thing that happened. Fields that do not apply are zero.

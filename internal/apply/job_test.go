@@ -145,7 +145,7 @@ func TestJobPartlyTold(t *testing.T) {
 	s.open(func(e *Engine, root *workspace.Root) {
 		step := &s.plan(e, root).Steps[0]
 		step.Request.N = 3
-		sink := &sink{engine: e, address: step.Address, provider: step.Provider, digest: step.Digest, fields: step.Request.Fields(), id: "dead-1", request: &step.Request, each: provider.Dollar / 100}
+		sink := &sink{engine: e, address: step.Address, provider: step.Provider, digest: step.Digest, fields: step.Request.Fields(), id: "dead-1", request: &step.Request, tell: func(Event) {}, each: provider.Dollar / 100}
 		s.maker.urls["u"] = pixel("one")
 		for _, err := range []error{sink.Sent(), sink.Accepted("job-1"), sink.Delivered(0, provider.Delivery{URL: "u"}, provider.Dollar/100)} {
 			if err != nil {

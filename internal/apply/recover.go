@@ -28,7 +28,8 @@ type Recovery struct {
 // Recover finishes what a run that died had under way, without sending
 // anything that costs money: jobs are polled until they end, what was delivered
 // is fetched into the store, what was sent and not answered is held as in
-// doubt. It returns the attempts that are still open.
+// doubt. The attempts that are still open are then in Open, and those of state say
+// what they have cost by now.
 func (e *Engine) Recover(ctx context.Context, state journal.State) (Recovery, error) {
 	e.pixels = make(chan struct{}, runtime.GOMAXPROCS(0))
 	var rec Recovery
@@ -51,6 +52,10 @@ func (e *Engine) Recover(ctx context.Context, state journal.State) (Recovery, er
 		var err error
 		if r, ok := resumed[a.ID]; ok {
 			open, err = r.tell(a, &rec)
+			if a.Spent += r.purchase.paid; !open { // what it cost is known now
+				a.Spent += r.purchase.doubt
+				a.Phase = journal.Done
+			}
 		} else {
 			open, err = e.recoverOne(ctx, a, &rec)
 		}

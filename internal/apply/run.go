@@ -87,6 +87,7 @@ type job struct {
 	free    bool           // by its offer: nothing can ever be owed
 	attempt string
 	landed  provider.Money // of images that came; owned by the runner
+	charged provider.Money // by the receipts so far; owned by the runner
 }
 
 // result is what became of a job.
@@ -300,7 +301,7 @@ func (r *runner) launch(i int) {
 		r.conclude(i, kind, err)
 		return
 	}
-	cost := j.each * provider.Money(j.need)
+	cost := j.cost()
 	if j.need > 0 {
 		if why, ok := r.refused[step.Provider]; ok {
 			r.conclude(i, Skipped, errors.New(why))
@@ -314,10 +315,7 @@ func (r *runner) launch(i int) {
 			r.conclude(i, Skipped, err)
 			return
 		}
-		r.reserved += cost
-		for _, p := range r.purses(step) {
-			p.used += cost
-		}
+		r.reserve(j, cost)
 		r.attempts++
 		j.attempt = fmt.Sprintf("%s-%d", r.Process, r.attempts)
 	}
@@ -335,6 +333,18 @@ func (r *runner) launch(i int) {
 		r.results <- res
 		return nil
 	})
+}
+
+// cost is what a job is estimated to cost.
+func (j *job) cost() provider.Money { return j.each * provider.Money(j.need) }
+
+// reserve takes a job's place in the budgets for as long as it runs: what it is
+// estimated to cost, or more once its receipts say so.
+func (r *runner) reserve(j *job, more provider.Money) {
+	r.reserved += more
+	for _, p := range r.purses(j.step) {
+		p.used += more
+	}
 }
 
 // prepare fits a step to the lock as it is now. A kind other than "" ends the
@@ -568,11 +578,10 @@ func (r *runner) end(res result) error {
 	} else {
 		r.working--
 	}
-	cost := j.each * provider.Money(j.need)
-	r.reserved -= cost
 	if j.need > 0 {
+		r.reserve(j, -max(j.cost(), j.charged))
 		for _, p := range r.purses(j.step) {
-			p.used += res.paid + res.doubt - cost
+			p.used += res.paid + res.doubt
 		}
 	}
 	r.landed -= j.landed
@@ -684,6 +693,14 @@ func (r *runner) whyNot(i int) string {
 }
 
 func (r *runner) tell(ev Event) {
+	if ev.Kind == charged {
+		if j := r.running[ev.Address]; j != nil {
+			before := max(j.cost(), j.charged)
+			j.charged += ev.Price
+			r.reserve(j, max(j.cost(), j.charged)-before)
+		}
+		return
+	}
 	if ev.At.IsZero() {
 		ev.At = r.Now()
 	}

@@ -160,8 +160,14 @@ func (e *Engine) buy(ctx context.Context, j *job) (p purchase) {
 		r.First += len(p.images)
 		before := len(p.images)
 		e.call(ctx, j, maker, &r, fmt.Sprintf("%s.%d", j.attempt, call), &p)
-		if p.err != nil || len(p.images)-before < r.N || e.stopped() {
+		if len(p.images)-before < r.N || e.stopped() {
 			break // fewer than asked: the rest is planned, not bought at once
+		}
+		if done := provider.Money(len(p.images)); (e.MaxCost != nil || len(j.step.Budgets) > 0) && p.paid > j.each*done && len(p.images) < j.need {
+			p.err = &hinted{fmt.Errorf("%d of %d images came, at %s instead of %s", done, j.need, p.paid, j.each*done), "the next imgbuild apply asks for the missing ones, within its budget"}
+		}
+		if p.err != nil {
+			break
 		}
 	}
 	if p.err == nil && len(p.images) < j.need {
@@ -656,6 +662,7 @@ func (s *sink) Delivered(i int, from provider.Delivery, price provider.Money) er
 	err := s.engine.Journal.Append(append(records, s.replaced()...)...)
 	if err == nil {
 		s.deliveries = append(s.deliveries, d)
+		s.tell(Event{Kind: charged, Price: price})
 	}
 	return err
 }

@@ -233,12 +233,7 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 			return nil, fmt.Errorf("it is at %s, and this verb asks nobody", key)
 		}
 	}
-	run, spent := apply.Unfinished(state.Attempts)
-	e.Run, e.Before = run, spent
-	e.Budgets, e.Protects = s.budgetsBefore(state.Attempts, run), s.protects
-	if run == "" {
-		e.Run = e.Process
-	}
+	e.Protects = s.protects
 	if n := apply.Jobs(state.Attempts); n > 0 && !f.offline {
 		text := fmt.Sprintf("An earlier run left %d %s with the provider: asking for the result.", n, noun(n, "request", "requests"))
 		fmt.Fprintln(s.env.Stderr, text)
@@ -247,6 +242,8 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 		}
 	}
 	rec, err := e.Recover(ctx, state)
+	run, spent := apply.Unfinished(state.Attempts)
+	e.Run, e.Before, e.Budgets = cmp.Or(run, e.Process), spent, s.budgetsBefore(state.Attempts, run)
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintf(s.env.Stderr, "%s what an earlier run paid for could not be fetched yet: %s\n", palette(s.env, s.env.Stderr).Yellow("Warning:"), diag.Clean(strings.TrimSpace(line)))

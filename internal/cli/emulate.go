@@ -57,7 +57,7 @@ times times (0: always), and does one or more of:
   drop                                 before-read, after-request, mid-body or reset
   silent (true), truncate (bytes)      no answer, or only its beginning
   moderated                            "400", "flag", "placeholder" or "empty"
-  n                                    so many images
+  n, cost (numbers)                    so many images; bill so many times the price
   html, corrupt, wrong_size (true)     what comes as the picture
   expired (true), redirect (URL)       what its URL answers
   pending (polls), ready_after ("5s")  how long a deferred request takes
