@@ -111,7 +111,7 @@ var keepers = map[string][]string{
 	"image":                       {"imaging", "paint"},
 	"image/":                      {"imaging", "paint"},
 	"golang.org/x/image/":         {"imaging", "paint"},
-	"net/http":                    {"provider/*", "store", "emulator", "report", "cli", "bench", "torture"}, // the bench measures it alone
+	"net/http":                    {"provider/*", "store", "emulator", "report", "cli", "bench", "torture"}, // the bench measures it alone; torture waits for the connections of its emulator
 	"net/http/":                   {"provider/*", "store", "emulator", "report", "cli"},
 	"golang.org/x/net/":           {"provider/all"}, // what the environment says of proxies
 	"connectrpc.com/connect":      {"provider/xai", "emulator"},

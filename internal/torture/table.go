@@ -15,5 +15,10 @@ func table() []*row {
 		untrustedRow(),
 		inertRow(),
 		historyRow(),
+		budgetRow(),
+		signalRow(),
+		atOnceRow(),
+		sameRow(),
+		faultRow(),
 	}, fuzzRows()...)
 }

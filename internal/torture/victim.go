@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -68,8 +69,9 @@ func (t *trial) finish(cmd *exec.Cmd) (ended, error) {
 	return e, nil
 }
 
-// serve starts an emulator on loopback; it ends with the batch.
-func serve(ctx context.Context, cfg emulator.Config) (e *emulator.Server, endpoint string, stop func(), err error) {
+// serve starts an emulator on loopback, whose server the attacker may set up; it
+// ends with the batch.
+func serve(ctx context.Context, cfg emulator.Config, set ...func(*http.Server)) (e *emulator.Server, endpoint string, stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", nil, err
@@ -80,6 +82,9 @@ func serve(ctx context.Context, cfg emulator.Config) (e *emulator.Server, endpoi
 	cfg.Now = time.Now
 	e = emulator.New(cfg)
 	server := e.HTTP()
+	for _, f := range set {
+		f(server)
+	}
 	go server.Serve(l)
 	return e, "http://" + l.Addr().String() + "/v1", func() { server.Close() }, nil
 }
