@@ -835,6 +835,29 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestUnpriced: a budget allows what has no known price only if it is told to.
+func TestUnpriced(t *testing.T) {
+	t.Parallel()
+	for _, allowed := range []bool{false, true} {
+		s := newSite(t, img("a"))
+		limit := provider.Dollar
+		s.change = func(e *Engine) {
+			e.MaxCost, e.Budgets, e.Unpriced = &limit, []Budget{{Name: "b", Max: limit}}, allowed
+			known := e.Offer
+			e.Offer = func(key, model string) (*provider.Offer, bool) {
+				o, ok := known(key, model)
+				unpriced := *o
+				unpriced.Price = func(*provider.Request) (provider.Money, bool) { return 0, false }
+				return &unpriced, ok
+			}
+		}
+		res := s.run()
+		if done := res.Count(Done) == 1; done != allowed || res.Budget == allowed || done && res.Spent == 0 {
+			t.Errorf("allowed %v: %+v", allowed, res)
+		}
+	}
+}
+
 func TestStale(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, img("a"), img("b"))

@@ -39,6 +39,7 @@ func (r *runner) purses(step *plan.Step) (out []*purse) {
 func (r *runner) afford(step *plan.Step, cost provider.Money, priced bool) error {
 	switch {
 	case r.MaxCost == nil:
+	case !priced && r.Unpriced:
 	case !priced:
 		r.budget = true
 		return errors.New("its price is not known, so the budget does not allow it")
@@ -49,6 +50,8 @@ func (r *runner) afford(step *plan.Step, cost provider.Money, priced bool) error
 	for _, p := range r.purses(step) {
 		var err error
 		switch {
+		case !priced && r.Unpriced:
+			continue
 		case !priced:
 			err = fmt.Errorf("its price is not known, so the budget %q does not allow it", p.Name)
 		case cost > 0 && p.used+cost > p.Max:

@@ -46,6 +46,7 @@ type Engine struct {
 	MaxCost     *provider.Money
 	Before      provider.Money    // spent by this run before a crash
 	Budgets     []Budget          // further ones, of the steps that name them
+	Unpriced    bool              // budgets allow what has no known price: it counts once a reply tells
 	NotReady    map[string]string // provider key -> why it can't be asked at all
 	FailFast    bool
 	Saved       bool                    // the plan was made earlier: the store may have got more since

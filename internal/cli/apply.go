@@ -43,6 +43,7 @@ type applyFlags struct {
 	parallelism int
 	maxCost     *provider.Money
 	failFast    bool
+	unpriced    bool
 	jsonInto    string
 	wait        time.Duration
 	grace       time.Duration
@@ -73,6 +74,7 @@ that nobody watches and that has no saved plan stops at USD 5.
 		flags: append(append([]urfave.Flag{
 			&urfave.BoolFlag{Name: "auto-approve", Usage: "do not ask", Destination: &f.yes},
 			&urfave.GenericFlag{Name: "max-cost", Usage: "spend at most `USD`; overrides max_cost of the configuration", Value: moneyFlag{&f.maxCost}},
+			&urfave.BoolFlag{Name: "allow-unpriced", Usage: "let budgets allow what has no known price; it counts once a reply tells", Destination: &f.unpriced},
 			&urfave.IntFlag{Name: "parallelism", Usage: "make at most `N` images at once (8)", Value: 8, Destination: &f.parallelism},
 			&urfave.BoolFlag{Name: "fail-fast", Usage: "start nothing new after a failure", Destination: &f.failFast},
 			&urfave.BoolFlag{Name: "json", Usage: "write events as JSON lines to standard output", Destination: &f.json},
@@ -224,7 +226,7 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 	rand.Read(id[:])
 	e := &apply.Engine{
 		Out: s.out, Sources: s.root, Store: s.store, Journal: j, Lock: s.lock, Offer: s.offer,
-		SaveLock: s.saveLock, Maker: s.makers(ctx), Endpoint: func(key string) string { c, _ := s.provider(key); return c.Endpoint }, Parallelism: f.parallelism, FailFast: f.failFast,
+		SaveLock: s.saveLock, Maker: s.makers(ctx), Endpoint: func(key string) string { c, _ := s.provider(key); return c.Endpoint }, Parallelism: f.parallelism, FailFast: f.failFast, Unpriced: f.unpriced,
 		Process: s.env.Now().UTC().Format("20060102T150405") + "-" + hex.EncodeToString(id[:]), Now: s.env.Now,
 	}
 	f.written = state.Written
@@ -570,7 +572,7 @@ func (s *session) exitCode(f *applyFlags, p *plan.Plan, r apply.Result) error {
 		return exit(exitBudget)
 	case r.Budget:
 		s.budgetHints(r)
-		hint := "raise -max-cost or max_cost; what has no known price needs a saved plan: imgbuild plan -out=plan.json, imgbuild apply plan.json"
+		hint := "raise -max-cost or max_cost; -allow-unpriced lets through what has no known price"
 		if f.maxCost == nil && s.project.Settings.MaxCost == nil {
 			hint = fmt.Sprintf("nobody watches this run, so it may spend %s; allow more with -max-cost", unwatched)
 		}

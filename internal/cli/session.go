@@ -257,6 +257,9 @@ func (s *session) finding(code string, p plan.Problem) diag.Finding {
 	}
 	f := diag.Finding{Severity: diag.Error, Code: code, Address: string(p.Address), Text: p.Text, Hint: p.Hint}
 	switch {
+	case p.Field == plan.FieldMaxCost:
+		f.Code, f.Text = "IB0506", string(p.Address)+": "+p.Text
+		f.Range = s.project.At(s.root, p.Address, p.Field)
 	case p.Field == importField:
 		f.Code, f.Text = codeImport, string(p.Address)+": "+p.Text
 		f.Range = s.project.AtImport(s.root, p.Address, "path")

@@ -279,6 +279,7 @@ const (
 	isProtected
 	hasLife // tags, depends_on or ignore_changes
 	isJudged
+	hasMaxCost
 )
 
 func (w *writer) image(im *spec.Image) {
@@ -289,7 +290,7 @@ func (w *writer) image(im *spec.Image) {
 	}{
 		{hasEdit, len(im.Wanted.Sources) > 0}, {hasMask, im.Wanted.Mask != nil}, {hasFile, im.File != spec.Encoding{}},
 		{hasRenditions, len(im.Renditions) > 0}, {isShared, im.Share}, {isDecorative, im.Decorative}, {isEnlarged, im.Wanted.Enlarge},
-		{isProtected, im.Protect}, {isJudged, im.Judged}, {hasLife, len(im.Tags)+len(im.DependsOn) > 0 || im.Ignore != 0},
+		{isProtected, im.Protect}, {isJudged, im.Judged}, {hasMaxCost, im.MaxCost != nil}, {hasLife, len(im.Tags)+len(im.DependsOn) > 0 || im.Ignore != 0},
 	} {
 		if f.on {
 			bits |= f.bit
@@ -342,6 +343,9 @@ func (w *writer) image(im *spec.Image) {
 			w.again(string(a))
 		}
 		w.number(int(im.Ignore))
+	}
+	if bits&hasMaxCost != 0 {
+		w.number(int(*im.MaxCost))
 	}
 }
 
@@ -478,5 +482,9 @@ func (r *reader) image(im *spec.Image) {
 			im.DependsOn[i] = spec.Address(r.again())
 		}
 		im.Ignore = spec.Fields(r.number())
+	}
+	if bits&hasMaxCost != 0 {
+		m := provider.Money(r.number())
+		im.MaxCost = &m
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
@@ -551,6 +552,8 @@ func inherit(im, p *draft) {
 			*to = *imageSchema.rows[i].to(p).(*bool)
 		case **target:
 			*to = *imageSchema.rows[i].to(p).(**target)
+		case **provider.Money:
+			*to = *imageSchema.rows[i].to(p).(**provider.Money)
 		}
 	}
 }

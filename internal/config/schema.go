@@ -95,6 +95,7 @@ var imageSchema = schema[draft]{
 		{name: "for_each", image: true, kind: "map, object or set of strings", doc: "one image for each key, with each.key and each.value; the keys must be known at plan"},
 		{name: "tags", kind: "list or set of strings", to: func(d *draft) any { return &d.Tags }, hint: tagsHint, doc: "words for -target=tag:NAME, -exclude, -replace, restore and budget; those of the preset are added to those of the image"},
 		{name: "depends_on", image: true, kind: "list of image addresses", to: func(d *draft) any { return &d.DependsOn }, hint: "write a list such as [image.a, image.b[\"KEY\"]]", doc: "it is made only after these; one with for_each and without a key means all of its instances, and module.NAME all images of a module"},
+		{name: "max_cost", to: func(d *draft) any { return &d.MaxCost }, hint: "write an amount in USD, such as 0.10", doc: "USD that an apply may spend on it; a plan that would cost more, or an unknown amount, fails"},
 	},
 	blocks: []inner{
 		{name: "edit", body: &editSchema, doc: "the picture is made from others"},

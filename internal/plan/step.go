@@ -697,6 +697,9 @@ func (s *stepper) finish() {
 	if s.im.Protect {
 		step.protect(s.entry)
 	}
+	if step.Verb.Paid() {
+		s.holdToMaxCost()
+	}
 	s.offerToOthers()
 	if step.Verb.Standing() {
 		step.Outputs, step.Need = nil, 0
@@ -718,6 +721,23 @@ func (s *stepper) finish() {
 
 func (s *stepper) because(c Cause) bool {
 	return slices.ContainsFunc(s.step.Why, func(r Reason) bool { return r.Cause == c })
+}
+
+// holdToMaxCost finds a price above what the configuration allows for the image.
+func (s *stepper) holdToMaxCost() {
+	most, step := s.im.MaxCost, s.step
+	switch {
+	case most == nil || step.Need == 0:
+	case !step.Priced:
+		s.m.problem(s.im.Address, spec.Problem{Field: FieldMaxCost, Text: fmt.Sprintf("its price is not known, and max_cost allows %s", *most),
+			Hint: "remove max_cost, or choose a model with a price: imgbuild models"})
+	case step.Price > *most:
+		hint := fmt.Sprintf("write max_cost = %s", step.Price.Decimal())
+		if step.Need > 1 {
+			hint += ", or lower n"
+		}
+		s.m.problem(s.im.Address, spec.Problem{Field: FieldMaxCost, Value: most.Decimal(), Text: fmt.Sprintf("it would cost %s, and max_cost allows %s", step.Price, *most), Hint: hint})
+	}
 }
 
 func (s *stepper) price() (provider.Money, bool) {

@@ -215,10 +215,15 @@ func (a Asks) None() bool {
 }
 
 // Problem is a wish that can't be planned.
+//
+// A problem of FieldMaxCost is about the price, not about what the model takes.
 type Problem struct {
 	Address spec.Address
 	spec.Problem
 }
+
+// FieldMaxCost is the field of an image that says what it may cost.
+const FieldMaxCost = "max_cost"
 
 // Seen is an output as it is on disk.
 type Seen struct {

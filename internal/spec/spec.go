@@ -24,8 +24,9 @@ type Image struct {
 	Ignore     Fields    // count as what the lock recorded, once it has the image
 	Share      bool      // equal requests may share their candidates
 	Decorative bool
-	Protect    bool // what is there must not be bought again, written over or deleted
-	Judged     bool // it has postconditions
+	Protect    bool            // what is there must not be bought again, written over or deleted
+	Judged     bool            // it has postconditions
+	MaxCost    *provider.Money // that an apply may spend on it; nil if not said
 }
 
 // Wanted is what the user asks for and might be paid for. Empty means "not
