@@ -511,7 +511,6 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 	e.Grace = f.grace
 	s.watch(e, p)
 	res, err := e.Apply(ctx, sig.stop, p)
-	sig.done() // what is left is short, and is no business of a signal
 	live()
 	values, wrong := s.afterwards()
 	if len(wrong) > 0 {
