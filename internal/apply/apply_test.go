@@ -549,7 +549,7 @@ func TestFreeIsNeverInDoubt(t *testing.T) {
 		s.open(func(e *Engine, root *workspace.Root) {
 			step := &s.plan(e, root).Steps[0]
 			step.Request.N = 2
-			sink := &sink{engine: e, address: step.Address, provider: step.Provider, digest: step.Digest, fields: step.Request.Fields(), id: "dead-1", request: &step.Request, free: true}
+			sink := &sink{engine: e, address: step.Address, provider: step.Provider, digest: step.Digest, fields: step.Request.Fields(), id: "dead-1", request: &step.Request, tell: func(Event) {}, free: true}
 			if err := errors.Join(sink.Sent(), s.maker.deliver(&step.Request, sink, came)); err != nil {
 				t.Fatal(err)
 			}
