@@ -490,12 +490,14 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 		w.run(-1, "models", "-json")
 		w.run(0, "doctor", "-provider", "xai", "-free")
 		w.run(0, "doctor", "-provider", "xai", "-free", "-json")
+		w.run(-1, "doctor")
+		w.run(-1, "doctor", "-json")
 	}
 	before()
 	w.run(0, "plan", "-out=saved.json")
 	w.run(4, "apply", "saved.json")
 	before()
-	w.run(-1, "apply", "-auto-approve", "-json", "-max-cost=9")
+	w.run(-1, "apply", "-auto-approve", "-json", "-max-cost=9", "-allow-unpriced")
 	w.run(-1, "apply", "-auto-approve", "-json-into=events.json", "-retry-refused", "-retry-in-doubt")
 	w.run(0, "apply", "-auto-approve", "-draft", "-target=image.hero")
 	w.run(-1, "apply", "-auto-approve", "-target=image.hero", "-replace=image.hero")
@@ -588,6 +590,12 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 	w.run(-1, "lock", "resolve", "-dry-run")
 	w.run(-1, "lock", "resolve", "-dry-run", "-ours=*")
 	w.run(-1, "lock", "resolve", "-theirs=*")
+	if err := os.Truncate(name, int64(len(marked)/3)); err != nil {
+		t.Fatal(err)
+	}
+	w.run(-1, "doctor")
+	w.run(-1, "doctor", "-repair", "-auto-approve")
+	w.run(-1, "doctor", "-repair", "-auto-approve", "-json")
 
 	// A flag that is new stands here or is run above.
 	elsewhere := map[string]string{
