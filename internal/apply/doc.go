@@ -2,6 +2,34 @@
 // work, within its budgets, and so that no reply that was paid for is lost and no
 // request that was answered is paid for again.
 //
+// # Promises
+//
+// Each stands with what holds it: a row of internal/torture, or a test.
+//
+//  1. A reply that arrived is never lost, whatever dies when: it is in the store
+//     and in the journal, synced, before anything else may fail. (rows SIGKILL
+//     during apply, each file-system operation, power cut during apply;
+//     TestDiesAfterReceipt)
+//  2. A request that was answered is never paid for again. One that was sent and
+//     not answered is in doubt: journaled before it was sent, told with address,
+//     age and price, resumed where the provider gave a job id, else held and
+//     repeated only when asked. (the same rows, each fault of the emulator;
+//     TestFaults, TestFaultsOfASavedPlan)
+//  3. Lock, journal, store and outputs are whole-old or whole-new at each
+//     instant; a damaged one is told and mended from the others, never read as
+//     "nothing there". (rows each file-system operation, power cut during apply,
+//     ENOSPC, EIO; TestBitRot, scripts doctor_*; see also package lock)
+//  4. Spending never passes the budget: what a request may cost is reserved
+//     before it is sent, in doubt counts as spent, and a crash loop goes on with
+//     the budget of the run that died. Only a price above the estimate can pass
+//     it, by the requests in flight when its receipt came. (row budget)
+//  5. Nothing is written, read, fetched or executed outside what the
+//     configuration and the root allow, and no secret leaves. (rows an untrusted
+//     repository, naughty strings; TestInnerURLs and TestProxy of provider/xai,
+//     TestKeyShowsNowhere, TestSensitiveShowsNowhere)
+//  6. Two applies never run at once in one root, and a dead one leaves no lock:
+//     the kernel holds it. (row 50 at once in one root; TestKilled of journal)
+//
 // # One image
 //
 // A paid step goes through these points; each is durable before the next, and

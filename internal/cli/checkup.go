@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/imgbuild/imgbuild/internal/apply"
 	"github.com/imgbuild/imgbuild/internal/diag"
@@ -22,6 +21,7 @@ import (
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/report"
 	"github.com/imgbuild/imgbuild/internal/spec"
 	"github.com/imgbuild/imgbuild/internal/store"
 	"github.com/imgbuild/imgbuild/internal/workspace"
@@ -237,7 +237,11 @@ func (c *checkup) checkJournal() {
 
 // attempt tells of a request that is not settled.
 func (c *checkup) attempt(a *journal.Attempt) {
-	who := cmp.Or(a.Address, "a request of an unknown image") + " (attempt " + a.ID + age(c.s.env.Now(), a.Started) + ")"
+	who := cmp.Or(a.Address, "a request of an unknown image") + " (attempt " + a.ID
+	if age := report.Age(c.s.env.Now(), a.Started); age != "" {
+		who += ", " + age
+	}
+	who += ")"
 	_, rest := a.Rest()
 	switch {
 	case a.Phase.Settled() || a.Phase == journal.Intended || a.Phase == journal.Stored:
@@ -253,21 +257,6 @@ func (c *checkup) attempt(a *journal.Attempt) {
 }
 
 // age says how long ago something was.
-func age(now, then time.Time) string {
-	d := now.Sub(then)
-	switch {
-	case then.IsZero() || d < 0:
-		return ""
-	case d < time.Minute:
-		return ", just now"
-	case d < time.Hour:
-		return fmt.Sprintf(", %d min ago", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf(", %d h ago", int(d.Hours()))
-	}
-	return fmt.Sprintf(", %d days ago", int(d.Hours()/24))
-}
-
 func (c *checkup) leftovers(dir string, names []string) {
 	if len(names) == 0 {
 		return

@@ -132,7 +132,7 @@ func next(env *Env, f *planFlags, p *plan.Plan) {
 
 func (s *session) reportOptions() report.Options {
 	width, _ := terminal(s.env.Stdout)
-	return report.Options{Palette: palette(s.env, s.env.Stdout), Width: width}
+	return report.Options{Palette: palette(s.env, s.env.Stdout), Width: width, Now: s.env.Now()}
 }
 
 // replaceable reports why a file that the user names for output must stay: it

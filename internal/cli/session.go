@@ -498,7 +498,7 @@ func (s *session) pending(o planOptions) (out []plan.Pending) {
 		if a.Request.IsZero() {
 			continue // what it was for is lost; doctor tells of it
 		}
-		p := plan.Pending{Address: spec.Address(a.Address), Request: a.Request, Attempt: a.ID, Images: a.N, Price: a.Estimate}
+		p := plan.Pending{Address: spec.Address(a.Address), Request: a.Request, Attempt: a.ID, Sent: a.Started, Images: a.N, Price: a.Estimate}
 		switch a.Phase {
 		case journal.Sent, journal.InDoubt:
 			c, _ := s.provider(a.Provider)

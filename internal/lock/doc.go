@@ -5,6 +5,9 @@
 //     content alone: sorted by address, indented, one fact a line where a
 //     person changes it, so that git merges it and a diff of one changed image
 //     is short.
+//   - It is whole-old or whole-new at each instant, written beside itself, synced
+//     and renamed by package workspace (rows each file-system operation and power
+//     cut during apply of internal/torture).
 //   - It is read strictly: an unknown key, a repeated key, a newer format, a
 //     conflict marker or a torn file is a finding with its line, never read as
 //     "nothing there".

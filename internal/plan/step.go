@@ -348,11 +348,11 @@ func (s *stepper) pending() bool {
 			s.step.Again = append(s.step.Again, p.Attempt)
 			s.why(Reason{Cause: CauseAsked, Field: "-retry-in-doubt"})
 		case p.Job:
-			s.step.Verb, s.step.Price = Resume, p.Price
+			s.step.Verb, s.step.Price, s.step.Sent = Resume, p.Price, p.Sent
 			s.step.Why = []Reason{{Cause: CauseAccepted, New: p.Attempt}}
 			return true
 		default:
-			s.step.Verb, s.step.Price = Hold, p.Price
+			s.step.Verb, s.step.Price, s.step.Sent = Hold, p.Price, p.Sent
 			s.step.Why = []Reason{{Cause: CauseUnanswered, New: p.Attempt}}
 			return true
 		}

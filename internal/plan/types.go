@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"time"
+
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -121,6 +123,7 @@ type Step struct {
 	Need         int              `json:"need,omitempty"`  // images to buy
 	Rolls        int              `json:"rolls,omitempty"` // of Fresh: how many the store knew when it was planned
 	Again        []string         `json:"again,omitempty"` // attempts in doubt that are sent again
+	Sent         time.Time        `json:"sent,omitzero"`   // of what is in doubt or under way, where that is known
 	RetryRefused bool             `json:"retry_refused,omitempty"`
 	Fresh        bool             `json:"fresh,omitempty"` // asked to roll again: earlier candidates do not count
 
@@ -245,6 +248,7 @@ type Pending struct {
 	Address spec.Address
 	Request digest.Request
 	Attempt string
+	Sent    time.Time // zero if that is not known
 	Images  int
 	Price   provider.Money
 	Resume  bool // paid, and what came can be fetched for free

@@ -90,7 +90,7 @@ func (s *Stream) Version(tool string) {
 // plan writes a plan; run is the run of a test that it belongs to, or nil.
 func (s *Stream) plan(p *plan.Plan, run *TestProgress) {
 	for i := range p.Steps {
-		what, _ := sentence(&p.Steps[i])
+		what, _ := sentence(&p.Steps[i], time.Time{})
 		s.Write(Line{Type: "planned_step", Address: string(p.Steps[i].Address), Verb: p.Steps[i].Verb, Step: &p.Steps[i], TestRun: run,
 			Message: title(&p.Steps[i]) + ": " + what})
 	}

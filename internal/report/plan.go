@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
@@ -16,7 +17,8 @@ import (
 // Options say how a text looks.
 type Options struct {
 	Palette diag.Palette
-	Width   int // columns of the terminal; 0 if there is none: then nothing is cut
+	Width   int       // columns of the terminal; 0 if there is none: then nothing is cut
+	Now     time.Time // for the age of what was sent; zero to leave it out
 }
 
 func (o Options) width() int {
@@ -184,7 +186,7 @@ func step(w io.Writer, s *plan.Step, column int, o Options) {
 	c := o.Palette
 	paint := map[string]func(string) string{"+": c.Green, "~": c.Yellow, "±": c.Cyan, "⟲": c.Cyan, "»": c.Cyan, "-": c.Red, "?": c.Yellow, "!": c.Red}
 	symbol := Symbol(s)
-	what, more := sentence(s)
+	what, more := sentence(s, o.Now)
 	name := title(s)
 	pad := strings.Repeat(" ", max(1, column-utf8.RuneCountInString(name)+2))
 	const prices = 15 // columns: two blanks and "price unknown"
@@ -227,7 +229,7 @@ type line = func(diag.Palette) string
 func plainLine(s string) line { return func(diag.Palette) string { return s } }
 
 // sentence is the middle column of a step and the lines below it.
-func sentence(s *plan.Step) (string, []line) {
+func sentence(s *plan.Step, now time.Time) (string, []line) {
 	var more []line
 	for _, n := range s.Notes {
 		if s.Verb.Paid() || s.Verb == plan.Import || s.Verb == plan.Render || s.Verb == plan.Restore || s.Verb == plan.Move || s.Drop {
@@ -296,15 +298,34 @@ func sentence(s *plan.Step) (string, []line) {
 	case plan.Record:
 		return "record that its postcondition refuses what was paid for: " + diag.Clean(s.Why[len(s.Why)-1].New), nil
 	}
-	return standing(s), more
+	return standing(s, now), more
 }
 
-func standing(s *plan.Step) string {
+// Age is how long ago something was, coarse enough to be read at a glance; ""
+// if that is not known.
+func Age(now, then time.Time) string {
+	d := now.Sub(then)
+	switch {
+	case now.IsZero() || then.IsZero() || d < 0:
+		return ""
+	case d < time.Hour:
+		return "within the hour"
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+}
+
+func standing(s *plan.Step, now time.Time) string {
+	sent := "sent"
+	if age := Age(now, s.Sent); age != "" {
+		sent += " " + age
+	}
 	var parts []string
 	for _, r := range s.Why {
 		switch r.Cause {
 		case plan.CauseUnanswered:
-			parts = append(parts, "in doubt: sent and not answered; apply -retry-in-doubt sends it again")
+			parts = append(parts, "in doubt: "+sent+" and not answered; apply -retry-in-doubt sends it again")
 		case plan.CauseBadReply:
 			parts = append(parts, fmt.Sprintf("refused: %s; apply -retry-refused asks again", either(diag.Clean(r.New), r.Field)))
 		case plan.CauseUnfit:
@@ -322,7 +343,7 @@ func standing(s *plan.Step) string {
 		case plan.CauseDelivered:
 			parts = append(parts, "paid for and not fetched yet; the next apply fetches it, free")
 		case plan.CauseAccepted:
-			parts = append(parts, "sent, and not finished when last asked for; apply asks again, free; -retry-in-doubt buys it anew")
+			parts = append(parts, sent+", and not finished when last asked for; apply asks again, free; -retry-in-doubt buys it anew")
 		case plan.CauseProtected:
 			parts = append(parts, strings.TrimPrefix(Protection(s), "is "))
 		case plan.CauseWaits:

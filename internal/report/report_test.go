@@ -180,3 +180,18 @@ func TestStream(t *testing.T) {
 		t.Error("foreign text is raw in the stream")
 	}
 }
+
+func TestAge(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	for ago, want := range map[time.Duration]string{
+		-time.Minute: "", 0: "within the hour", 59 * time.Minute: "within the hour", time.Hour: "1 h ago", 47 * time.Hour: "47 h ago", 48 * time.Hour: "2 days ago",
+	} {
+		if got := Age(now, now.Add(-ago)); got != want {
+			t.Errorf("%s: %q, want %q", ago, got, want)
+		}
+	}
+	if Age(now, time.Time{}) != "" || Age(time.Time{}, now) != "" {
+		t.Error("an unknown time has an age")
+	}
+}
