@@ -31,6 +31,7 @@ type options struct {
 	from   int
 	limit  time.Duration
 	report bool
+	table  bool
 	peers  bool
 }
 
@@ -44,6 +45,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	fs.IntVar(&o.from, "from", 0, "with -seed, after so many attacks, for a row that makes each once")
 	fs.DurationVar(&o.limit, "for", 0, "begin no batch after this `time`; default until each row has its long count")
 	fs.BoolVar(&o.report, "report", false, "attack nothing, print the totals")
+	fs.BoolVar(&o.table, "markdown", false, "print the totals as a table of Markdown")
 	fs.BoolVar(&o.peers, "peers", false, "kill terraform, tofu and imgbuild instead, -n times each (12), and compare what is left")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -137,5 +139,5 @@ func gather(ctx context.Context, o options, stdout, stderr io.Writer) error {
 			fmt.Fprintf(stderr, "torture: %s: %d of %d\n", r.name, t.sum(r.name).N, r.long)
 		}
 	}
-	return t.print(stdout, rows)
+	return t.print(stdout, rows, o.table)
 }

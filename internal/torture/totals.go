@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 )
 
 // batch is a line of the totals.
@@ -94,11 +93,13 @@ func (t *totals) sum(row string) batch {
 	return s
 }
 
-// print tells the totals of rows; its error says that a promise was broken.
-func (t *totals) print(w io.Writer, rows []*row) error {
+// print tells the totals of rows, as a table of Markdown if markdown is set; its
+// error says that a promise was broken.
+func (t *totals) print(w io.Writer, rows []*row, markdown bool) error {
 	broken := 0
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tab, "attack\ttimes\tseen\tmust\tverdict")
+	if markdown {
+		fmt.Fprint(w, "| attack | times | seen | must |\n|---|---|---|---|\n")
+	}
 	for _, r := range rows {
 		s := t.sum(r.name)
 		verdict := "holds"
@@ -113,13 +114,20 @@ func (t *totals) print(w io.Writer, rows []*row) error {
 		case s.N < r.long && t.file != "":
 			verdict = fmt.Sprintf("holds, %d to go", r.long-s.N)
 		}
-		var seen []string
+		var counts []string
 		for _, what := range r.sees {
-			seen = append(seen, fmt.Sprintf("%d %s", s.Counts[what], what))
+			counts = append(counts, fmt.Sprintf("%d %s", s.Counts[what], what))
 		}
-		fmt.Fprintf(tab, "%s\t%d\t%s\t%s\t%s\n", r.name, s.N, strings.Join(seen, ", "), r.must, verdict)
+		seen := strings.Join(counts, ", ")
+		if markdown {
+			fmt.Fprintf(w, "| %s | %d | %s | %s: %s |\n", r.name, s.N, seen, r.must, verdict)
+			continue
+		}
+		fmt.Fprintf(w, "%s: %s\n  %d times: %s\n  must: %s\n", r.name, verdict, s.N, seen, r.must)
+		if s.Commit != "" {
+			fmt.Fprintf(w, "  at %s\n", s.Commit)
+		}
 	}
-	tab.Flush()
 	if broken > 0 {
 		return fmt.Errorf("%d promises are broken", broken)
 	}
