@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -462,8 +463,8 @@ func TestUnsavedLock(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, img("a"), img("b"), img("c"))
 	s.open(func(e *Engine, root *workspace.Root) {
-		now := time.Now()
-		e.Now = func() time.Time { now = now.Add(time.Minute); return now } // each step is a time to save
+		var minutes atomic.Int64
+		e.Now = func() time.Time { return time.Unix(60*minutes.Add(1), 0) } // each step is a time to save
 		saved := 0
 		e.SaveLock = func(*lock.Lock) error { saved++; return errors.New("disk full") }
 		if _, err := e.Apply(t.Context(), s.stop, s.plan(e, root)); err == nil || err.Error() != "disk full" || saved != 1 {
