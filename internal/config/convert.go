@@ -164,9 +164,15 @@ func (m *meter) fitCollection(v cty.Value, want cty.Type) (cty.Value, error) {
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
 		if !e.Type().Equals(plain) {
+			if common == cty.String {
+				e = m.decimal(e)
+			}
 			var err error
 			if e, err = m.fit(e, common); err != nil {
 				return cty.NilVal, inside(cty.IndexStep{Key: k}, err)
+			}
+			if !m.spend(1) {
+				return cty.NilVal, errSpent
 			}
 		}
 		out = append(out, e)
@@ -262,7 +268,15 @@ func loosen(v cty.Value, d *typeexpr.Defaults) cty.Value {
 // payForCollisions: the hash of a set is a CRC-32, for which anybody can make up
 // thousands of texts that collide, and each is compared with all others.
 func (m *meter) payForCollisions(v cty.Value, want cty.Type) error {
-	if !want.IsSetType() || !v.IsWhollyKnown() || v.IsNull() || v.ContainsMarked() || !v.CanIterateElements() || v.LengthInt() <= fewKinds/8 {
+	if !want.IsSetType() || !v.IsWhollyKnown() || v.IsNull() || v.ContainsMarked() || !v.CanIterateElements() {
+		return nil
+	}
+	// Whoever weighs the set pays for its order by the type of its elements,
+	// beforehand, and there may be more in them.
+	if n, least := v.LengthInt(), partsIn(v.LengthInt(), v.Type().ElementType()); least > 0 && !m.spend(max(0, workOfOrder(n, elements(v)-n)-workOfOrder(n, least))) {
+		return errSpent
+	}
+	if v.LengthInt() <= fewKinds/8 {
 		return nil
 	}
 	alike := map[int][]cty.Value{}

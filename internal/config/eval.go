@@ -37,6 +37,9 @@ type evaluator struct {
 	root      *hcl.EvalContext
 	meter     meter
 	earned    int                    // steps beyond those that each project has
+	earners   int                    // images and instances of modules that earned some
+	byImages  int                    // what they earned
+	data      int                    // bytes that were read beside the configuration
 	facts     map[spec.Address]Facts // not nil once the images are finished
 	made      map[string]cty.Value   // values of images with facts
 	judged    map[spec.Address]judged
@@ -598,6 +601,16 @@ func (ev *evaluator) earn(n int) {
 	ev.earned += n
 	ev.meter.steps += n
 	ev.meter.total += n
+}
+
+// earnImages is for n images or instances of modules more.
+func (ev *evaluator) earnImages(n int) {
+	ev.earners += n
+	most := int(cmp.Or(ev.opt.total, maxTotal)-ev.left.Load()) + ev.data - freeBytes
+	if more := min(stepsOfImage*ev.earners, most) - ev.byImages; more > 0 {
+		ev.byImages += more
+		ev.earn(more)
+	}
 }
 
 // budget is the steps of a further round of evaluation.

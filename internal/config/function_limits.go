@@ -345,6 +345,52 @@ func workOfGzip(args []cty.Value) float64 { return float64(len(textOf(args[0])))
 
 func workOfDecoding(args []cty.Value) float64 { return float64(len(textOf(args[0]))) / 4 }
 
+// workOfCSV is that of its lines and fields.
+func workOfCSV(args []cty.Value) float64 {
+	text := textOf(args[0])
+	return float64(len(text))/4 + 2*float64(strings.Count(text, "\n")) + 2*float64(strings.Count(text, ","))
+}
+
+// workOfJSON is that of the values that come out, by the signs around them.
+func workOfJSON(args []cty.Value) float64 {
+	text, n, depth := textOf(args[0]), 0, 0
+	for i := range len(text) {
+		n += int(weightOf[text[i]])
+		switch text[i] {
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth--
+		}
+		if depth > 10_000 { // which the decoder refuses
+			return float64(len(text)) / 4
+		}
+	}
+	return float64(len(text))/4 + 3*float64(n)
+}
+
+// workOfEncoding is that of writing each value.
+func workOfEncoding(args []cty.Value) float64 {
+	n := 0.0
+	for _, v := range args {
+		switch {
+		case v.IsNull() || !v.IsKnown():
+			n++
+		case v.Type() == cty.Number && v.AsBigFloat().Prec() > 64:
+			n += costOfFraction
+		case v.CanIterateElements():
+			each(v, func(e cty.Value) bool {
+				n += workOfEncoding([]cty.Value{e})
+				return true
+			})
+			fallthrough
+		default:
+			n += 4
+		}
+	}
+	return n
+}
+
 func workOfYAML(args []cty.Value) float64 { return float64(len(textOf(args[0]))) / 2 }
 
 // workOfPairs: arguments are brought to a common type.

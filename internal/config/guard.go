@@ -424,6 +424,9 @@ func (g *scanner) heredoc() verdict {
 			end := bytes.IndexByte(g.src[g.at:], '\n')
 			if end >= 0 && bytes.Equal(bytes.TrimSpace(g.src[g.at:g.at+end]), m.marker) {
 				g.at += end // the newline belongs to the code
+				if g.tokens += m.lines * m.lines / 256; g.tokens > g.most {
+					return tooMany
+				}
 				g.modes = g.modes[:len(g.modes)-1]
 				g.popTo('S')
 				return fine

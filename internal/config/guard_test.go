@@ -43,6 +43,7 @@ func TestGuardRefuses(t *testing.T) {
 		"splats":                {"a = b" + r(".*.c", 100_000), codeTooLong},
 		"directives":            {`a = "` + r("%{if x}", 1_000_000), codeTooLong},
 		"heredoc lines":         {"a = <<E\n" + r("x\n", 20_000) + "E\n", codeHeredoc},
+		"many heredocs":         {r("a = <<E\n"+r("x\n", 1_990)+"E\n", 40), codeTooBig},
 		"heredoc bytes":         {"a = <<E\n" + r("x", 300_000) + "\nE\n", codeHeredoc},
 		"heredoc marker":        {"a = <<É\n\nÉ\n", codeMarker},
 		"size":                  {r(" ", maxFile+1), codeTooBig},

@@ -3,8 +3,14 @@ package config
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
 )
 
 // Each of these took minutes or gigabytes, in the loading or in what was said of
@@ -102,6 +108,108 @@ func TestWeighingAllocatesNothing(t *testing.T) {
 	steps := 1<<30 - m.steps
 	if made := int(after.TotalAlloc - before.TotalAlloc); made > 100*steps {
 		t.Errorf("%d bytes for %d steps", made, steps)
+	}
+}
+
+// Each instance of a module copies its declarations, and each image is then one
+// more: both are paid for, and a project of few bytes earns nothing by them.
+func TestInstancesArePaidFor(t *testing.T) {
+	t.Parallel()
+	work := func(instances int, format string, n int) int {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		ev, l := loadFor(files{
+			"a.img.hcl":   sketch + fmt.Sprintf("module \"m\" {\n  source = \"./m\"\n  for_each = toset([for i in range(%d) : \"k${i}\"])\n}\n", instances),
+			"m/m.img.hcl": "locals {}\n" + b.String(),
+		}, Options{}, nil)
+		if len(l) > 0 || ev.earned > 0 {
+			t.Errorf("%d earned, %.500s", ev.earned, lines(l))
+		}
+		return maxTotalSteps - ev.meter.total
+	}
+	const instances, n = 10, 100
+	bare := work(instances, "", 0)
+	if more := bare - work(0, "", 0); more < instances*costOfInstance {
+		t.Errorf("%d steps for %d instances", more, instances)
+	}
+	for format, cost := range map[string]int{
+		"image \"a%d\" {\n  prompt = \"x\"\n}\n":        costOfInstance,
+		"image \"a%d\" {\n  prompt = lower(\"x\")\n}\n": costOfInstance,
+		"preset \"a%d\" {\n  style = \"x\"\n}\n":        costOfCopy,
+		"locals {\n  a%d = 1\n}\n":                      costOfCopy,
+		"variable \"a%d\" {\n  default = 1\n}\n":        costOfCopy,
+		"output \"a%d\" {\n  value = 1\n}\n":            costOfCopy,
+	} {
+		if more := work(instances, format, n) - bare; more < instances*n*cost {
+			t.Errorf("%s: %d steps for %d copies", format, more, instances*n)
+		}
+	}
+}
+
+// What is declared earns steps only by the bytes beyond the first megabyte.
+func TestImagesEarnByTheirText(t *testing.T) {
+	t.Parallel()
+	for bytes, want := range map[int]int{0: 0, freeBytes: 100, freeBytes + 10_000: 64 * 100} {
+		ev, l := loadFor(files{"a.img.hcl": "#" + strings.Repeat("x", bytes) + "\n" + sketch + "image \"a\" {\n  for_each = toset([for i in range(100) : \"k${i}\"])\n  prompt   = \"x\"\n}\n"}, Options{}, nil)
+		if len(l) > 0 || ev.earned < want || want == 0 && ev.earned > 0 || ev.earned > 64*100 {
+			t.Errorf("%d bytes: %d earned, %.500s", bytes, ev.earned, lines(l))
+		}
+	}
+}
+
+// Of each severity the first thousand are told, and how many more there are.
+func TestFindingsAreBounded(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for i := range maxFindings + 500 {
+		fmt.Fprintf(&b, "image \"i%d\" {}\n", i)
+	}
+	_, l := Load(files{"a.img.hcl": sketch + b.String()}, Options{})
+	if len(l) != maxFindings+1 {
+		t.Fatalf("%d findings", len(l))
+	}
+	if last := l[maxFindings]; last.Severity != diag.Error || last.Text != "the configuration: 500 more findings are not listed" || last.Hint == "" {
+		t.Errorf("%+v", last)
+	}
+	many := func(severity diag.Severity, n int) diag.List {
+		return slices.Repeat(diag.List{{Severity: severity, Text: "x"}}, n)
+	}
+	for _, c := range []struct{ errors, warnings, told int }{
+		{maxFindings, 0, maxFindings},
+		{maxFindings, maxFindings, 2 * maxFindings},
+		{1, maxFindings + 1, maxFindings + 2},
+		{maxFindings + 1, maxFindings + 2, 2*maxFindings + 2},
+	} {
+		if l := someFindings(append(many(diag.Error, c.errors), many(diag.Warning, c.warnings)...)); len(l) != c.told {
+			t.Errorf("%d errors and %d warnings: %d are told", c.errors, c.warnings, len(l))
+		}
+	}
+}
+
+// A number in a text is what cty makes of it.
+func TestDecimal(t *testing.T) {
+	t.Parallel()
+	m := meter{steps: 1 << 20}
+	for _, n := range []string{"0", "-0", "1", "-17", "0.1", "-2.50", "9223372036854775807", "-9223372036854775808", "9223372036854775808", "1e18", "1e19", "1e-3", "123456789.000000001"} {
+		v := cty.MustParseNumberVal(n)
+		want, err := convert.Convert(v, cty.String)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := convert.Convert(m.decimal(v), cty.String)
+		if err != nil || !got.RawEquals(want) {
+			t.Errorf("%s: got %#v, want %#v", n, got, want)
+		}
+	}
+	if v := m.decimal(cty.NumberIntVal(7).Mark("x")); !v.HasMark("x") {
+		t.Error("the mark is lost")
+	}
+	for _, v := range []cty.Value{cty.NullVal(cty.Number), cty.UnknownVal(cty.Number), cty.True} {
+		if got := m.decimal(v); !got.RawEquals(v) {
+			t.Errorf("%#v became %#v", v, got)
+		}
 	}
 }
 

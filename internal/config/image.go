@@ -41,7 +41,7 @@ func (ev *evaluator) images() {
 			}
 		}
 	})
-	ev.earn(stepsOfImage * (len(all) - min(len(all), ev.many))) // of what was not evaluated, for those who name it
+	ev.earnImages(len(all) - min(len(all), ev.many)) // of what was not evaluated, for those who name it
 	where := &locator{src: ev.src, p: ev.p}
 	for _, im := range all {
 		ev.cur = cmp.Or(im.scope, ev.top)
@@ -188,12 +188,15 @@ func (ev *evaluator) decodeInstances(d *imageDecl, which parts) []*draft {
 		limit := cmp.Or(ev.opt.images, maxImages)
 		if s.counted = ev.many > limit; !s.counted { // else that was told, and each instance of a module would be counted
 			ev.repeat(&s.repeated, base)
-			ev.earn(stepsOfImage * len(s.each))
+			ev.earnImages(len(s.each))
 		}
 		if ev.many += len(s.each); ev.many > limit {
 			if ev.many-len(s.each) <= limit {
 				ev.add(problem(codeBudget, base, ev.atForEach(s), "make it smaller, or split the project", "the project has more than %d images", limit))
 			}
+			s.each, s.byKey = nil, nil
+		}
+		if len(s.each) > 0 && !ev.pay(costOfInstance*len(s.each), base, ev.atForEach(s)) {
 			s.each, s.byKey = nil, nil
 		}
 	}

@@ -619,6 +619,7 @@ func (ev *evaluator) readFile(file string, limit int64) ([]byte, error) {
 	in := Input{Kind: InputFile, Path: file}
 	if err == nil {
 		if in.Content = digest.OfContent(b); !ev.inputs.seen[in] {
+			ev.data += len(b)
 			ev.earn(len(b))
 		}
 	}

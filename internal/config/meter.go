@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"math/bits"
+	"strconv"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -16,18 +18,22 @@ import (
 // loop or call, an element of a value that is made or compared, or 64 bytes of
 // text.
 const (
-	maxSteps       = 4 << 20 // of one expression
-	maxTotalSteps  = 3 << 19 // of a project, and what it earns: a step takes up to a microsecond
-	stepsOfImage   = 64      // that each image or instance of a module earns; each byte that is read from a file of data earns one
-	maxElements    = 500_000 // in the result of a function
-	maxText        = 8 << 20 // bytes of any string
-	maxMade        = 1 << 20 // of one that a function makes longer
-	maxExponent    = 1 << 14 // binary, of any number: arithmetic takes time by its digits
-	maxChain       = 1000    // references from one to the next: each takes some stack
-	maxComplaints  = 20      // of one expression: a loop repeats them
-	costOfTextByte = 1.0 / 64
-	costOfCopy     = 4  // of a declaration for an instance of a module
-	costOfBlock    = 20 // that a dynamic block makes
+	maxSteps        = 4 << 20 // of one expression
+	maxTotalSteps   = 3 << 19 // of a project, and what it earns: a step takes up to a microsecond
+	freeBytes       = 1 << 20 // of configuration and data that earn nothing for images
+	stepsOfImage    = 64      // that an image or an instance of a module earns, at most one for each further byte; a byte of data earns one by itself
+	maxElements     = 500_000 // in the result of a function
+	maxText         = 8 << 20 // bytes of any string
+	maxMade         = 1 << 20 // of one that a function makes longer
+	maxExponent     = 1 << 14 // binary, of any number: arithmetic takes time by its digits
+	maxChain        = 1000    // references from one to the next: each takes some stack
+	maxComplaints   = 20      // of one expression: a loop repeats them
+	costOfTextByte  = 1.0 / 64
+	costOfInstance  = 30 // of an image or a module, and of an image that a module copies
+	costOfCopy      = 4  // of another declaration for an instance of a module
+	costOfBlock     = 20 // that a dynamic block makes
+	costOfComplaint = 20 // of HCL, which a loop may gather
+	costOfFraction  = 16 // of writing a number of many digits in decimals
 )
 
 // meter bounds the work of an evaluation. When it is used up, metered nodes
@@ -85,10 +91,15 @@ func (m *meter) weigh(v cty.Value) bool {
 			}
 		}
 	case v.CanIterateElements():
-		if ty.IsSetType() && !m.spend(costOfOrder(ty.ElementType())*v.LengthInt()) {
+		if !ty.IsSetType() {
+			return each(v, m.weigh)
+		}
+		n, before := v.LengthInt(), m.used
+		paid := workOfOrder(n, partsIn(n, ty.ElementType()))
+		if !m.spend(paid) || !each(v, m.weigh) {
 			return false
 		}
-		return each(v, m.weigh)
+		return ty.ElementType().IsPrimitiveType() || m.spend(max(0, workOfOrder(n, m.used-before-paid)-paid))
 	}
 	return true
 }
@@ -115,13 +126,24 @@ func each(v cty.Value, f func(e cty.Value) bool) bool {
 	return true
 }
 
-// costOfOrder is for each element of a set, which is sorted for each walk.
-// Elements that have no order are written out for each comparison.
-func costOfOrder(ty cty.Type) int {
-	if ty.IsPrimitiveType() {
-		return 6
+// workOfOrder is for a set of n elements, which cty sorts for each walk. Elements
+// that have no order, of that many parts in all, are written out for each
+// comparison.
+func workOfOrder(n, parts int) int {
+	comparisons := 4 + 2*bits.Len(uint(n)) // of each
+	if parts == 0 {
+		return n * comparisons / 4
 	}
-	return 30
+	return min(parts*comparisons, 2*maxSteps)
+}
+
+// partsIn is how many parts of n elements there are at least, 0 if they have an
+// order.
+func partsIn(n int, element cty.Type) int {
+	if element.IsPrimitiveType() {
+		return 0
+	}
+	return n * int(min(max(2, partsOfType(element)-1), maxSteps))
 }
 
 const manyDigits = "makes a number with thousands of digits"
@@ -137,7 +159,7 @@ func (e *metered) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 		return cty.DynamicVal, nil
 	}
 	v, diags := e.Expression.Value(ctx)
-	if !e.meter.weigh(v) {
+	if !e.meter.spend(costOfComplaint*len(diags)) || !e.meter.weigh(v) {
 		return cty.DynamicVal, nil
 	}
 	return v, diags
@@ -168,6 +190,9 @@ func elements(v cty.Value) int {
 	v, _ = v.Unmark()
 	if !v.IsKnown() || v.IsNull() || !v.CanIterateElements() {
 		return 0
+	}
+	if ty := v.Type(); ty.IsCollectionType() && ty.ElementType().IsPrimitiveType() {
+		return v.LengthInt()
 	}
 	n := 0
 	each(v, func(e cty.Value) bool {
@@ -276,7 +301,7 @@ func (t *meterTree) visit(e hclsyntax.Expression) hclsyntax.Expression {
 	case *hclsyntax.FunctionCallExpr:
 		arguments := func() {
 			for i := range e.Args {
-				e.Args[i] = t.charge(t.visit(e.Args[i])) // a call walks its arguments
+				e.Args[i] = &argument{metered{t.visit(e.Args[i]), t.meter}}
 			}
 		}
 		if t.around != nil {
@@ -293,12 +318,12 @@ func (t *meterTree) visit(e hclsyntax.Expression) hclsyntax.Expression {
 	case *hclsyntax.TemplateExpr:
 		for i, p := range e.Parts {
 			if _, literal := p.(*hclsyntax.LiteralValueExpr); !literal {
-				e.Parts[i] = &part{metered{t.visit(p), t.meter}}
+				e.Parts[i] = &part{metered{t.visit(p), t.meter}, true}
 			}
 		}
 		return t.charge(e)
 	case *hclsyntax.TemplateWrapExpr:
-		e.Wrapped = &part{metered{t.visit(e.Wrapped), t.meter}}
+		e.Wrapped = &part{metered{t.visit(e.Wrapped), t.meter}, false}
 	case *hclsyntax.TemplateJoinExpr:
 		e.Tuple = t.visit(e.Tuple)
 		return t.charge(e)
@@ -323,12 +348,18 @@ func (t *meterTree) visit(e hclsyntax.Expression) hclsyntax.Expression {
 
 // part is what stands between ${ and }. An address there is a mistake: HCL
 // would say "string required", or take "${image.x}" for image.x.
-type part struct{ metered }
+type part struct {
+	metered
+	text bool // it stands among others
+}
 
 func (e *part) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	v, diags := e.metered.Value(ctx)
 	t, ok := targetOf(v)
 	if !ok {
+		if e.text {
+			v = e.meter.decimal(v)
+		}
 		return v, diags
 	}
 	hint := "write the reference without quotes and ${ }"
@@ -340,6 +371,42 @@ func (e *part) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 		Detail: t.String() + " is an address and can't be part of a text",
 		Extra:  complaint{codeAddressAsText, hint},
 	})
+}
+
+// decimal is a number as a text, as cty makes it, and anything else as it is. To
+// find the shortest decimals of 512 bits takes cty 20 µs; nearly all numbers are
+// small integers.
+func (m *meter) decimal(v cty.Value) cty.Value {
+	n, marks := v.Unmark()
+	if n.Type() != cty.Number || !n.IsKnown() || n.IsNull() {
+		return v
+	}
+	f := n.AsBigFloat()
+	if i, exact := f.Int64(); exact == big.Exact && !(i == 0 && f.Signbit()) {
+		return cty.StringVal(strconv.FormatInt(i, 10)).WithMarks(marks)
+	}
+	m.spend(costOfFraction)
+	return v
+}
+
+// argument of a call, which walks it, and may take a number for a text.
+type argument struct{ metered }
+
+func (e *argument) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := e.metered.Value(ctx)
+	n, _ := v.Unmark()
+	cost := 0
+	switch {
+	case !n.IsKnown() || n.IsNull():
+	case n.CanIterateElements():
+		cost = n.LengthInt() // cty looks for marks
+	case n.Type() == cty.Number && n.AsBigFloat().Prec() > 64:
+		cost = costOfFraction
+	}
+	if !e.meter.spend(cost) {
+		return cty.DynamicVal, nil
+	}
+	return v, diags
 }
 
 // choice is a conditional that tells which types it mixes.

@@ -289,14 +289,14 @@ func (ev *evaluator) open(m *moduleDecl, at hcl.Range) {
 	}
 	passed := ev.passed(m, thing)
 	for i, e := range m.each {
-		ev.earn(stepsOfImage)
+		ev.earnImages(1)
 		if ev.instances++; ev.instances > maxModules {
 			if ev.instances == maxModules+1 {
 				ev.add(problem(codeBudget, thing, m.block.DefRange(), "use for_each of images instead", "the project has more than %d instances of modules", maxModules))
 			}
 			break
 		}
-		if !ev.pay(costOfCopy*m.tree.size(), thing, m.block.DefRange()) {
+		if !ev.pay(m.tree.costOfInstance(), thing, m.block.DefRange()) {
 			break
 		}
 		sc := &scope{tree: m.tree, parent: outer, call: m, prefix: thing + ".", passed: passed, ctx: outer.tree.ctx, number: i}
@@ -319,9 +319,10 @@ func (ev *evaluator) register(sc *scope) {
 	}
 }
 
-// size is how many declarations an instance copies.
-func (t *tree) size() int {
-	return len(t.images) + len(t.presets) + len(t.vars) + len(t.locals) + len(t.modules) + len(t.outputs)
+// costOfInstance is for the declarations that an instance copies.
+func (t *tree) costOfInstance() int {
+	others := len(t.presets) + len(t.vars) + len(t.locals) + len(t.modules) + len(t.outputs)
+	return costOfInstance*(1+len(t.images)) + costOfCopy*others
 }
 
 // instance copies the declarations, for values of their own.
