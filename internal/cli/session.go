@@ -175,7 +175,7 @@ func (s *session) load(f *projectFlags) diag.List {
 		return l
 	}
 	var l diag.List
-	s.project, l = config.Load(s.root, s.options())
+	s.project, l = loadFrugally(s.root, s.options())
 	switch {
 	case s.project != nil && !s.project.MayKeep():
 		_ = s.root.WriteCache(projectCache, nil) // of before its values were sensitive
