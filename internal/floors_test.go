@@ -96,7 +96,7 @@ var doors = map[string]map[string]string{
 	},
 	"torture": {
 		"cli": "is the victim", "emulator": "keeps the ledger",
-		"faultfs": "breaks its disk", "workspace": "which it works on",
+		"faultfs": "breaks its disk", "workspace": "which it works on", "config/hostile": "is what it is given to read",
 	},
 }
 

@@ -20,5 +20,6 @@ func table() []*row {
 		atOnceRow(),
 		sameRow(),
 		faultRow(),
+		hostileRow(),
 	}, fuzzRows()...)
 }

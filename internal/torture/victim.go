@@ -20,8 +20,13 @@ const victimEnv = "IMGBUILD_TORTURE_VICTIM"
 
 // victim is imgbuild, if this process was started to be it.
 func victim() bool {
-	if os.Getenv(victimEnv) == "" {
+	switch os.Getenv(victimEnv) {
+	case "":
 		return false
+	case writesHostile:
+		os.Exit(writeHostile(os.Args[1:], os.Stdout, os.Stderr))
+	case bounded:
+		bound(mostHostileCPU)
 	}
 	env := &cli.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,

@@ -5,18 +5,22 @@
 // processor or 256 MB. What stands beside an input is no part of it: the sizes
 // are of all files together.
 //
-// For tests only. It must know nothing of imgbuild but its language.
+// For tests and package torture. It must know nothing of imgbuild but its
+// language.
 package hostile
 
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 )
 
-// Most is the size of all files of a project, in bytes.
-const Most = 1 << 20
+const (
+	Most  = 1 << 20 // the size of all files of a project, in bytes
+	Count = 188     // the length of Projects, for who has no room for them
+)
 
 // Project is a configuration.
 type Project struct {
@@ -262,6 +266,37 @@ func Projects() []Project {
 		all = append(all, Project{name, map[string]string{"a.img.hcl": one[name]}})
 	}
 	return all
+}
+
+// Damaged is p with one of its files cut short, or with pieces of it removed,
+// moved or repeated, as a fuzzer does.
+func Damaged(p Project, luck *rand.Rand) Project {
+	files := maps.Clone(p.Files)
+	names := sorted(files)
+	name := names[luck.IntN(len(names))]
+	text, room := files[name], Most
+	for other, text := range files {
+		if other != name {
+			room -= len(text)
+		}
+	}
+	for range 1 + luck.IntN(4) {
+		at, to := luck.IntN(len(text)+1), luck.IntN(len(text)+1)
+		piece := text[at:min(at+1+luck.IntN(64), len(text))]
+		switch luck.IntN(4) {
+		case 0:
+			text = text[:at]
+		case 1:
+			text = text[:at] + text[at+len(piece):]
+		case 2:
+			text = text[:to] + piece + text[to:]
+		case 3:
+			text = text[:to] + r(piece, luck.IntN(1000)) + text[to:]
+		}
+		text = text[:min(len(text), room)]
+	}
+	files[name] = text
+	return Project{p.Name + ", damaged", files}
 }
 
 // modules is n folders, each of which calls the next one twice.
