@@ -14,7 +14,7 @@ import (
 // the collector would let half of that lie about.
 const (
 	smallProject = 1 << 20
-	smallMemory  = 180 << 20
+	smallMemory  = 160 << 20
 )
 
 // wholeMemory is what GOMEMLIMIT says.

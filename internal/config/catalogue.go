@@ -167,7 +167,7 @@ func makeCatalogue() map[string]*entry {
 
 		"chomp":       {group: text, returns: aString, f: stdlib.ChompFunc, text: "the text without line breaks at its end"},
 		"endswith":    {group: text, returns: aBool, f: textTest("suffix", hasSuffix), text: "whether the text ends with another"},
-		"format":      {group: text, returns: aString, f: stdlib.FormatFunc, size: sizeOfFormat, work: workOfEncoding, text: `a text by a pattern: format("%03d", 7) is "007"`, differs: nullsInFormat},
+		"format":      {group: text, returns: aString, f: stdlib.FormatFunc, size: sizeOfFormat, text: `a text by a pattern: format("%03d", 7) is "007"`, differs: nullsInFormat},
 		"formatlist":  {group: text, returns: strings, f: stdlib.FormatListFunc, size: sizeOfFormat, work: workOfEncoding, text: "format for each element of lists", differs: nullsInFormat},
 		"indent":      {group: text, returns: aString, f: stdlib.IndentFunc, size: sizeOfIndent, check: checkIndent, text: "the text with spaces before each line but the first"},
 		"join":        {group: text, returns: aString, f: stdlib.JoinFunc, size: sizeOfJoin, text: "the texts of lists with a separator between them"},

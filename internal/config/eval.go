@@ -606,7 +606,7 @@ func (ev *evaluator) earn(n int) {
 // earnImages is for n images or instances of modules more.
 func (ev *evaluator) earnImages(n int) {
 	ev.earners += n
-	most := int(cmp.Or(ev.opt.total, maxTotal)-ev.left.Load()) + ev.data - freeBytes
+	most := earnedByAny + max(0, int(cmp.Or(ev.opt.total, maxTotal)-ev.left.Load())+ev.data-freeBytes)
 	if more := min(stepsOfImage*ev.earners, most) - ev.byImages; more > 0 {
 		ev.byImages += more
 		ev.earn(more)

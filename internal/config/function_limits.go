@@ -345,10 +345,10 @@ func workOfGzip(args []cty.Value) float64 { return float64(len(textOf(args[0])))
 
 func workOfDecoding(args []cty.Value) float64 { return float64(len(textOf(args[0]))) / 4 }
 
-// workOfCSV is that of its lines and fields.
+// workOfCSV is that of its bytes, or of many lines and fields in few.
 func workOfCSV(args []cty.Value) float64 {
 	text := textOf(args[0])
-	return float64(len(text))/4 + 2*float64(strings.Count(text, "\n")) + 2*float64(strings.Count(text, ","))
+	return max(float64(len(text))/4, float64(2*strings.Count(text, "\n")+2*strings.Count(text, ",")))
 }
 
 // workOfJSON is that of the values that come out, by the signs around them.

@@ -112,7 +112,7 @@ func TestWeighingAllocatesNothing(t *testing.T) {
 }
 
 // Each instance of a module copies its declarations, and each image is then one
-// more: both are paid for, and a project of few bytes earns nothing by them.
+// more: both are paid for.
 func TestInstancesArePaidFor(t *testing.T) {
 	t.Parallel()
 	work := func(instances int, format string, n int) int {
@@ -124,10 +124,10 @@ func TestInstancesArePaidFor(t *testing.T) {
 			"a.img.hcl":   sketch + fmt.Sprintf("module \"m\" {\n  source = \"./m\"\n  for_each = toset([for i in range(%d) : \"k${i}\"])\n}\n", instances),
 			"m/m.img.hcl": "locals {}\n" + b.String(),
 		}, Options{}, nil)
-		if len(l) > 0 || ev.earned > 0 {
-			t.Errorf("%d earned, %.500s", ev.earned, lines(l))
+		if len(l) > 0 {
+			t.Errorf("%.500s", lines(l))
 		}
-		return maxTotalSteps - ev.meter.total
+		return maxTotalSteps + ev.earned - ev.meter.total
 	}
 	const instances, n = 10, 100
 	bare := work(instances, "", 0)
@@ -148,13 +148,19 @@ func TestInstancesArePaidFor(t *testing.T) {
 	}
 }
 
-// What is declared earns steps only by the bytes beyond the first megabyte.
+// Beyond some, what is declared earns steps only by the bytes of a project.
 func TestImagesEarnByTheirText(t *testing.T) {
 	t.Parallel()
-	for bytes, want := range map[int]int{0: 0, freeBytes: 100, freeBytes + 10_000: 64 * 100} {
-		ev, l := loadFor(files{"a.img.hcl": "#" + strings.Repeat("x", bytes) + "\n" + sketch + "image \"a\" {\n  for_each = toset([for i in range(100) : \"k${i}\"])\n  prompt   = \"x\"\n}\n"}, Options{}, nil)
-		if len(l) > 0 || ev.earned < want || want == 0 && ev.earned > 0 || ev.earned > 64*100 {
-			t.Errorf("%d bytes: %d earned, %.500s", bytes, ev.earned, lines(l))
+	for bytes, want := range map[int]int{0: earnedByAny, freeBytes: earnedByAny, freeBytes + 1000: earnedByAny + 1000, 100 << 20: maxImages * stepsOfImage} {
+		ev := newEvaluator(files{}, Options{})
+		ev.data = bytes
+		ev.earnImages(100)
+		if ev.earned != 100*stepsOfImage {
+			t.Errorf("%d bytes: 100 images earn %d", bytes, ev.earned)
+		}
+		ev.earnImages(maxImages - 100)
+		if ev.earned != want || ev.meter.total != maxTotalSteps+want {
+			t.Errorf("%d bytes: %d earned, want %d", bytes, ev.earned, want)
 		}
 	}
 }

@@ -20,8 +20,9 @@ import (
 const (
 	maxSteps        = 4 << 20 // of one expression
 	maxTotalSteps   = 3 << 19 // of a project, and what it earns: a step takes up to a microsecond
-	freeBytes       = 1 << 20 // of configuration and data that earn nothing for images
-	stepsOfImage    = 64      // that an image or an instance of a module earns, at most one for each further byte; a byte of data earns one by itself
+	earnedByAny     = 640_000 // that images earn in a project of any size; more only with as many bytes
+	freeBytes       = 1 << 20 // beyond these
+	stepsOfImage    = 64      // that an image or an instance of a module earns, a byte of data earns one by itself
 	maxElements     = 500_000 // in the result of a function
 	maxText         = 8 << 20 // bytes of any string
 	maxMade         = 1 << 20 // of one that a function makes longer
@@ -29,7 +30,7 @@ const (
 	maxChain        = 1000    // references from one to the next: each takes some stack
 	maxComplaints   = 20      // of one expression: a loop repeats them
 	costOfTextByte  = 1.0 / 64
-	costOfInstance  = 30 // of an image or a module, and of an image that a module copies
+	costOfInstance  = 24 // of an image or a module, and of an image that a module copies
 	costOfCopy      = 4  // of another declaration for an instance of a module
 	costOfBlock     = 20 // that a dynamic block makes
 	costOfComplaint = 20 // of HCL, which a loop may gather
@@ -142,6 +143,9 @@ func workOfOrder(n, parts int) int {
 func partsIn(n int, element cty.Type) int {
 	if element.IsPrimitiveType() {
 		return 0
+	}
+	if !element.IsObjectType() {
+		return 6 * n // numbers are written in decimals
 	}
 	return n * int(min(max(2, partsOfType(element)-1), maxSteps))
 }
