@@ -206,7 +206,7 @@ func (l *lab) commandEnv(dir string, env []string, argv ...string) (ran, error) 
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = dir
 	cmd.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + l.dir, "TMPDIR=" + l.dir, "NO_COLOR=1",
+		"PATH=" + os.Getenv("PATH"), "HOME=" + l.dir, "TMPDIR=" + l.dir, "NO_COLOR=1", "IMGBUILD_LARGE=1",
 		// terraform: no call home, no rc file of this user.
 		"CHECKPOINT_DISABLE=1", "TF_CLI_CONFIG_FILE=" + os.DevNull,
 	}, env...)

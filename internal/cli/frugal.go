@@ -29,6 +29,9 @@ type frugal struct {
 
 // loadFrugally is config.Load with the limit for small projects.
 func loadFrugally(src config.Source, opt config.Options) (*config.Project, diag.List) {
+	if opt.Large {
+		return config.Load(src, opt)
+	}
 	whole := wholeMemory()
 	debug.SetMemoryLimit(min(whole, smallMemory))
 	defer debug.SetMemoryLimit(whole)

@@ -141,7 +141,7 @@ func (s *session) tell(l diag.List) error {
 }
 
 func (s *session) options() config.Options {
-	o := config.Options{Expressions: s.expressions, Vars: s.vars, Env: s.env.Getenv, Types: all.Types(), Version: Version, Measure: measure}
+	o := config.Options{Large: s.env.Getenv("IMGBUILD_LARGE") != "", Expressions: s.expressions, Vars: s.vars, Env: s.env.Getenv, Types: all.Types(), Version: Version, Measure: measure}
 	if s.asks {
 		o.Ask = s.askVariable
 	}

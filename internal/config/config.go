@@ -50,6 +50,10 @@ type Options struct {
 	// done. It is handed in because this package knows nothing of pictures.
 	Measure func(b []byte) (Picture, error)
 
+	// Large takes projects as large as their owner likes: the bounds on the work
+	// of all expressions are for those of strangers.
+	Large bool
+
 	// Limits for tests; 0 for what a user has.
 	steps         int
 	images        int

@@ -565,7 +565,7 @@ func (ev *evaluator) value(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 	if ev.touched = false; ctx != ev.root {
 		ev.touch(ctx.Variables["each"])
 	}
-	ev.meter.refused, ev.meter.steps, ev.meter.used = "", min(cmp.Or(ev.opt.steps, maxSteps), outer.total), 0
+	ev.meter.refused, ev.meter.steps, ev.meter.used = "", min(ev.opt.workOfOne(), outer.total), 0
 	v, diags := e.Value(ctx)
 	ev.meter.weigh(v)
 	refused, used := ev.meter.refused, ev.meter.used
@@ -579,14 +579,14 @@ func (ev *evaluator) value(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 		return cty.DynamicVal // told by one within
 	}
 	if total == 0 {
-		if ev.spent = true; refused == "" || used < maxTotalSteps/2 { // else it did that by itself
+		if ev.spent = true; refused == "" || used < ev.opt.work()/2 { // else it did that by itself
 			refused = "is where the work for the whole project is used up"
 		}
 	}
 	if refused != "" {
 		// What is wrong is told: a circle of bombs need not use up everything.
-		ev.meter.total = min(ev.meter.total, maxTotalSteps/4)
-		ev.add(problem(codeBudget, thing, e.Range(), "make it smaller, or keep the data in a file", "the expression %s", refused))
+		ev.meter.total = min(ev.meter.total, ev.opt.work()/4)
+		ev.add(problem(codeBudget, thing, e.Range(), ev.lessWork(), "the expression %s", refused))
 		return cty.DynamicVal
 	}
 	if diags.HasErrors() {
@@ -594,6 +594,14 @@ func (ev *evaluator) value(e hclsyntax.Expression, ctx *hcl.EvalContext, thing s
 		return cty.DynamicVal
 	}
 	return v
+}
+
+// lessWork is what to do about a used up budget.
+func (ev *evaluator) lessWork() string {
+	if ev.opt.Large {
+		return "make it smaller, or keep the data in a file"
+	}
+	return "make it smaller, or keep the data in a file; if you trust who wrote it: export IMGBUILD_LARGE=1"
 }
 
 // earn gives n steps more, for what a project declares or reads.
@@ -605,7 +613,10 @@ func (ev *evaluator) earn(n int) {
 
 // earnImages is for n images or instances of modules more.
 func (ev *evaluator) earnImages(n int) {
-	ev.earners += n
+	if ev.earners += n; ev.opt.Large {
+		ev.earn(stepsOfImage * n)
+		return
+	}
 	most := earnedByAny + max(0, int(cmp.Or(ev.opt.total, maxTotal)-ev.left.Load())+ev.data-freeBytes)
 	if more := min(stepsOfImage*ev.earners, most) - ev.byImages; more > 0 {
 		ev.byImages += more
@@ -614,7 +625,7 @@ func (ev *evaluator) earnImages(n int) {
 }
 
 // budget is the steps of a further round of evaluation.
-func (ev *evaluator) budget() meter { return meter{total: maxTotalSteps + ev.earned} }
+func (ev *evaluator) budget() meter { return meter{total: ev.opt.work() + ev.earned} }
 
 // pay takes n steps of the project for what is made outside of expressions, and
 // tells when they are used up.
@@ -624,7 +635,7 @@ func (ev *evaluator) pay(n int, thing string, at hcl.Range) bool {
 	}
 	if ev.meter.total -= min(n, ev.meter.total); ev.meter.total == 0 {
 		ev.spent = true
-		ev.add(problem(codeBudget, thing, at, "make it smaller, or keep the data in a file", "this is where the work for the whole project is used up"))
+		ev.add(problem(codeBudget, thing, at, ev.lessWork(), "this is where the work for the whole project is used up"))
 		return false
 	}
 	return true

@@ -1092,7 +1092,7 @@ image "a" {
   prompt = local.x
 }
 `}, opt: Options{steps: 1 << 16}, want: `
-a.img.hcl:3:7-3:56 IB0109 local.x: the expression takes too much work: it makes or walks more than some millions of elements | make it smaller, or keep the data in a file
+a.img.hcl:3:7-3:56 IB0109 local.x: the expression takes too much work: it makes or walks more than some millions of elements | make it smaller, or keep the data in a file; if you trust who wrote it: export IMGBUILD_LARGE=1
 `},
 	{name: "validation", files: files{"a.img.hcl": sketch + `variable "v" {
   type = object({ a = optional(number, 3) })

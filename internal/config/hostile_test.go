@@ -254,3 +254,25 @@ image "post" {
 		t.Errorf("%d images, %.1000s", len(p.Images), lines(l))
 	}
 }
+
+// Who trusts a project may have a loop make what strangers may not.
+func TestLarge(t *testing.T) {
+	t.Parallel()
+	src := files{"a.img.hcl": `provider "sketch" {}
+image "post" {
+  for_each = { for i in flatten([for k in range(300) : [for j in range(100) : k * 100 + j]]) : format("%06d", i) => upper("boat ${i}") }
+  prompt   = "A harbour with ${each.value}, ${lower(each.value)}, ${upper(each.key)} and ${title(each.value)}"
+  path     = "${each.key}.png"
+}
+`}
+	for large, code := range map[bool]string{false: "IB0109", true: ""} {
+		p, l := Load(src, Options{Large: large})
+		var got string
+		if len(l) > 0 {
+			got = l[0].Code
+		}
+		if got != code || large && len(p.Images) != 30_000 {
+			t.Errorf("large %v: %v", large, l)
+		}
+	}
+}

@@ -107,7 +107,7 @@ func (ev *evaluator) settingsOf(root *evaluator) {
 func newEvaluator(src Source, opt Options) *evaluator {
 	ev := &evaluator{
 		src: src, opt: opt, p: &Project{Settings: Settings{OutputDir: "."}}, out: &diag.List{},
-		meter: meter{total: maxTotalSteps}, inputs: &inputs{}, tornFiles: map[string]bool{},
+		meter: meter{total: opt.work()}, inputs: &inputs{}, tornFiles: map[string]bool{},
 	}
 	ev.inputs.add(Input{Kind: InputOptions, Content: opt.digest()})
 	ev.funcs = map[string]function.Function{}

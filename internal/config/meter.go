@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/big"
@@ -36,6 +37,22 @@ const (
 	costOfComplaint = 20 // of HCL, which a loop may gather
 	costOfFraction  = 16 // of writing a number of many digits in decimals
 )
+
+// work is the steps that a project has before it earns any.
+func (o *Options) work() int {
+	if o.Large {
+		return 64 << 20
+	}
+	return maxTotalSteps
+}
+
+// workOfOne is the steps that one expression has.
+func (o *Options) workOfOne() int {
+	if o.Large {
+		return o.work()
+	}
+	return cmp.Or(o.steps, maxSteps)
+}
 
 // meter bounds the work of an evaluation. When it is used up, metered nodes
 // return unknown at once, so that the loops around them run dry, and the

@@ -299,8 +299,8 @@ run "b" {
   }
 }
 `), want: `
-t.imgtest.hcl:3:14-3:122 IB0109 run.a: the expression takes too much work: it makes or walks more than some millions of elements | make it smaller, or keep the data in a file
-t.imgtest.hcl:8:21-8:118 IB0109 run.b: the expression takes too much work: it makes or walks more than some millions of elements | make it smaller, or keep the data in a file
+t.imgtest.hcl:3:14-3:122 IB0109 run.a: the expression takes too much work: it makes or walks more than some millions of elements | make it smaller, or keep the data in a file; if you trust who wrote it: export IMGBUILD_LARGE=1
+t.imgtest.hcl:8:21-8:118 IB0109 run.b: the expression takes too much work: it makes or walks more than some millions of elements | make it smaller, or keep the data in a file; if you trust who wrote it: export IMGBUILD_LARGE=1
 `},
 }
 
