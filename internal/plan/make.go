@@ -545,7 +545,7 @@ func (m *maker) owner(path string) (*lock.Output, spec.Address) {
 // Check reports what is wrong with a plan that was read from a file.
 func (p *Plan) Check() error {
 	verbs := []Verb{Generate, Edit, Import, Render, Restore, Move, Delete, Forget, Record, Resume, Hold, Refused, Conflict, Missing, Protected}
-	place := map[spec.Address]int{}
+	before := map[spec.Address]bool{}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		bad := func(format string, args ...any) error {
@@ -565,15 +565,15 @@ func (p *Plan) Check() error {
 		case s.Request.Mask != nil && (s.MaskFile == "" && !s.Verb.Standing() || len(s.Sources) == 0):
 			return bad("it has a mask and nothing that is masked")
 		}
-		if _, twice := place[s.Address]; twice {
+		if before[s.Address] {
 			return bad("it is there twice")
 		}
-		place[s.Address] = i
 		for _, a := range s.After {
-			if j, ok := place[a]; !ok && slices.ContainsFunc(p.Steps, func(x Step) bool { return x.Address == a }) || j > i {
+			if !before[a] && slices.ContainsFunc(p.Steps, func(x Step) bool { return x.Address == a }) {
 				return bad("it must come after %s", a)
 			}
 		}
+		before[s.Address] = true
 		for _, o := range s.Outputs {
 			if err := spec.CheckOutput(o.Path); err != nil {
 				return bad("the path %q %v", o.Path, err)
