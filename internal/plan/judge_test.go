@@ -242,6 +242,10 @@ func TestUnfitBoughtBefore(t *testing.T) {
 				if s.Verb == Record && (s.Verb.Paid() || s.Need > 0 || s.Price > 0 || !plan.Changes()) {
 					t.Errorf("%+v", s)
 				}
+				// What is judged is the file that it would be, and nothing is deleted.
+				if s.Verb == Record && (len(s.Outputs) != 1 || s.Outputs[0].Action != Write) {
+					t.Errorf("outputs %+v", s.Outputs)
+				}
 			}
 			if err := plan.Check(); err != nil {
 				t.Error(err)

@@ -321,3 +321,90 @@ func TestIgnoreChangesReason(t *testing.T) {
 		})
 	}
 }
+
+// What ignore_changes holds back is told, and only that.
+func TestIgnored(t *testing.T) {
+	t.Parallel()
+	model := func(m string) func(*spec.Image) { return func(im *spec.Image) { im.Wanted.Model = m } }
+	all := func(im *spec.Image) { im.Ignore = spec.AllFields }
+	one := func(field, old, now string) []Reason {
+		return []Reason{{Cause: CauseChanged, Field: field, Old: old, New: now}}
+	}
+	tests := []struct {
+		name      string
+		was, then []func(*spec.Image)
+		want      []Reason
+	}{
+		{"nothing", nil, []func(*spec.Image){ignore("prompt")}, nil},
+		{"prompt", nil, []func(*spec.Image){ignore("prompt"), prompt("b")}, one("prompt", "a a", "b")},
+		{"a model that is not there", nil, []func(*spec.Image){ignore("model"), model("nope")}, one("model", "m1", "nope")},
+		{"another model", nil, []func(*spec.Image){all, model("m2")}, one("model", "m1", "m2")},
+		{"a size that is made here", []func(*spec.Image){size("30x20")}, []func(*spec.Image){ignore("size", "aspect_ratio"), size("60x40")}, one("size", "30x20", "60x40")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			offer := func(in *Input) {
+				in.Offer = func(_, model string) (*provider.Offer, bool) {
+					o, ok := offers[model]
+					o.MaxPixels = 1 << 21
+					return &o, ok
+				}
+			}
+			w := newWorld(img("a", tt.was...))
+			w.apply(w.plan(offer))
+			w.set(img("a", tt.then...))
+			p := w.plan(offer)
+			check(t, p)
+			var got []Reason
+			for _, x := range p.Ignored {
+				got = append(got, x.Changes...)
+			}
+			if d := cmp.Diff(tt.want, got); d != "" || len(p.Ignored) != min(1, len(tt.want)) {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// A picture of which no file was ever written is held as well.
+func TestIgnoreChangesWithoutFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(img("a"))
+	w.apply(w.plan())
+	e := *w.lock.Get("image.a")
+	e.Outputs = nil
+	w.lock.Set(e)
+	delete(w.disk, "a.png")
+	w.set(img("a", ignore("prompt"), prompt("b")))
+	check(t, w.plan(), "render a (recipe path)")
+	w.set(img("a", ignore("aspect_ratio"), size("160x90")))
+	check(t, w.plan(func(in *Input) {
+		in.Offer = func(_, model string) (*provider.Offer, bool) {
+			o, ok := offers[model]
+			o.MaxPixels = 1 << 21
+			return &o, ok
+		}
+	}), "generate a (changed size) 1× $0.02")
+}
+
+// What one provider calls a quality says nothing to another one.
+func TestIgnoreChangesOfAnotherProvider(t *testing.T) {
+	t.Parallel()
+	other := func(im *spec.Image) { im.Wanted.Provider = "other" }
+	offer := func(in *Input) {
+		in.Offer = func(key, model string) (*provider.Offer, bool) {
+			o, ok := offers[model]
+			o.Provider = key
+			return &o, ok
+		}
+	}
+	w := newWorld(img("a", quality("high")))
+	w.apply(w.plan(offer))
+	w.set(img("a", other, quality("low"), ignore("quality")))
+	if s := w.plan(offer).Steps; len(s) != 1 || s[0].Request.Quality != "low" {
+		t.Errorf("the quality of another provider is held on to: %+v", s)
+	}
+	w.set(img("a", other, quality("low"), func(im *spec.Image) { im.Ignore = spec.AllFields }))
+	check(t, w.plan(offer)) // all of it is held
+}

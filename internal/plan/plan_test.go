@@ -186,6 +186,7 @@ func sealed(im *spec.Image)              { im.Wanted.Sensitive = []string{"promp
 func n(k int) func(*spec.Image)          { return func(im *spec.Image) { im.N = k } }
 func pick(k int) func(*spec.Image)       { return func(im *spec.Image) { im.Pick = k } }
 func path(p string) func(*spec.Image)    { return func(im *spec.Image) { im.Path = p } }
+func size(s string) func(*spec.Image)    { return func(im *spec.Image) { im.Wanted.Size = s } }
 func share(im *spec.Image)               { im.Share = true }
 func card(width int) func(*spec.Image) {
 	return func(im *spec.Image) {
@@ -239,6 +240,14 @@ func TestImportNotes(t *testing.T) {
 	t.Parallel()
 	logo := img("logo")
 	const over, stays = "writes over the imported logo.png", "; the original stays in the store"
+	sized := func(in *Input) {
+		imports("other", "x.png")(in)
+		in.Offer = func(_, model string) (*provider.Offer, bool) {
+			o, ok := offers[model]
+			o.AnySize, o.MaxPixels = true, 1<<20
+			return &o, ok
+		}
+	}
 	tests := []struct {
 		name   string
 		then   func(w *world)
@@ -253,6 +262,11 @@ func TestImportNotes(t *testing.T) {
 		{"prompt, and the file was changed", func(w *world) { w.disk["logo.png"] = digest.OfContent(nil); w.set(img("logo", prompt("b"))) }, nil, nil},
 		{"replace", func(*world) {}, func(in *Input) { in.Select.Replace = []string{"image.logo"} }, []string{"logo: " + over + stays}},
 		{"rendition", func(w *world) { w.set(img("logo", card(1))) }, nil, nil},
+		{"a rendition in the place of what is imported", func(w *world) { w.set(img("other", card(1))); w.disk["card.jpg"] = photo }, imports("other", "card.jpg"),
+			[]string{"other: writes over the imported card.jpg" + stays, "logo: it was imported" + stays}},
+		{"another size than asked", func(w *world) { w.set(logo, img("other", size("2x2"))) }, sized,
+			[]string{"other: the picture is 1x1, not 2x2 as size says; it is taken as it is"}},
+		{"the size that is asked", func(w *world) { w.set(logo, img("other", size("1x1"))) }, sized, nil},
 		{"prompt and path", func(w *world) { w.set(img("logo", prompt("b"), path("new.png"))) }, nil,
 			[]string{"logo: deletes the imported logo.png" + stays}},
 		{"another image takes the path", func(w *world) { w.set(img("other", path("logo.png"))) }, nil, []string{"other: " + over + stays}},
@@ -439,6 +453,82 @@ func TestStories(t *testing.T) {
 		{name: "target that matches nothing", start: []spec.Image{hero}, how: func(in *Input) { in.Select.Target = []string{"image.hreo"} },
 			want: []string{"problem  -target: -target=image.hreo matches no image"}},
 		{name: "destroy", start: []spec.Image{hero}, how: func(in *Input) { in.Destroy = true }, want: []string{"delete hero (asked -destroy)"}},
+		{name: "target and exclude", then: func(w *world) { w.set(hero, img("night"), img("other")) }, how: func(in *Input) {
+			in.Select.Target, in.Select.Exclude = []string{"image.hero", "image.night"}, []string{"image.night"}
+		}, want: []string{"generate hero (new) 1× $0.02"}, buys: 1},
+		{name: "exclude and replace", start: []spec.Image{hero, img("night")}, how: func(in *Input) {
+			in.Select.Exclude, in.Select.Replace = []string{"image.hero"}, []string{"image.*"}
+		}, want: []string{"generate night (asked -replace) 1× $0.02"}, buys: 1},
+		{name: "target and replace", start: []spec.Image{hero, img("night")}, how: func(in *Input) {
+			in.Select.Target, in.Select.Replace = []string{"image.hero"}, []string{"image.*"}
+		}, want: []string{"generate hero (asked -replace) 1× $0.02"}, buys: 1},
+		{name: "the source of a new edit is excluded and stays as it is", start: []spec.Image{img("hero", judged)},
+			then: func(w *world) { w.set(img("hero", judged, prompt("b")), img("night", editOf("hero"))) },
+			how:  func(in *Input) { in.Select.Exclude = []string{"image.hero"} },
+			want: []string{"edit night (new) 1× $0.03"}, buys: 1},
+		{name: "a moved block is a move, and the new prompt a purchase", start: []spec.Image{hero}, then: func(w *world) { w.set(img("top")) },
+			how:  func(in *Input) { in.Moved = map[spec.Address][]spec.Address{"image.top": {"image.hero"}} },
+			want: []string{"generate top (renamed, changed prompt) 1× $0.02"}, buys: 1},
+		{name: "of two names that it had, the first that is there", start: []spec.Image{hero, img("old")}, then: func(w *world) { w.set(img("top", path("hero.png"))) },
+			how: func(in *Input) {
+				in.Moved = map[spec.Address][]spec.Address{"image.top": {"image.none", "image.hero", "image.old"}}
+			},
+			want: []string{"generate top (renamed, changed prompt) 1× $0.02", "delete old (unwanted)"}, buys: 1},
+		{name: "a moved block on a name that is taken", start: []spec.Image{hero, img("old")}, then: func(w *world) { w.set(hero) },
+			how:  func(in *Input) { in.Moved = map[spec.Address][]spec.Address{"image.hero": {"image.old"}} },
+			want: []string{"delete old (unwanted)"}},
+		{name: "import never replaces what was bought, whatever is wanted now", start: []spec.Image{hero}, then: func(w *world) { w.set(img("hero", prompt("b"))) },
+			how: imports("hero", "old/hero.png"), want: []string{"generate hero (changed prompt) 1× $0.02"}, buys: 1},
+		{name: "import after a refusal", then: func(w *world) {
+			w.set(hero)
+			w.lock.Set(lock.Entry{Address: "image.hero", Refused: []lock.Refusal{{Request: w.plan().Steps[0].Digest, Reason: "moderated"}}})
+		}, how: imports("hero", "old/hero.png"), want: []string{"import hero (imported, recipe path)"}},
+		{name: "the words of a refusal give away what is sensitive now", start: []spec.Image{img("hero", sealed)}, then: func(w *world) {
+			e := *w.lock.Get("image.hero")
+			e.Refused = []lock.Refusal{{Reason: "moderated"}}
+			w.lock.Set(e)
+			check(t, w.plan())
+			e.Refused = []lock.Refusal{{Reason: "moderated", Message: "no heroes"}}
+			w.lock.Set(e)
+		}, how: func(*Input) {}, want: []string{"render hero (sensitive prompt)"}},
+		{name: "what was bought before serves, though another attempt is in doubt", start: []spec.Image{hero}, then: func(w *world) {
+			w.pending = []Pending{{Address: "image.hero", Request: w.lock.Entries[0].Request, Attempt: "1"}}
+			w.lock = &lock.Lock{}
+		}, want: []string{"restore hero (new, bought)"}},
+		{name: "in doubt, and the files of the chosen one are there", start: []spec.Image{hero}, then: doubt(n(3)), want: []string{"hold hero (unanswered)"}},
+		{name: "in doubt, and a file of the chosen one is missing", start: []spec.Image{hero}, then: func(w *world) { doubt(n(3))(w); delete(w.disk, "hero.png") },
+			want: []string{"restore hero (absent)"}, how: func(*Input) {}},
+		{name: "in doubt, and a file of the chosen one is new", start: []spec.Image{hero}, then: doubt(n(3), card(8)),
+			want: []string{"render hero (recipe path)"}, how: func(*Input) {}},
+		{name: "in doubt, and a file of the chosen one is another size", start: []spec.Image{img("hero", card(9))}, then: doubt(n(3), card(8)),
+			want: []string{"render hero (recipe width)"}, how: func(*Input) {}},
+		{name: "in doubt, and another one is chosen", start: []spec.Image{img("hero", n(2))}, then: doubt(n(3), pick(2)),
+			want: []string{"render hero (picked pick)"}, how: func(*Input) {}},
+		{name: "the lock chooses", start: []spec.Image{img("hero", n(2))}, then: func(w *world) { choose(w, 2); w.set(img("hero", n(2), card(8))) },
+			want: []string{"render hero (picked pick, recipe path)"}},
+		{name: "the lock chose of another request", start: []spec.Image{img("hero", n(2))}, then: func(w *world) { choose(w, 2); w.set(img("hero", n(2), prompt("b"))) },
+			want: []string{"generate hero (changed prompt) 2× $0.04"}, buys: 2},
+		{name: "an edit whose source is on no tier", start: []spec.Image{img("hero", path("hero.jpg"))}, then: func(w *world) {
+			clear(w.held)
+			w.set(img("hero", path("hero.jpg")), img("night", editOf("hero")))
+		}, want: []string{"missing night (no original image.hero)"}},
+		{name: "what is made of a picture needs no source of it", start: []spec.Image{img("hero", path("hero.jpg")), img("night", editOf("hero"), card(8))}, then: func(w *world) {
+			delete(w.held, w.lock.Get("image.hero").Candidates[0].Content)
+			w.set(img("hero", path("hero.jpg")), img("night", editOf("hero"), card(9)))
+		}, want: []string{"render night (recipe width)"}},
+		{name: "the source that is held on to is on no tier", start: []spec.Image{img("night", editOf("lake.jpg"), ignore("edit"))}, then: func(w *world) {
+			w.files["lake.jpg"] = digest.OfContent([]byte("other"))
+			w.set(img("night", editOf("lake.jpg"), ignore("edit"), prompt("b")))
+		}, want: []string{"missing night (no original edit)"}},
+		{name: "the source that is held on to is in the store", start: []spec.Image{img("night", editOf("lake.jpg"), ignore("edit"))}, then: func(w *world) {
+			w.held[w.files["lake.jpg"]] = true
+			w.files["lake.jpg"] = digest.OfContent([]byte("other"))
+			w.set(img("night", editOf("lake.jpg"), ignore("edit"), prompt("b")))
+		}, want: []string{"edit night (changed prompt) 1× $0.03"}, buys: 1},
+		{name: "a source that is held on to is not needed for a file", start: []spec.Image{img("night", editOf("lake.jpg"), ignore("edit"), card(8))}, then: func(w *world) {
+			w.files["lake.jpg"] = digest.OfContent([]byte("other"))
+			w.set(img("night", editOf("lake.jpg"), ignore("edit"), card(9)))
+		}, want: []string{"render night (recipe width)"}},
 		{name: "unknown model", then: func(w *world) { w.set(img("hero", func(im *spec.Image) { im.Wanted.Model = "nope" })) },
 			want: []string{`problem image.hero model: test has no model "nope"`}},
 		{name: "no price", then: func(w *world) { w.set(img("hero", func(im *spec.Image) { im.Wanted.Model = "m2" })) },
@@ -473,6 +563,86 @@ func TestStories(t *testing.T) {
 	}
 }
 
+// doubt sends for more of hero than there is, and gets no answer.
+func doubt(change ...func(*spec.Image)) func(w *world) {
+	return func(w *world) {
+		w.pending = []Pending{{Address: "image.hero", Request: w.lock.Get("image.hero").Request, Attempt: "1"}}
+		w.set(img("hero", change...))
+	}
+}
+
+// choose lets the lock choose a candidate of hero.
+func choose(w *world, pick int) {
+	e := *w.lock.Get("image.hero")
+	e.Pick = pick
+	w.lock.Set(e)
+}
+
+// What a reason says was and will be.
+func TestReasons(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		start []func(*spec.Image)
+		then  []func(*spec.Image)
+		want  []Reason
+	}{
+		{"another path", nil, []func(*spec.Image){path("b.png")}, []Reason{{Cause: CauseRecipe, Field: "path", Old: "a.png", New: "b.png"}}},
+		{"a further file", nil, []func(*spec.Image){card(8)}, []Reason{{Cause: CauseRecipe, Field: "path", New: "card.jpg"}}},
+		{"another size", []func(*spec.Image){card(8)}, []func(*spec.Image){card(9)}, []Reason{{Cause: CauseRecipe, Field: "width", Old: "8", New: "9"}}},
+		{"another choice", []func(*spec.Image){n(3), pick(3)}, []func(*spec.Image){n(3), pick(2)}, []Reason{{Cause: CausePicked, Field: "pick", Old: "3", New: "2"}}},
+		{"another prompt", nil, []func(*spec.Image){prompt("b")}, []Reason{{Cause: CauseChanged, Field: "prompt", Old: "a a", New: "b"}}},
+		{"more", []func(*spec.Image){n(2)}, []func(*spec.Image){n(5)}, []Reason{{Cause: CauseMore, Field: "n", Old: "2", New: "5"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(img("a", tt.start...))
+			w.apply(w.plan())
+			w.set(img("a", tt.then...))
+			if d := cmp.Diff(tt.want, w.plan().Steps[0].Why); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// Renditions are not enlarged unasked, which is said where it is known.
+func TestTooSmall(t *testing.T) {
+	t.Parallel()
+	rendition := func(width, height int) func(*spec.Image) {
+		return func(im *spec.Image) {
+			im.Renditions = []spec.Rendition{{Name: "r", Path: "r.png", Width: width, Height: height}}
+		}
+	}
+	for _, tt := range []struct {
+		width, height int
+		enlarge       bool
+		notes         int
+	}{{1, 1, false, 0}, {2, 1, false, 1}, {1, 2, false, 1}, {2, 2, true, 0}} {
+		w := newWorld(img("a"))
+		w.apply(w.plan()) // 1x1
+		w.set(img("a", rendition(tt.width, tt.height), func(im *spec.Image) { im.Wanted.Enlarge = tt.enlarge }))
+		if s := w.plan().Steps[0]; len(s.Notes) != tt.notes {
+			t.Errorf("%+v: %q", tt, s.Notes)
+		}
+	}
+}
+
+// Only a plan with something to hide says what it hides by digest.
+func TestSealed(t *testing.T) {
+	t.Parallel()
+	for _, hides := range []bool{false, true} {
+		im := img("a")
+		if hides {
+			sealed(&im)
+		}
+		if s := newWorld(im).plan().Steps[0]; s.Sealed.IsZero() == hides {
+			t.Errorf("hides %t: sealed as %s", hides, s.Sealed)
+		}
+	}
+}
+
 // A default that the offer changes, or a new default model, must not buy.
 func TestUpgradeNeverBuys(t *testing.T) {
 	w := newWorld(img("hero"), img("night", editOf("hero")))
@@ -492,6 +662,25 @@ func TestUpgradeNeverBuys(t *testing.T) {
 	check(t, w.plan(upgraded))
 	w.set(img("hero", func(im *spec.Image) { im.Wanted.Quality = "high" }), img("night", editOf("hero")))
 	check(t, w.plan(upgraded), "generate hero (changed quality) 1× $0.02", "edit night (source) 1× $0.03")
+}
+
+// A shape that a model learns, and that fits a size better, must not buy.
+func TestNewShapeNeverBuys(t *testing.T) {
+	t.Parallel()
+	ratios := func(list ...string) func(*Input) {
+		return func(in *Input) {
+			in.Offer = func(_, model string) (*provider.Offer, bool) {
+				o, ok := offers[model]
+				o.MaxPixels, o.AspectRatios = 1<<21, list
+				return &o, ok
+			}
+		}
+	}
+	w := newWorld(img("a", size("30x20")))
+	w.apply(w.plan(ratios("1:1", "16:9")))
+	check(t, w.plan(ratios("1:1", "16:9", "3:2")))
+	w.set(img("a", size("60x40")))
+	check(t, w.plan(ratios("1:1", "16:9", "3:2")), "generate a (changed aspect_ratio) 1× $0.02")
 }
 
 func TestRefusedAndInDoubt(t *testing.T) {
@@ -548,7 +737,7 @@ func TestMatch(t *testing.T) {
 		{"image.hero", "image.hero", true}, {"image.hero", "image.hero2", false}, {"image.he*", "image.hero", true},
 		{"image.post", `image.post["a,b"]`, true}, {`image.post["a,b"]`, `image.post["a,b"]`, true}, {`image.post["*"]`, `image.post["x"]`, true},
 		{`image.post["a*"]`, `image.post["ba"]`, false}, {"*", "image.x", true}, {"*card*", `image.card["x"]`, true}, {"*a*b", "image.ab", true},
-		{"img/*.png", "image.hero", false}, {"", "image.hero", false},
+		{"img/*.png", "image.hero", false}, {"", "image.hero", false}, {"im*age*ro", "image.hero", true}, {"*ab*b", "image.ab", false},
 	} {
 		if got := Match(tt.pattern, spec.Address(tt.address)); got != tt.want {
 			t.Errorf("Match(%q, %q) = %v", tt.pattern, tt.address, got)

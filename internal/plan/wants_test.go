@@ -41,6 +41,8 @@ func TestAsker(t *testing.T) {
 		{"edit", []spec.Image{img("a", editOf("s")), img("s")}, []spec.Image{img("a", editOf("s")), img("s")}, nil, lock.Wanted},
 		{"edit of a source that changes", []spec.Image{img("a", editOf("s")), img("s")}, []spec.Image{img("a", editOf("s")), img("s", prompt("b"))}, nil, lock.Unknown},
 		{"edit of another pick", []spec.Image{img("a", editOf("s")), img("s", n(2))}, []spec.Image{img("a", editOf("s")), img("s", n(2), pick(2))}, nil, lock.Unwanted},
+		{"edit of a source that moved", []spec.Image{img("a", editOf("s")), img("s")}, []spec.Image{img("a", editOf("t")), img("t", prompt("a s"))}, map[spec.Address][]spec.Address{"image.t": {"image.r", "image.s"}}, lock.Wanted},
+		{"edit of a source that is new", []spec.Image{img("a", editOf("s")), img("s")}, []spec.Image{img("a", editOf("t")), img("t", prompt("a s"))}, nil, lock.Unknown},
 		{"what no model takes", []spec.Image{img("a")}, []spec.Image{img("a", quality("odd"))}, nil, lock.Unknown},
 	}
 	for _, tt := range tests {
