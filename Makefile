@@ -6,7 +6,7 @@ version := $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty
 ldflags := -s -w $(if $(version),-X github.com/imgbuild/imgbuild/internal/cli.Version=$(version))
 tests   := -timeout 20m
 
-.PHONY: build test check conformance bench torture torture-peers fuzz supply setup demo clean
+.PHONY: build test check conformance bench torture torture-peers fuzz mutation supply setup demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(ldflags)" -o bin/imgbuild ./cmd/imgbuild
@@ -45,6 +45,11 @@ supply:
 FUZZTIME ?= 10m
 fuzz:
 	scripts/fuzz $(FUZZTIME) $(FUZZ)
+
+# Which changes of the code would no test notice? Hours, so no part of the tests;
+# one room: make mutation ROOM=plan
+mutation:
+	scripts/mutation $(ROOM)
 
 setup:
 	scripts/setup
