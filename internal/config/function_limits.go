@@ -343,8 +343,6 @@ func workOfCharacters(args []cty.Value) float64 { return float64(len(textOf(args
 
 func workOfGzip(args []cty.Value) float64 { return float64(len(textOf(args[0]))) / 4 }
 
-func workOfDecoding(args []cty.Value) float64 { return float64(len(textOf(args[0]))) / 4 }
-
 // workOfCSV is that of its bytes, or of many lines and fields in few.
 func workOfCSV(args []cty.Value) float64 {
 	text := textOf(args[0])

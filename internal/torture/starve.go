@@ -213,7 +213,7 @@ func (t *trial) starve(dir, what string, begin func() error, with func(*exec.Cmd
 		switch l.Type {
 		case "image_received", "step_done":
 			told = append(told, l.Address)
-		case "step_failed", "step_doubtful":
+		case "step_failed", "step_in_doubt", "step_skipped", "step_stale", "diagnostic":
 			said += "\n" + l.Message + "\n" + l.Hint
 		}
 	}
