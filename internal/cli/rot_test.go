@@ -18,14 +18,17 @@ import (
 	"github.com/imgbuild/imgbuild/internal/cli"
 )
 
-var flips = flag.Int("flips", 60, "how many bits TestBitRot flips")
+var (
+	flips = flag.Int("flips", 60, "how many bits TestBitRot flips")
+	luckN = flag.Uint64("luck", 7, "the seed of TestBitRot")
+)
 
 // TestBitRot flips bits anywhere in what imgbuild keeps. Each is told by
 // doctor, and no other picture than the one that was made is ever put in place.
 func TestBitRot(t *testing.T) {
 	t.Parallel()
 	p := newRot(t)
-	luck := rand.New(rand.NewPCG(7, 8))
+	luck := rand.New(rand.NewPCG(*luckN, 8))
 	mended := 0
 	for i := range *flips {
 		f := p.flip(luck)

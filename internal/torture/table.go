@@ -21,5 +21,5 @@ func table() []*row {
 		sameRow(),
 		faultRow(),
 		hostileRow(),
-	}, fuzzRows()...)
+	}, append(testRows(), fuzzRows()...)...)
 }
