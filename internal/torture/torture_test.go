@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	if victim() {
 		return
 	}
-	hostileCPU *= 5
+	hostileCPU, hostilePeak = 5*hostileCPU, 5*hostilePeak
 	os.Exit(m.Run())
 }
 
