@@ -225,8 +225,8 @@ func TestVariablesAreLinear(t *testing.T) {
 			}
 			return float64(maxTotalSteps + ev.earned - ev.meter.total), float64(after.TotalAlloc - before.TotalAlloc)
 		}
-		steps, made := take(20)
-		if steps4, made4 := take(80); steps4 > 6*steps || made4 > 6*made {
+		steps, made := take(12)
+		if steps4, made4 := take(48); steps4 > 6*steps || made4 > 6*made {
 			t.Errorf("%s: four times as many elements take %.1f times the steps and %.1f times the memory", ty, steps4/steps, made4/made)
 		}
 	}

@@ -193,7 +193,7 @@ func sizeOfProduct(args []cty.Value) (float64, string) {
 // sizeOfCSV is the number of rows or of fields: an object takes memory.
 func sizeOfCSV(args []cty.Value) (float64, string) {
 	text := textOf(args[0])
-	return float64(strings.Count(text, "\n") + strings.Count(text, ",")/8), "elements"
+	return float64(2*strings.Count(text, "\n") + strings.Count(text, ",")), "elements" // rows and cells
 }
 
 var yamlMarks = sync.OnceValue(func() [2]*regexp.Regexp {

@@ -19,7 +19,7 @@ const (
 	maxHeredocLines = 2_000
 	maxHeredocBytes = 256 << 10
 	maxTokens       = 1 << 20 // of a file: the parser takes up to half a kilobyte for each
-	minTokens       = 200_000 // that any file may have; in one that people write there is none more for each 8 bytes
+	minTokens       = 160_000 // that any file may have; in one that people write there is none more for each 8 bytes
 	maxTotalTokens  = 8 << 20
 )
 

@@ -72,7 +72,7 @@ func TestGuardAccepts(t *testing.T) {
 		"hyphens":         "a = \"" + r("a-b! ", 100_000) + "\"\n",
 		"negative map":    "a = {\n" + r("  x = -1\n", 20_000) + "}\n",
 		"negative list":   "a = [" + r("-1, ", 20_000) + "]\n",
-		"many blocks":     r("a {\n  b = -1 + 2\n}\n", 20_000),
+		"many blocks":     r("a {\n  b = -1 + 2\n}\n", 15_000),
 		"comments":        r("# (((\n// [[[\n/* {{{ */\n", 1000),
 		"depth":           "a = " + r("[", 250) + r("]", 250) + "\n",
 		"heredoc":         "a = <<-EOT\n" + r("  ((( ${b} $${ \n", 1500) + "  EOT\nb = 1\n",

@@ -48,7 +48,7 @@ func TestHostileConfigurations(t *testing.T) {
 		"nested alternatives":    {src: "locals {\n  a = fileset(\".\", \"" + r("{{a,b},", 30) + r("c}", 30) + r("{a,b}", 8) + "\")\n}\n", code: codeFunction, most: 1, bytes: 300},
 		"some alternatives":      {src: "locals {\n  a = fileset(\".\", \"**/*.{md,mdx,html,{jpg,jpeg},\\\\{}\")\n}\n"},
 		"many outputs":           {src: numbered(20_000, "output \"o%d\" {\n  value = %d\n}\n")},
-		"many renditions":        {src: sketch + "image \"a\" {\n  prompt = \"x\"\n" + numbered(20_000, "  rendition \"r%d\" {\n    width = 1 + %d\n  }\n") + "}\n"},
+		"many renditions":        {src: sketch + "image \"a\" {\n  prompt = \"x\"\n" + numbered(15_000, "  rendition \"r%d\" {\n    width = 1 + %d\n  }\n") + "}\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

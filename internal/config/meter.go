@@ -20,8 +20,8 @@ import (
 // text.
 const (
 	maxSteps        = 4 << 20 // of one expression
-	maxTotalSteps   = 3 << 19 // of a project, and what it earns: a step takes up to a microsecond
-	earnedByAny     = 640_000 // that images earn in a project of any size; more only with as many bytes
+	maxTotalSteps   = 7 << 17 // of a project, and what it earns: a step takes up to a microsecond
+	earnedByAny     = 448_000 // that images earn in a project of any size; more only with as many bytes
 	freeBytes       = 1 << 20 // beyond these
 	stepsOfImage    = 64      // that an image or an instance of a module earns, a byte of data earns one by itself
 	maxElements     = 500_000 // in the result of a function
