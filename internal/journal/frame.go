@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -112,10 +111,7 @@ func parse(payload []byte) (e entry, err error) {
 	}
 	e.next = hashOf(payload)
 	e.body = append(append(make([]byte, 0, 1+len(rest)), '{'), rest...)
-	if e.bare() {
-		return e, nil
-	}
-	return e, json.Unmarshal(e.body, &e.Record)
+	return e, e.Record.decode(e.body)
 }
 
 // number reads digits up to a separator.
@@ -124,18 +120,6 @@ func number(to *uint64, text []byte, end string, ok bool) ([]byte, bool) {
 	n, err := strconv.ParseUint(string(digits), 10, 64)
 	*to = n
 	return rest, ok && found && err == nil
-}
-
-// bare reads a record that has a type and an attempt alone, as half of them do.
-func (e *entry) bare() bool {
-	rest, ok := bytes.CutPrefix(e.body, []byte(`{"type":"`))
-	kind, rest, ok2 := bytes.Cut(rest, []byte(`","attempt":"`))
-	id, ok3 := bytes.CutSuffix(rest, []byte(`"}`))
-	if !ok || !ok2 || !ok3 || bytes.ContainsAny(kind, `"\\`) || !safeID(string(id)) {
-		return false
-	}
-	e.Type, e.Attempt = Type(kind), string(id)
-	return true
 }
 
 // history is what the segments hold, in order.
