@@ -29,7 +29,7 @@ import (
 func historyRow() *row {
 	return &row{
 		name: "random histories against a model", must: "purchases and files are the model's, a second plan is empty, the user's files are untouched",
-		long: 2000, batch: 10, short: 5,
+		long: 500, batch: 10, short: 5,
 		sees: []string{"events", "applies", "bought", "charged", "crashes", "conflicts", "merges", "merges in conflict"}, needs: []string{"git"},
 		run: func(t *trial) error {
 			for i := range t.n {

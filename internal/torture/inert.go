@@ -26,7 +26,7 @@ func inertRow() *row {
 	return &row{
 		name: "naughty strings, paths, escapes, HTML, SVG, 10 MB: as names, prompts, paths, values, arguments, files, replies",
 		must: "no panic, nothing written outside the root or in .git, no byte that a terminal obeys but our own colours, JSON valid and true to the text, DOT and Mermaid well formed, a sane exit code",
-		long: 3000, batch: 100, short: len(sinks),
+		long: 1500, batch: 100, short: len(sinks),
 		sees: []string{"strings", "runs", "of these ended well", "bytes read", "files made"},
 		run: func(t *trial) error {
 			for i := range t.n {

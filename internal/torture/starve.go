@@ -132,7 +132,7 @@ var injectable = []struct {
 func injectRow() *row {
 	return &row{
 		name: "EIO, ENOSPC, EMFILE and others injected at each kind of system call", must: starvedMust,
-		needs: []string{"strace"}, long: 2000, batch: 50, short: 6, sees: starvedSees,
+		needs: []string{"strace"}, long: 1000, batch: 50, short: 6, sees: starvedSees,
 		run: func(t *trial) error {
 			for i := range t.n {
 				in := injectable[(i+t.luck.IntN(len(injectable)))%len(injectable)]

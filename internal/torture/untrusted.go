@@ -18,7 +18,7 @@ func untrustedRow() *row {
 	return &row{
 		name:  "an untrusted repository, each verb that promises to need no key and no network",
 		must:  "no connection, no program started, nothing opened outside the root but itself and what an empty Go program opens; never waits for a pipe; a good repository works without a key",
-		needs: []string{"strace", "go", "mkfifo"}, long: 2000, batch: 100, short: len(untrustedVerbs),
+		needs: []string{"strace", "go", "mkfifo"}, long: 1000, batch: 100, short: len(untrustedVerbs),
 		sees: []string{"calls read", "opened", "sockets", "programs", "opened outside", "waited"},
 		run: func(t *trial) error {
 			imgbuild, usual, err := t.programs()
