@@ -41,7 +41,8 @@ type fake struct {
 	delay  func(prompt string) time.Duration
 	do     func(r *provider.Request, s provider.Sink) (provider.Reply, error) // nil: works
 	urls   map[string][]byte
-	free   bool // by its offer
+	fetch  func(url string) error // nil: gives what urls has
+	free   bool                   // by its offer
 }
 
 func newFake() *fake { return &fake{paid: map[string]int{}, urls: map[string][]byte{}} }
@@ -121,6 +122,11 @@ func (f *fake) Resume(_ context.Context, id string, r *provider.Request, s provi
 }
 
 func (f *fake) Fetch(_ context.Context, url string, w io.Writer) error {
+	if f.fetch != nil {
+		if err := f.fetch(url); err != nil {
+			return err
+		}
+	}
 	b, ok := f.urls[url]
 	if !ok {
 		return &provider.Error{Kind: provider.Rejected, Status: 404}
@@ -721,7 +727,7 @@ func TestPartlyUnusable(t *testing.T) {
 			text += e.Text + "\n"
 		}
 	}
-	for _, want := range []string{"no picture", "can't be fetched"} {
+	for _, want := range []string{"no picture", "not at its URL (HTTP 404), and may be later"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not told: %s", want, text)
 		}
@@ -836,25 +842,79 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// TestUnpriced: a budget allows what has no known price only if it is told to.
+// unpriced makes the offer of a site's model one without a price.
+func (s *site) unpriced(limit provider.Money, named bool) {
+	s.change = func(e *Engine) {
+		e.Unpriced = true
+		if named {
+			e.Budgets = []Budget{{Name: "b", Max: limit}}
+		} else {
+			e.MaxCost = &limit
+		}
+		known := e.Offer
+		e.Offer = func(key, model string) (*provider.Offer, bool) {
+			o, ok := known(key, model)
+			unpriced := *o
+			unpriced.Price = func(*provider.Request) (provider.Money, bool) { return 0, false }
+			return &unpriced, ok
+		}
+	}
+}
+
+// tagged gives the plan a budget that the images with tag t count for.
+func tagged(in *plan.Input) { in.Budgets = []plan.Budget{{Name: "b", Tags: []string{"t"}}} }
+
+// A budget allows what has no known price only if it is told to, and then no
+// more than is left of it: the first reply tells what an image costs.
 func TestUnpriced(t *testing.T) {
 	t.Parallel()
-	for _, allowed := range []bool{false, true} {
-		s := newSite(t, img("a"))
-		limit := provider.Dollar
-		s.change = func(e *Engine) {
-			e.MaxCost, e.Budgets, e.Unpriced = &limit, []Budget{{Name: "b", Max: limit}}, allowed
-			known := e.Offer
-			e.Offer = func(key, model string) (*provider.Offer, bool) {
-				o, ok := known(key, model)
-				unpriced := *o
-				unpriced.Price = func(*provider.Request) (provider.Money, bool) { return 0, false }
-				return &unpriced, ok
-			}
+	for _, named := range []bool{false, true} {
+		var images []spec.Image
+		for i := range 20 {
+			images = append(images, img(fmt.Sprint("i", i)))
+			images[i].Tags = []string{"t"}
 		}
-		res := s.run()
-		if done := res.Count(Done) == 1; done != allowed || res.Budget == allowed || done && res.Spent == 0 {
-			t.Errorf("allowed %v: %+v", allowed, res)
+		s := newSite(t, images...)
+		s.unpriced(5*provider.Dollar/100, named)
+		allow := s.change
+		s.change = func(e *Engine) { allow(e); e.Unpriced = false }
+		if res := s.run(tagged); len(s.maker.paid) != 0 || res.Count(Skipped) != 20 || len(res.Budgets) == 0 && !res.Budget {
+			t.Errorf("named %v, not allowed: %+v", named, res)
+		}
+		s.change = allow
+		res := s.run(tagged)
+		if res.Spent != 5*provider.Dollar/100 || res.Count(Done) != 5 || res.Count(Skipped) != 15 || s.maker.most < 2 {
+			t.Errorf("named %v: %+v, %d at once", named, res, s.maker.most)
+		}
+	}
+}
+
+// What a request in doubt has cost is not known either: it is the last one that
+// the budget allows, also after a crash.
+func TestUnpricedInDoubt(t *testing.T) {
+	t.Parallel()
+	for k, end := range []provider.Kind{provider.InDoubt, provider.InDoubt, provider.Moderated, provider.Unusable} {
+		named := k%2 == 0
+		a, b := img("a"), img("b")
+		a.Tags, b.Tags = []string{"t"}, []string{"t"}
+		s := newSite(t, a, b)
+		s.unpriced(provider.Dollar, named)
+		allow := s.change
+		s.change = func(e *Engine) { allow(e); e.Run = "one" }
+		sent := 0
+		s.maker.do = func(*provider.Request, provider.Sink) (provider.Reply, error) {
+			sent++
+			return provider.Reply{}, &provider.Error{Kind: end}
+		}
+		for range map[bool]int{true: 2, false: 1}[end == provider.InDoubt] { // a crash, and the run that goes on
+			s.open(func(e *Engine, root *workspace.Root) {
+				if _, err := e.Apply(t.Context(), s.stop, s.plan(e, root, tagged)); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		if sent != 1 {
+			t.Errorf("named %v: %d requests of unknown price were sent after one was %s", named, sent, end)
 		}
 	}
 }

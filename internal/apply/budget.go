@@ -35,11 +35,38 @@ func (r *runner) purses(step *plan.Step) (out []*purse) {
 	return out
 }
 
+var errUnknown = errors.New("its price is not known, nor what an earlier request may have cost: the budget may be used up")
+
+// unknown reports whether an attempt of this run is in doubt, and nobody knows
+// what it may have cost.
+func (e *Engine) unknown(a journal.Attempt) bool {
+	if a.Phase != journal.InDoubt || a.Run == "" || a.Run != e.Run || a.Doubt > 0 || a.Estimate > 0 {
+		return false
+	}
+	r := provider.RequestOf(a.Fields, a.N, a.First)
+	offer, ok := e.Offer(a.Provider, r.Model)
+	if !ok || offer.Price == nil {
+		return true
+	}
+	_, known := offer.Price(r)
+	return !known
+}
+
+// limited reports whether a budget counts what a step costs.
+func (r *runner) limited(step *plan.Step) bool { return r.MaxCost != nil || len(r.purses(step)) > 0 }
+
 // afford is why a step can't be begun: a budget does not allow what it costs.
 func (r *runner) afford(step *plan.Step, cost provider.Money, priced bool) error {
+	blind := !priced && r.Unpriced
 	switch {
 	case r.MaxCost == nil:
-	case !priced && r.Unpriced:
+	case blind && r.unknown:
+		r.budget = true
+		return errUnknown
+	case blind && r.spent+r.doubt+r.reserved >= *r.MaxCost:
+		r.budget = true
+		return fmt.Errorf("the budget of %s is used up", *r.MaxCost)
+	case blind:
 	case !priced:
 		r.budget = true
 		return errors.New("its price is not known, so the budget does not allow it")
@@ -50,7 +77,11 @@ func (r *runner) afford(step *plan.Step, cost provider.Money, priced bool) error
 	for _, p := range r.purses(step) {
 		var err error
 		switch {
-		case !priced && r.Unpriced:
+		case blind && r.unknown:
+			err = errUnknown
+		case blind && p.used >= p.Max:
+			err = fmt.Errorf("the budget %q of %s is used up", p.Name, p.Max)
+		case blind:
 			continue
 		case !priced:
 			err = fmt.Errorf("its price is not known, so the budget %q does not allow it", p.Name)

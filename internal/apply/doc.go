@@ -22,7 +22,8 @@
 //  4. Spending never passes the budget: what a request may cost is reserved
 //     before it is sent, in doubt counts as spent, and a crash loop goes on with
 //     the budget of the run that died. Only a price above the estimate can pass
-//     it, by the requests in flight when its receipt came. (row budget)
+//     it, by the requests in flight when its receipt came, or one that is not
+//     known (-allow-unpriced), by one image. (row budget; TestUnpriced)
 //  5. Nothing is written, read, fetched or executed outside what the
 //     configuration and the root allow, and no secret leaves. (rows an untrusted
 //     repository, naughty strings; TestInnerURLs and TestProxy of provider/xai,

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func Importable(sources *workspace.Root, path string) (plan.Imported, []byte) {
 		f.Text, f.Hint = fmt.Sprintf("a link on the way to %q leads out of the project", path), "copy the picture into the project"
 		return out, nil
 	case err != nil:
-		f.Text, f.Hint = fmt.Sprintf("%q can't be read: %v", path, cmpErr(errors.Unwrap(err), err)), "see that the file can be read"
+		f.Text, f.Hint = fmt.Sprintf("%q can't be read: %v", path, cmp.Or(errors.Unwrap(err), err)), "see that the file can be read"
 		return out, nil
 	}
 	info, err := imaging.Measure(b, imaging.DefaultLimits)

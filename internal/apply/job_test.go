@@ -191,6 +191,63 @@ func TestJobPartlyTold(t *testing.T) {
 	same(t, "the rest came", s.steps(), "restore image.renamed")
 }
 
+// What is wrong with a picture that a job has brought says nothing of the job:
+// it stays open, and none of its images is bought again.
+func TestJobPartlyToldAndRefused(t *testing.T) {
+	t.Parallel()
+	hero := img("a")
+	hero.N = 3
+	s := newSite(t, hero)
+	s.lenient = true
+	s.open(func(e *Engine, root *workspace.Root) {
+		step := &s.plan(e, root).Steps[0]
+		step.Request.N = 3
+		sink := &sink{engine: e, address: step.Address, provider: step.Provider, digest: step.Digest, fields: step.Request.Fields(), id: "dead-1", request: &step.Request, tell: func(Event) {}, each: provider.Dollar / 100}
+		for _, err := range []error{sink.Sent(), sink.Accepted("job-1"), sink.Delivered(0, provider.Delivery{URL: "private"}, provider.Dollar/100)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	s.maker.fetch = func(string) error { return &provider.Error{Kind: provider.Rejected, Message: "a private address"} }
+	for range 2 {
+		s.open(func(e *Engine, root *workspace.Root) {
+			if len(e.Open) != 1 {
+				t.Fatalf("open: %+v", e.Open)
+			}
+			if err := e.Settle(false); err != nil {
+				t.Fatal(err)
+			}
+			if p := s.plan(e, root); len(p.Steps) != 1 || p.Steps[0].Verb.Paid() {
+				t.Errorf("planned: %+v", p.Steps)
+			}
+		})
+	}
+}
+
+// A picture that is not at its URL may be there a moment later. It is given up
+// by the second run that looks.
+func TestGoneForTheMoment(t *testing.T) {
+	t.Parallel()
+	for _, back := range []bool{true, false} {
+		s := newSite(t, img("a"))
+		s.maker.do = func(r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+			s.maker.paid[r.Prompt]++
+			return provider.Reply{}, sink.Delivered(0, provider.Delivery{URL: "late"}, provider.Dollar/100)
+		}
+		same(t, "the run that was told", kinds(s.run()), "failed image.a")
+		want := "refused image.a"
+		if back {
+			s.maker.urls["late"], want = pixel("late"), "restore image.a"
+		}
+		same(t, "a later one", s.steps(), want)
+		s.run()
+		if s.maker.paid["a"] != 1 {
+			t.Errorf("paid %d times", s.maker.paid["a"])
+		}
+	}
+}
+
 // A doubt is forgotten only when what was sent instead may cost itself.
 func TestRefusedRepeatKeepsTheDoubt(t *testing.T) {
 	t.Parallel()

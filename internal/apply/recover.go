@@ -109,6 +109,7 @@ type resumption struct {
 	sink     *sink
 	purchase purchase
 	rec      Recovery // of what had been delivered already
+	fetch    error    // of that: it says nothing of the job
 }
 
 // resumeAll polls the jobs side by side.
@@ -145,7 +146,7 @@ func (e *Engine) resume(ctx context.Context, a *journal.Attempt, out *resumption
 		d := &a.Deliveries[k]
 		s.known[d.Index] = true
 		if err := e.takeAgain(ctx, a, d, &out.rec); err != nil {
-			out.purchase.err = err
+			out.fetch = err
 			return
 		}
 	}
@@ -189,6 +190,8 @@ func (r *resumption) tell(a *journal.Attempt, rec *Recovery) (open bool, err err
 	var pe *provider.Error
 	errors.As(p.err, &pe)
 	switch {
+	case r.fetch != nil:
+		return true, r.fetch
 	case p.err == nil:
 		return false, nil
 	case pe != nil && pe.Kind == provider.InDoubt:
@@ -264,7 +267,7 @@ func (e *Engine) fetch(ctx context.Context, a *journal.Attempt, d *journal.Deliv
 	}
 	from := delivery{index: d.Index, price: d.Price, content: d.Content, Delivery: provider.Delivery{
 		URL: d.URL, MIME: d.MIME, Model: d.Model, RevisedPrompt: d.RevisedPrompt, Moderated: d.Moderated}}
-	_, _, why, err := e.takeOne(ctx, maker, a.ID, a.Request, a.Fields, r, from)
+	_, _, why, err := e.takeOne(ctx, maker, a.ID, a.Request, a.Fields, r, from, true)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", a.Address, err)

@@ -46,7 +46,7 @@ type Engine struct {
 	MaxCost     *provider.Money
 	Before      provider.Money    // spent by this run before a crash
 	Budgets     []Budget          // further ones, of the steps that name them
-	Unpriced    bool              // budgets allow what has no known price: it counts once a reply tells
+	Unpriced    bool              // budgets allow what has no known price, one at a time until a reply tells it
 	NotReady    map[string]string // provider key -> why it can't be asked at all
 	FailFast    bool
 	Saved       bool                    // the plan was made earlier: the store may have got more since
@@ -85,6 +85,7 @@ type job struct {
 	outputs []plan.Output
 	each    provider.Money // estimated price of an image
 	priced  bool           // whether it is known
+	blind   bool           // it is not, and a budget counts
 	free    bool           // by its offer: nothing can ever be owed
 	attempt string
 	landed  provider.Money // of images that came; owned by the runner
@@ -93,17 +94,18 @@ type job struct {
 
 // result is what became of a job.
 type result struct {
-	job    *job
-	entry  *lock.Entry // to record, nil if nothing changed
-	kind   EventKind
-	err    error
-	paid   provider.Money
-	doubt  provider.Money
-	paths  []string
-	gone   []string // deleted
-	took   time.Duration
-	refuse bool   // the provider refuses everything: stop asking it
-	unkept string // what to do about a disk that refused what was bought: buy no more
+	job     *job
+	entry   *lock.Entry // to record, nil if nothing changed
+	kind    EventKind
+	err     error
+	paid    provider.Money
+	doubt   provider.Money
+	unknown bool // more than that may be owed, and nobody knows how much
+	paths   []string
+	gone    []string // deleted
+	took    time.Duration
+	refuse  bool   // the provider refuses everything: stop asking it
+	unkept  string // what to do about a disk that refused what was bought: buy no more
 }
 
 // runner is the goroutine that owns lock, budget and order.
@@ -130,12 +132,16 @@ type runner struct {
 	doubt    provider.Money
 	budget   bool
 	named    []purse
-	empty    []string          // of named: those that did not allow a step
-	stopping bool              // by a signal
-	halted   bool              // by a failure
-	unsaved  bool              // the lock can't be written
-	unkept   string            // what to do about a disk that refused what was bought
-	refused  map[string]string // provider key -> why it is not asked any more
+	empty    []string                  // of named: those that did not allow a step
+	stopping bool                      // by a signal
+	halted   bool                      // by a failure
+	unsaved  bool                      // the lock can't be written
+	unkept   string                    // what to do about a disk that refused what was bought
+	blind    bool                      // a step runs whose price nobody knows: nothing else is bought beside it
+	unknown  bool                      // for a request whose price nobody knows something may be owed
+	aside    []int                     // steps of unknown price that wait until nothing is bought
+	told     map[string]provider.Money // by provider and model: the dearest image of those without a known price
+	refused  map[string]string         // provider key -> why it is not asked any more
 	saved    time.Time
 	dirty    bool
 }
@@ -152,10 +158,11 @@ func (e *Engine) Apply(ctx context.Context, stop <-chan struct{}, p *plan.Plan) 
 	}
 	halt := make(chan struct{})
 	e.stop = halt
-	r := &runner{Engine: e, ctx: ctx, plan: p, results: make(chan result), spent: e.Before, refused: maps.Clone(e.NotReady), running: map[spec.Address]*job{}, saved: e.Now()}
+	r := &runner{Engine: e, ctx: ctx, plan: p, results: make(chan result), spent: e.Before, refused: maps.Clone(e.NotReady), running: map[spec.Address]*job{}, told: map[string]provider.Money{}, saved: e.Now()}
 	for _, b := range e.Budgets {
 		r.named = append(r.named, purse{b, b.Before})
 	}
+	r.unknown = slices.ContainsFunc(e.Open, e.unknown)
 	r.order()
 	var failure error
 	halted := func() {
@@ -282,7 +289,7 @@ func (r *runner) push(i int) {
 func (r *runner) start() {
 	for !r.halted {
 		switch {
-		case r.paying < r.Parallelism && r.paid.Len() > 0:
+		case r.paying < r.Parallelism && r.paid.Len() > 0 && !r.blind:
 			r.launch(heap.Pop(&r.paid).(int))
 		case r.working < cap(r.pixels) && r.free.Len() > 0:
 			r.launch(heap.Pop(&r.free).(int))
@@ -312,10 +319,21 @@ func (r *runner) launch(i int) {
 			r.conclude(i, Skipped, &hinted{errors.New("what came before it could not be kept; nothing was sent"), r.unkept})
 			return
 		}
+		if !j.priced && r.Unpriced && r.limited(step) {
+			// A reply has told what such an image costs; without one, it is found
+			// out one at a time.
+			j.each = r.told[j.model()]
+			cost, j.priced, j.blind = j.cost(), j.each > 0, j.each == 0
+			if j.blind && r.paying > 0 {
+				r.aside = append(r.aside, i)
+				return
+			}
+		}
 		if err := r.afford(step, cost, j.priced); err != nil {
 			r.conclude(i, Skipped, err)
 			return
 		}
+		r.blind = j.blind
 		r.reserve(j, cost)
 		r.attempts++
 		j.attempt = fmt.Sprintf("%s-%d", r.Process, r.attempts)
@@ -335,6 +353,9 @@ func (r *runner) launch(i int) {
 		return nil
 	})
 }
+
+// model is whose price counts for the job.
+func (j *job) model() string { return j.step.Provider + " " + j.request.Model }
 
 // cost is what a job is estimated to cost.
 func (j *job) cost() provider.Money { return j.each * provider.Money(j.need) }
@@ -585,6 +606,15 @@ func (r *runner) end(res result) error {
 			p.used += res.paid + res.doubt
 		}
 	}
+	if j.blind {
+		r.blind, r.unknown = false, r.unknown || res.unknown
+	}
+	if r.paying == 0 {
+		for _, i := range r.aside {
+			r.push(i)
+		}
+		r.aside = nil
+	}
 	r.landed -= j.landed
 	delete(r.running, j.step.Address)
 	r.spent += res.paid
@@ -698,6 +728,9 @@ func (r *runner) tell(ev Event) {
 		if j := r.running[ev.Address]; j != nil {
 			before := max(j.cost(), j.charged)
 			j.charged += ev.Price
+			if j.blind {
+				r.told[j.model()] = max(r.told[j.model()], ev.Price)
+			}
 			r.reserve(j, max(j.cost(), j.charged)-before)
 		}
 		return

@@ -46,7 +46,7 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 		if bought.picked != nil {
 			picked = bought.picked
 		}
-		res.paid, res.doubt, res.err, res.refuse = bought.paid, bought.doubt, bought.err, bought.refuse
+		res.paid, res.doubt, res.unknown, res.err, res.refuse = bought.paid, bought.doubt, bought.unknown, bought.err, bought.refuse
 		res.unkept = cmp.Or(bought.unkept, workspace.Advice(bought.err))
 		entry.Refused = append(entry.Refused, bought.refused...)
 		entry.Pick = j.step.LockPick
@@ -69,7 +69,7 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 		}
 		res.entry = &entry
 		if j.step.Pick > len(candidates) {
-			res.kind = kindOf(cmpErr(bought.err, errors.New("too few images came")))
+			res.kind = kindOf(cmp.Or(bought.err, errors.New("too few images came")))
 			return res
 		}
 		if bought.err != nil {
@@ -96,13 +96,6 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 		entry = j.refuse(entry, refused.why)
 	}
 	return res
-}
-
-func cmpErr(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }
 
 func kindOf(err error) EventKind {
@@ -133,6 +126,7 @@ type purchase struct {
 	err     error
 	refuse  bool
 	unkept  string // what to do about a disk that refused what came
+	unknown bool   // more may be owed, and nobody knows how much
 }
 
 // buy makes the images that are needed, in as few calls as the offer allows.
@@ -359,6 +353,7 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 			pe = &provider.Error{Kind: provider.Unfinished, Message: fmt.Sprintf("job %s was accepted; %s", s.jobID, why)}
 		}
 		p.doubt += rest
+		p.unknown = s.unpriced()
 		p.err = errors.Join(&hinted{pe, cmp.Or(pe.Hint, "the next imgbuild apply picks it up; nothing is bought again")}, took)
 	case err == nil && (missing > 0 || s.resumed):
 		// The reply is complete: what it lacks will not come any more.
@@ -375,6 +370,7 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 		fallthrough
 	case pe != nil && pe.Kind == provider.InDoubt:
 		p.doubt += rest
+		p.unknown = s.unpriced()
 		p.err = errors.Join(&hinted{pe, "it is not sent again unless you ask: imgbuild apply -retry-in-doubt"},
 			e.Journal.Append(append([]journal.Record{{Type: journal.TypeInDoubt, Attempt: id, Reason: pe.Error(), Price: rest}}, s.replaced()...)...), took)
 	case pe != nil && (pe.Kind == provider.Moderated || pe.Kind == provider.Unusable):
@@ -384,6 +380,7 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 		} else {
 			price, charged = rest, "up to %s may have been charged"
 			p.doubt += price
+			p.unknown = s.unpriced()
 		}
 		p.refuse_(s.request, pe.Kind.String(), pe.Message, price, s.digest)
 		pe.Message += fmt.Sprintf(" ("+charged+")", price)
@@ -413,6 +410,9 @@ func (p *purchase) refuse_(asked *provider.Request, reason, message string, pric
 	p.refused = append(p.refused, lock.Refusal{Request: r, Reason: reason, Message: message, Price: price})
 }
 
+// unpriced reports whether nobody knows what the call may cost.
+func (s *sink) unpriced() bool { return s.each == 0 && !s.free }
+
 // takeIn brings what was delivered into the store. Every delivery is tried,
 // whatever becomes of the others: all are paid.
 func (e *Engine) takeIn(ctx context.Context, maker provider.Maker, s *sink, reply provider.Reply, p *purchase) {
@@ -420,7 +420,7 @@ func (e *Engine) takeIn(ctx context.Context, maker provider.Maker, s *sink, repl
 		if d.Model == "" {
 			d.Model = reply.Model
 		}
-		im, b, why, err := e.takeOne(ctx, maker, s.id, s.digest, s.fields, s.request, d)
+		im, b, why, err := e.takeOne(ctx, maker, s.id, s.digest, s.fields, s.request, d, false)
 		switch {
 		case err != nil:
 			p.err = errors.Join(p.err, err)
@@ -439,8 +439,9 @@ func (e *Engine) takeIn(ctx context.Context, maker provider.Maker, s *sink, repl
 }
 
 // takeOne brings one delivery into the store. why is set where it can't be
-// used; it is then remembered as refused.
-func (e *Engine) takeOne(ctx context.Context, maker provider.Maker, attempt string, dig digest.Request, fields []provider.Field, r *provider.Request, d delivery) (im provider.Image, b []byte, why string, err error) {
+// used; it is then remembered as refused. A picture that is not at its URL is
+// given up only by a later run than the one that was told of it.
+func (e *Engine) takeOne(ctx context.Context, maker provider.Maker, attempt string, dig digest.Request, fields []provider.Field, r *provider.Request, d delivery, later bool) (im provider.Image, b []byte, why string, err error) {
 	roll := fmt.Sprintf("%s/%d", attempt, d.index)
 	c, b, err := e.bytes(ctx, maker, d)
 	err = withhold(r, err)
@@ -449,7 +450,7 @@ func (e *Engine) takeOne(ctx context.Context, maker provider.Maker, attempt stri
 	if errors.As(err, &large) || d.URL == "" && errors.Is(err, store.ErrMissing) {
 		pe = &provider.Error{Kind: provider.Unusable, Message: err.Error()}
 	}
-	if pe != nil || errors.As(err, &pe) && (pe.Kind == provider.Unusable || pe.Kind == provider.Rejected && pe.Status != 0) {
+	if pe != nil || errors.As(err, &pe) && (pe.Kind == provider.Unusable || pe.Absent()) && (later || !pe.Absent()) {
 		// It was paid for and can't be had any more: it is remembered as
 		// refused, so that it is not bought again without being asked.
 		im = provider.Image{Price: d.price}
@@ -459,6 +460,12 @@ func (e *Engine) takeOne(ctx context.Context, maker provider.Maker, attempt stri
 		return im, nil, "it can't be fetched: " + pe.Message, err
 	}
 	if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			err = errors.New("the run was stopped")
+		case pe != nil && pe.Absent():
+			err = fmt.Errorf("it is not at its URL (HTTP %d), and may be later", pe.Status)
+		}
 		return im, nil, "", fmt.Errorf("paid for and not fetched yet, the next apply fetches it for free: %w", err)
 	}
 	im = provider.Image{Content: c, Bytes: int64(len(b)), Price: d.price, Model: d.Model, RevisedPrompt: revised(r, d.RevisedPrompt)}

@@ -74,7 +74,7 @@ that nobody watches and that has no saved plan stops at USD 5.
 		flags: append(append([]urfave.Flag{
 			&urfave.BoolFlag{Name: "auto-approve", Usage: "do not ask", Destination: &f.yes},
 			&urfave.GenericFlag{Name: "max-cost", Usage: "spend at most `USD`; overrides max_cost of the configuration", Value: moneyFlag{&f.maxCost}},
-			&urfave.BoolFlag{Name: "allow-unpriced", Usage: "let budgets allow what has no known price; it counts once a reply tells", Destination: &f.unpriced},
+			&urfave.BoolFlag{Name: "allow-unpriced", Usage: "let budgets allow what has no known price, one at a time until a reply tells it", Destination: &f.unpriced},
 			&urfave.IntFlag{Name: "parallelism", Usage: "make at most `N` images at once (8)", Value: 8, Destination: &f.parallelism},
 			&urfave.BoolFlag{Name: "fail-fast", Usage: "start nothing new after a failure", Destination: &f.failFast},
 			&urfave.BoolFlag{Name: "json", Usage: "write events as JSON lines to standard output", Destination: &f.json},

@@ -250,13 +250,16 @@ func (c *checkup) attempt(a *journal.Attempt) {
 	case apply.Awaited(a):
 		c.add(noted, "IB0704", "imgbuild apply asks for it, which costs nothing", "%s: the provider has it as a job; up to %s", who, rest).Address = a.Address
 	case a.Phase == journal.InDoubt || a.Phase == journal.Sent:
-		c.add(noted, "IB0704", "imgbuild apply -retry-in-doubt sends it again", "%s: sent and not answered; it may cost %s", who, cmp.Or(a.Doubt, rest)).Address = a.Address
+		cost := "what it may cost is not known"
+		if price := cmp.Or(a.Doubt, rest); price > 0 {
+			cost = fmt.Sprintf("it may cost %s", price)
+		}
+		c.add(noted, "IB0704", "imgbuild apply -retry-in-doubt sends it again", "%s: sent and not answered; %s", who, cost).Address = a.Address
 	case apply.Unsettled(*a):
 		c.add(noted, "IB0704", "imgbuild apply fetches it, which costs nothing", "%s: paid for (%s) and not fetched yet", who, a.Spent).Address = a.Address
 	}
 }
 
-// age says how long ago something was.
 func (c *checkup) leftovers(dir string, names []string) {
 	if len(names) == 0 {
 		return

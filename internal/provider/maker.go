@@ -132,6 +132,12 @@ func (e *Error) Error() string {
 	return s
 }
 
+// Absent reports, of a download, that the server answers with something other
+// than the picture. That may be for the moment.
+func (e *Error) Absent() bool {
+	return (e.Kind == Unusable || e.Kind == Rejected) && e.Status >= 300
+}
+
 // StopsRun reports whether every other request of the same provider would fail
 // in the same way.
 func (e *Error) StopsRun() bool {

@@ -14,6 +14,7 @@
 // Sink.Sent again.
 //
 // Downloads have places of their own, so that a slow one never holds up a
-// request. They are tried 4 times; the pieces of all tries together are the
-// file once, in order, or Fetch fails.
+// request. They are tried 4 times, and 3 times where the server has no such
+// picture; the pieces of all tries together are the file once, in order, or
+// Fetch fails.
 package limit

@@ -20,6 +20,7 @@ const (
 	limitedTries = 8
 	unsentTries  = 3
 	fetchTries   = 4
+	absentTries  = 3 // where the server says that there is no such picture: it was told of a moment ago
 	patience     = 10 * time.Minute // with a provider that refuses every request
 	firstWait    = time.Second
 	longestWait  = 30 * time.Second
@@ -157,8 +158,15 @@ func (l *limited) Fetch(ctx context.Context, url string, w io.Writer) error {
 			err = errChanged // it was shorter than what came before
 		}
 		var failed *provider.Error
-		free := errors.As(err, &failed) && (failed.Kind == provider.NotSent || failed.Kind == provider.RateLimited)
-		if !free || try == fetchTries {
+		tries := 1
+		switch {
+		case !errors.As(err, &failed):
+		case failed.Kind == provider.NotSent, failed.Kind == provider.RateLimited:
+			tries = fetchTries
+		case failed.Absent():
+			tries = absentTries
+		}
+		if try >= tries {
 			return err
 		}
 		if err := sleep(ctx, min(l.wait(failed, try), longestWait)); err != nil {
