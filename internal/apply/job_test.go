@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
@@ -246,6 +247,28 @@ func TestGoneForTheMoment(t *testing.T) {
 			t.Errorf("paid %d times", s.maker.paid["a"])
 		}
 	}
+}
+
+// A mistake of ours costs one image, and not what others have in flight. What it
+// may have cost counts.
+func TestMistake(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, img("a"), img("b"))
+	s.maker.do = func(r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+		if r.Prompt == "a" {
+			panic("oh")
+		}
+		return provider.Reply{}, s.maker.deliver(r, sink, 1)
+	}
+	res := s.run()
+	same(t, "ends", kinds(res), "failed image.a", "done image.b")
+	if res.Doubt != provider.Dollar/100 {
+		t.Errorf("%s is in doubt", res.Doubt)
+	}
+	if text := res.Outcomes[0].Text; !regexp.MustCompile(`^imgbuild made a mistake: oh, in job_test\.go:\d+$`).MatchString(text) {
+		t.Error(text)
+	}
+	same(t, "the next run", s.steps(), "hold image.a")
 }
 
 // A doubt is forgotten only when what was sent instead may cost itself.

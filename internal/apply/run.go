@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -100,6 +102,7 @@ type result struct {
 	err     error
 	paid    provider.Money
 	doubt   provider.Money
+	broken  bool // by a mistake of ours: what was paid is not known
 	unknown bool // more than that may be owed, and nobody knows how much
 	paths   []string
 	gone    []string // deleted
@@ -347,11 +350,31 @@ func (r *runner) launch(i int) {
 	r.tell(Event{Kind: Started, Address: step.Address, Verb: step.Verb})
 	begun := r.Now()
 	r.group.Go(func() error {
-		res := r.carryOut(r.ctx, j)
+		res := r.survive(j)
 		res.job, res.took = j, r.Now().Sub(begun)
 		r.results <- res
 		return nil
 	})
+}
+
+// survive is carryOut for which a mistake of ours is one more failure: what
+// others have in flight is paid for.
+func (r *runner) survive(j *job) (res result) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		pc := make([]uintptr, 16)
+		frames := runtime.CallersFrames(pc[:runtime.Callers(3, pc)]) // beside this one and gopanic
+		at, more := frames.Next()
+		for more && strings.HasPrefix(at.Function, "runtime.") {
+			at, more = frames.Next()
+		}
+		res = result{kind: Failed, broken: true, err: &hinted{fmt.Errorf("imgbuild made a mistake: %v, in %s:%d", p, filepath.Base(at.File), at.Line),
+			"report it; what was paid for is kept, and the next imgbuild apply takes it in"}}
+	}()
+	return r.carryOut(r.ctx, j)
 }
 
 // model is whose price counts for the job.
@@ -514,6 +537,11 @@ func (r *runner) freeToWrite(j *job) (EventKind, error) {
 			return Stale, fmt.Errorf("%s is not what it was when the plan was made", paths[i])
 		}
 	}
+	for _, p := range paths {
+		if err := r.Out.MayWrite(path.Dir(p)); err != nil {
+			return Failed, fmt.Errorf("nothing was sent, for its file could not be written: %w", err)
+		}
+	}
 	return "", nil
 }
 
@@ -601,6 +629,9 @@ func (r *runner) end(res result) error {
 		r.working--
 	}
 	if j.need > 0 {
+		if res.broken { // the journal knows more, and tells the next run
+			res.doubt = max(j.cost(), j.charged)
+		}
 		r.reserve(j, -max(j.cost(), j.charged))
 		for _, p := range r.purses(j.step) {
 			p.used += res.paid + res.doubt

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -183,17 +184,25 @@ func (c *checkup) readLock() error {
 // disk tells what would keep a verb that writes from its work.
 func (c *checkup) disk() {
 	out := c.s.out
-	for _, dir := range []string{".", own, journalDir, storeDir} {
+	dirs := []string{".", own, journalDir, storeDir}
+	for i := range c.s.lock.Entries {
+		for _, o := range c.s.lock.Entries[i].Outputs {
+			if dir := path.Dir(o.Path); !slices.Contains(dirs, dir) {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	for _, dir := range dirs {
 		fi, err := out.FS(".").Stat(dir)
 		switch {
 		case err != nil:
 		case !fi.IsDir():
 			c.add(diag.Error, "IB0706", "move it away", "%s is not a folder", dir)
-		case !out.Writable(dir):
+		case out.MayWrite(dir) != nil:
 			c.add(diag.Warning, "IB0706", "chmod u+rwx "+dir, "%s: this user may not write there", dir)
 		}
 	}
-	if room, ok := out.Room(); ok && room < leastRoom {
+	if room, ok := out.Free(); ok && room < leastRoom {
 		c.add(diag.Warning, "IB0706", "make room; nothing is sent while there is none for the receipt", "the disk has room for %.1f MB", float64(room)/1e6)
 	}
 	if n, ok := workspace.OpenFiles(); ok && n < leastFiles {

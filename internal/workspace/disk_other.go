@@ -2,11 +2,11 @@
 
 package workspace
 
-// Room is not known here.
-func (r *Root) Room() (int64, bool) { return 0, false }
+// Free is not known here.
+func (r *Root) Free() (int64, bool) { return 0, false }
 
-// Writable can't be told without making a file.
-func (r *Root) Writable(string) bool { return true }
+// MayWrite can't be told without making a file.
+func (r *Root) MayWrite(string) error { return nil }
 
 // OpenFiles is not known here.
 func OpenFiles() (uint64, bool) { return 0, false }

@@ -3,25 +3,48 @@
 package workspace
 
 import (
+	"io/fs"
+	"path"
 	"path/filepath"
 	"syscall"
 )
 
-// Room is how many bytes the disk of the root has left for this user, or false
-// where that can't be known.
-func (r *Root) Room() (int64, bool) {
+// Free is how many bytes the disk of the root has left for us. It is false
+// where that can't be told, as of some network disks.
+func (r *Root) Free() (int64, bool) {
+	if r.os == nil {
+		return 0, false
+	}
+	f, err := r.os.Open(".")
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
 	var st syscall.Statfs_t
-	if err := syscall.Statfs(r.dir, &st); err != nil {
+	if err := syscall.Fstatfs(int(f.Fd()), &st); err != nil || st.Blocks == 0 {
 		return 0, false
 	}
 	return int64(st.Bavail) * int64(st.Bsize), true
 }
 
-// Writable reports whether this user may make files in a folder, which is
-// there. It makes none.
-func (r *Root) Writable(dir string) bool {
+// MayWrite is why this user can't make files in a folder, or make the folder.
+// It makes none: a disk may still refuse.
+func (r *Root) MayWrite(dir string) error {
+	if r.os == nil {
+		return nil
+	}
+	for dir != "." {
+		if fi, err := r.os.Stat(filepath.FromSlash(dir)); err == nil && fi.IsDir() {
+			break
+		}
+		dir = path.Dir(dir)
+	}
 	const write, enter = 2, 1
-	return syscall.Access(filepath.Join(r.dir, filepath.FromSlash(dir)), write|enter) == nil
+	err := syscall.Access(filepath.Join(r.dir, filepath.FromSlash(dir)), write|enter)
+	if err != nil {
+		err = plain(&fs.PathError{Op: "write in", Path: dir, Err: err})
+	}
+	return err
 }
 
 // OpenFiles is how many files this process may have open at once.
