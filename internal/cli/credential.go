@@ -65,7 +65,7 @@ func (s *session) credential(ctx context.Context, c provider.Config) (string, er
 			return "", &provider.Error{Kind: provider.Credentials, Message: "its credential_command was not approved", Hint: "answer yes, or use -allow-exec"}
 		}
 	}
-	return runCredential(s.env, c, s.allowExec)
+	return runCredential(ctx, s.env, c, s.allowExec)
 }
 
 func inCI(env *Env) bool {
@@ -75,14 +75,14 @@ func inCI(env *Env) bool {
 
 // runCredential runs the program of a provider; in CI, where whoever changes
 // the configuration in a pull request would have it run, only if allowed.
-func runCredential(env *Env, c provider.Config, allowed bool) (string, error) {
+func runCredential(ctx context.Context, env *Env, c provider.Config, allowed bool) (string, error) {
 	trouble := func(text, hint string) error {
 		return &provider.Error{Kind: provider.Credentials, Message: text, Hint: hint}
 	}
 	if inCI(env) && !allowed {
 		return "", trouble("its credential_command is not started in CI", "use -allow-exec if only trusted people change the configuration, or give XAI_API_KEY and delete the line")
 	}
-	b, err := tool.Output(context.Background(), env.Getenv, c.Command)
+	b, err := tool.Output(ctx, env.Getenv, c.Command)
 	if err != nil {
 		return "", trouble("its credential_command: "+err.Error(), "try it: "+strings.Join(c.Command, " "))
 	}

@@ -210,7 +210,7 @@ func namedProvider(env *Env, f *doctorFlags) (provider.Config, error) {
 // budget ended it.
 func (d *doctor) examine(ctx context.Context) error {
 	free, paid := []providertest.Check{d.ready()}, []providertest.Check(nil)
-	world := all.Env{Getenv: d.env.Getenv, ReadFile: os.ReadFile, Now: d.env.Now, Credential: d.credential}
+	world := all.Env{Getenv: d.env.Getenv, ReadFile: os.ReadFile, Now: d.env.Now, Credential: func(c provider.Config) (string, error) { return d.credential(ctx, c) }}
 	if m, err := all.Make(d.cfg, world); err == nil { // else ready says what is wrong
 		d.meter = &meter{Maker: m, waits: d.waits}
 		d.rig = providertest.Rig{Maker: provider.WithCatalogue(d.meter, m), Requests: providertest.Requests(d.offer), Inline: all.Inline(d.cfg)}
@@ -293,9 +293,9 @@ func (c cost) String() string {
 func (d *doctor) proxy() string { return all.Proxy(d.cfg, all.Env{Getenv: d.env.Getenv}) }
 
 // credential asks for the key once.
-func (d *doctor) credential(c provider.Config) (string, error) {
+func (d *doctor) credential(ctx context.Context, c provider.Config) (string, error) {
 	fmt.Fprintf(d.env.Stderr, "Starts a program for its key: %s\n", diag.Clean(strings.Join(c.Command, " ")))
-	return runCredential(d.env, c, d.flags.allowExec)
+	return runCredential(ctx, d.env, c, d.flags.allowExec)
 }
 
 // announce says what will be asked and what that may cost.

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 
 	"github.com/imgbuild/imgbuild/internal/cli"
 	"github.com/imgbuild/imgbuild/internal/emulator"
@@ -35,8 +36,20 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the goldens in testdata/script")
 
+// leakFree runs the tests, and then looks whether what they started has ended.
+type leakFree struct{ *testing.M }
+
+func (m leakFree) Run() int {
+	code := m.M.Run()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(leakFree{m}, map[string]func(){
 		"imgbuild": func() {
 			os.Exit(cli.Main(&cli.Env{
 				Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,

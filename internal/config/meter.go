@@ -186,12 +186,27 @@ func (e *metered) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	return v, diags
 }
 
+// finite is an operand of %: cty 1.20 panics where the left one is infinite.
+type finite struct{ hclsyntax.Expression }
+
+func (e *finite) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := e.Expression.Value(ctx)
+	if u, _ := v.Unmark(); u.Type() == cty.Number && u.IsKnown() && !u.IsNull() && u.AsBigFloat().IsInf() {
+		return cty.DynamicVal, append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Invalid operand", Subject: e.Range().Ptr(),
+			Detail: "the operand is infinite: nothing may be divided by 0",
+		})
+	}
+	return v, diags
+}
+
 // wrapper is a node that stands around another.
 type wrapper interface{ inner() hclsyntax.Expression }
 
 func (e *metered) inner() hclsyntax.Expression { return e.Expression }
 func (e *choice) inner() hclsyntax.Expression  { return e.ConditionalExpr }
 func (e *notNull) inner() hclsyntax.Expression { return e.Expression }
+func (e *finite) inner() hclsyntax.Expression  { return e.Expression }
 
 // meteredCall also holds the result of a function to its limits.
 type meteredCall struct{ metered }
@@ -302,6 +317,8 @@ func (t *meterTree) visit(e hclsyntax.Expression) hclsyntax.Expression {
 		e.RHS = &meteredNumber{metered{t.visit(e.RHS), t.meter}}
 		if e.Op.ShortCircuit != nil {
 			e.LHS, e.RHS = &notNull{e.LHS}, &notNull{e.RHS}
+		} else if e.Op == hclsyntax.OpModulo {
+			e.LHS, e.RHS = &finite{e.LHS}, &finite{e.RHS}
 		}
 	case *hclsyntax.ConditionalExpr:
 		e.Condition, e.TrueResult, e.FalseResult = t.visit(e.Condition), &branch{metered{t.visit(e.TrueResult), t.meter}}, &branch{metered{t.visit(e.FalseResult), t.meter}}

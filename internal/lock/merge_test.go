@@ -416,7 +416,7 @@ func TestMergeProperties(t *testing.T) {
 			}
 		}
 		// No picture goes without a word: it is recorded, told as dropped, in
-		// conflict, or was dropped by the side that alone changed the image.
+		// conflict, or a side let it go that both began with.
 		known := map[digest.Content]bool{}
 		note := func(list []provider.Image) {
 			for _, c := range list {
@@ -431,7 +431,13 @@ func TestMergeProperties(t *testing.T) {
 		}
 		if base != nil {
 			for _, e := range base.Entries {
-				note(e.Candidates)
+				for _, side := range []*Lock{ours, theirs} {
+					if s := side.get(e.Address); s == nil {
+						note(e.Candidates)
+					} else {
+						note(missing(e.Candidates, s.Candidates))
+					}
+				}
 			}
 		}
 		for _, side := range []*Lock{ours, theirs} {

@@ -84,7 +84,8 @@ func isOwn(p string) bool {
 		return false
 	}
 	base := strings.ToLower(path.Base(p))
-	if base == "imgbuild.lock.json" || base == ".gitignore" {
+	switch base {
+	case "imgbuild.lock.json", ".gitignore", ".gitattributes", ".gitmodules":
 		return true
 	}
 	for _, end := range []string{".img.hcl", ".img.json", ".imgtest.hcl", ".imgvars", ".imgvars.json"} {

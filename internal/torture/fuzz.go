@@ -81,7 +81,7 @@ func (t *trial) fuzz(dir, room, target string) error {
 	case input != nil:
 		t.count("crashes", 1)
 		t.wrong("%s: %s: %s", target, path.Join(room, input[1]), strings.TrimSpace(text))
-	case err == nil && len(all) > 0, strings.Contains(text, "context deadline exceeded"): // so go test ends a worker that is at work when its time is over
+	case len(all) > 0 && (err == nil || strings.Contains(text, "context deadline exceeded")): // so go test ends a worker that is at work when its time is over
 	case err != nil && strings.Contains(text, "--- FAIL"): // a seed
 		t.count("crashes", 1)
 		t.wrong("%s: %s", target, strings.TrimSpace(text))
