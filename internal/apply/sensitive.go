@@ -44,29 +44,30 @@ func revised(r *provider.Request, prompt string) string {
 }
 
 // conceal takes what was recorded before the values were sensitive out of the
-// entry and out of the index.
+// index and then out of the entry: what the entry still shows is what makes the
+// next plan come back for the index, where it can't be written now.
 func (e *Engine) conceal(j *job, entry *lock.Entry) error {
+	if slices.ContainsFunc(j.step.Why, func(r plan.Reason) bool { return r.Cause == plan.CauseSensitive }) {
+		for _, tier := range []*store.Dir{e.Store.Local, e.Store.Second} {
+			if tier == nil {
+				continue
+			}
+			rolls, err := tier.Bought(j.digest)
+			for _, roll := range rolls {
+				roll.Image.RevisedPrompt = ""
+				err = errors.Join(err, tier.Record(j.digest, j.request.Fields(), roll))
+			}
+			if err != nil {
+				entry.SetFields(j.entry.Fields())
+				return err
+			}
+		}
+	}
 	for i := range entry.Candidates {
 		entry.Candidates[i].RevisedPrompt = ""
 	}
 	for i := range entry.Refused {
 		entry.Refused[i].Message = ""
-	}
-	if !slices.ContainsFunc(j.step.Why, func(r plan.Reason) bool { return r.Cause == plan.CauseSensitive }) {
-		return nil
-	}
-	for _, tier := range []*store.Dir{e.Store.Local, e.Store.Second} {
-		if tier == nil {
-			continue
-		}
-		rolls, err := tier.Bought(j.digest)
-		for _, roll := range rolls {
-			roll.Image.RevisedPrompt = ""
-			err = errors.Join(err, tier.Record(j.digest, j.request.Fields(), roll))
-		}
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }
