@@ -37,9 +37,6 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 		}
 	}
 	if j.step.N > 0 {
-		if entry.Request != j.digest || j.step.Fresh {
-			entry.Candidates, entry.Pick = nil, 0
-		}
 		// What was refused for another prompt stays known: it may come back.
 		entry.Refused = slices.DeleteFunc(slices.Clone(entry.Refused), func(r lock.Refusal) bool { return r.Request == j.digest })
 		bought := e.buy(ctx, j)
@@ -69,12 +66,12 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 		}
 		res.entry = &entry
 		if j.step.Pick > len(candidates) {
-			res.kind = kindOf(cmp.Or(bought.err, errors.New("too few images came")))
+			res.kind = kindOf(bought.err)
 			return res
 		}
 		if bought.err != nil {
 			res.kind = kindOf(bought.err)
-		} else if extra := len(bought.images) - j.need; j.need > 0 && extra > 0 {
+		} else if extra := len(bought.images) - j.need; extra > 0 {
 			res.err = fmt.Errorf("done, and %d more came and was charged than the %d that were asked for", extra, j.need)
 		}
 	}
@@ -335,9 +332,7 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 	for _, d := range s.deliveries {
 		p.paid += d.price
 	}
-	if err == nil || len(s.deliveries) > 0 {
-		e.takeIn(ctx, maker, s, reply, p)
-	}
+	e.takeIn(ctx, maker, s, reply, p)
 	took, id := p.err, s.id
 	missing := max(0, s.request.N-len(s.deliveries)-len(s.known))
 	rest := s.each * provider.Money(missing) // of images of which nothing came
