@@ -43,20 +43,27 @@ type fake struct {
 	urls   map[string][]byte
 	fetch  func(url string) error // nil: gives what urls has
 	free   bool                   // by its offer
+	maxN   int                    // images a call by its offer; 0: four, -1: no limit is known
+	quiet  bool                   // does not tell Sent
+	calls  map[string]int         // by prompt
 }
 
-func newFake() *fake { return &fake{paid: map[string]int{}, urls: map[string][]byte{}} }
+func newFake() *fake {
+	return &fake{paid: map[string]int{}, urls: map[string][]byte{}, calls: map[string]int{}}
+}
 
 var fakeOffer = provider.Offer{Provider: "fake", Model: "m", AnySize: true, MaxN: 4, MaxInputs: 3,
 	Price: func(*provider.Request) (provider.Money, bool) { return provider.Dollar / 100, true }}
 
 func (f *fake) Offer(model string) (provider.Offer, bool) {
-	if f.free {
-		free := fakeOffer
-		free.Price = func(*provider.Request) (provider.Money, bool) { return 0, true }
-		return free, true
+	o := fakeOffer
+	if f.maxN != 0 {
+		o.MaxN = max(0, f.maxN)
 	}
-	return fakeOffer, model == "" || model == "m"
+	if f.free {
+		o.Price = func(*provider.Request) (provider.Money, bool) { return 0, true }
+	}
+	return o, f.free || model == "" || model == "m"
 }
 
 // pixel is a PNG of 1 x 1 whose colour comes from a text.
@@ -75,10 +82,17 @@ func (f *fake) Make(ctx context.Context, r *provider.Request, s provider.Sink) (
 	f.mu.Lock()
 	f.flying++
 	f.most = max(f.most, f.flying)
+	f.calls[r.Prompt]++
+	calls := f.calls[r.Prompt]
 	f.mu.Unlock()
 	defer func() { f.mu.Lock(); f.flying--; f.mu.Unlock() }()
-	if err := s.Sent(); err != nil {
-		return provider.Reply{}, err
+	if r.N < 1 || calls > 50 { // nobody asks for nothing, or for ever
+		return provider.Reply{}, &provider.Error{Kind: provider.Rejected, Message: fmt.Sprintf("asked %d times, and now for %d images", calls, r.N)}
+	}
+	if !f.quiet {
+		if err := s.Sent(); err != nil {
+			return provider.Reply{}, err
+		}
 	}
 	if f.delay != nil {
 		select {

@@ -30,7 +30,8 @@ func TestCheckOfPictures(t *testing.T) {
 		{"size", 30, 20, provider.Request{Size: provider.Size{Width: 30, Height: 20}}, true},
 		{"another width", 31, 20, provider.Request{Size: provider.Size{Width: 30, Height: 20}}, false},
 		{"another height", 30, 21, provider.Request{Size: provider.Size{Width: 30, Height: 20}}, false},
-		{"resolution", 656, 656, provider.Request{Resolution: "1k"}, true}, // 0.41 of the area
+		{"resolution", 656, 656, provider.Request{Resolution: "1k"}, true},       // 0.41 of the area
+		{"just enough", 256, 160, provider.Request{Resolution: "0.3125k"}, true}, // 0.4 of the area
 		{"half of a side", 512, 512, provider.Request{Resolution: "1k"}, false},
 		{"far too narrow", 1024, 400, provider.Request{Resolution: "1k"}, false},
 		{"a resolution of which too much is asked", 1024, 1024, provider.Request{Resolution: "2k"}, false},
