@@ -118,6 +118,62 @@ func TestAlteredFileIsNotDeleted(t *testing.T) {
 	}
 }
 
+// The image that is to be used did not come: what came is kept and recorded, no
+// file is written, and the reason is that of the call.
+func TestPickDidNotCome(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		err  error
+		n    int // of the plan
+		kind EventKind
+		text string
+	}{
+		"too few":        {nil, 2, Failed, "1 of 2 images came"},
+		"in doubt":       {&provider.Error{Kind: provider.InDoubt}, 2, Doubtful, "in doubt"},
+		"a foreign plan": {nil, 1, Failed, "image 2 is to be used, and 1 came"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := img("a")
+			a.N, a.Pick = 2, 2
+			s := newSite(t, a)
+			s.maker.do = func(r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+				return provider.Reply{}, errors.Join(s.maker.deliver(r, sink, 1), tt.err)
+			}
+			s.open(func(e *Engine, root *workspace.Root) {
+				p := s.plan(e, root)
+				p.Steps[0].N, p.Steps[0].Need = tt.n, tt.n
+				o := must(e.Apply(t.Context(), s.stop, p)).Outcomes[0]
+				if o.Kind != tt.kind || o.Text != tt.text || o.Paid != cent {
+					t.Errorf("%s %q, %s; want %s %q", o.Kind, o.Text, o.Paid, tt.kind, tt.text)
+				}
+			})
+			if e := s.entry("image.a"); e == nil || len(e.Candidates) != 1 || len(e.Outputs) != 0 {
+				t.Errorf("recorded: %+v", e)
+			}
+			if _, err := os.Stat(filepath.Join(s.dir, "a.png")); err == nil {
+				t.Error("a file was written")
+			}
+		})
+	}
+}
+
+// A file that can't be written does not hide what became of the call.
+func TestBothFailuresAreTold(t *testing.T) {
+	t.Parallel()
+	a := img("a")
+	a.N = 2
+	s := newSite(t, a)
+	s.maker.do = func(r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+		s.put("a.png", []byte("mine"))
+		return provider.Reply{}, errors.Join(s.maker.deliver(r, sink, 1), &provider.Error{Kind: provider.InDoubt, Status: 502})
+	}
+	o := s.run().Outcomes[0]
+	if !strings.Contains(o.Text, "in doubt (HTTP 502)") || !strings.Contains(o.Text, "a.png") || !strings.Contains(o.Hint, "-retry-in-doubt") {
+		t.Errorf("%q, hint %q", o.Text, o.Hint)
+	}
+}
+
 // A doubt that is settled by sending again stays spent, as what it may have cost.
 func TestSentAgainStaysSpent(t *testing.T) {
 	t.Parallel()

@@ -119,7 +119,7 @@ func TestReplies(t *testing.T) {
 			journal: "-1.0 accepted: 0 of 3, $0.00 of $0.03", other: "fake refused an earlier request"},
 		"a rejected job": {job: true, err: &provider.Error{Kind: provider.Rejected, Message: "bad"}, kind: Failed, text: "rejected: bad",
 			journal: "-1.0 failed: 0 of 3, $0.00 of $0.03, rejected"},
-		"a moderated job": {job: true, err: &provider.Error{Kind: provider.Moderated, Priced: true, Price: cent}, kind: Failed, text: "moderated", hint: refused, spent: cent,
+		"a moderated job": {job: true, err: &provider.Error{Kind: provider.Moderated, Priced: true, Price: cent}, kind: Failed, text: "moderated ($0.01 was charged)", hint: refused, spent: cent,
 			journal: "-1.0 unusable: 0 of 3, $0.01 of $0.03, moderated"},
 		"a lost job": {job: true, err: &provider.Error{Kind: provider.InDoubt, Message: "not known"}, kind: Doubtful, text: "in doubt: not known", hint: doubt, doubt: 3 * cent,
 			journal: "-1.0 in doubt: 0 of 3, $0.00 of $0.03, perhaps $0.03 more, in doubt: not known"},

@@ -30,6 +30,7 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 	entry.Outputs = slices.Clone(entry.Outputs)
 	res := result{kind: Done}
 	var picked []byte
+	short, extra := false, 0 // what is to be used did not come; images that nobody asked for did
 	if j.step.Import != "" {
 		var err error
 		if picked, res.kind, err = e.adopt(ctx, j); err != nil {
@@ -54,7 +55,7 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 			entry.SetFields(j.request.Fields())
 		case len(bought.refused) > 0:
 			// The old picture stays; what was refused is remembered beside it.
-			entry.Request, entry.Candidates, entry.Pick = j.entry.Request, j.entry.Candidates, j.entry.Pick
+			entry.Request, entry.Candidates, entry.Pick = j.entry.Request, slices.Clone(j.entry.Candidates), j.entry.Pick
 			entry.SetFields(j.entry.Fields())
 		default:
 			res.kind = kindOf(bought.err)
@@ -64,28 +65,31 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 			}
 			return res
 		}
-		res.entry = &entry
-		if j.step.Pick > len(candidates) {
+		short, extra = j.step.Pick > len(candidates), len(bought.images)-j.need
+		switch {
+		case bought.err != nil:
 			res.kind = kindOf(bought.err)
-			return res
-		}
-		if bought.err != nil {
-			res.kind = kindOf(bought.err)
-		} else if extra := len(bought.images) - j.need; extra > 0 {
-			res.err = fmt.Errorf("done, and %d more came and was charged than the %d that were asked for", extra, j.need)
-		}
-	}
-	if len(j.request.Sensitive) > 0 {
-		if err := e.conceal(j, &entry); err != nil {
-			res.err, res.kind = err, Failed
-			return res
+		case short:
+			res.kind, res.err = Failed, fmt.Errorf("image %d is to be used, and %d came", j.step.Pick, len(candidates))
 		}
 	}
 	res.entry = &entry
+	if len(j.request.Sensitive) > 0 {
+		if err := e.conceal(j, &entry); err != nil {
+			res.err, res.kind = errors.Join(res.err, err), Failed
+			return res
+		}
+	}
+	if short {
+		return res
+	}
 	paths, gone, err := e.files(ctx, j, &entry, picked)
 	res.paths, res.gone = paths, gone
-	if err != nil {
-		res.err, res.kind = err, Failed
+	switch {
+	case err != nil:
+		res.err, res.kind = errors.Join(res.err, err), Failed
+	case res.err == nil && extra > 0:
+		res.err = fmt.Errorf("done, and %d more came and was charged than the %d that were asked for", extra, j.need)
 	}
 	var refused *unfit
 	if errors.As(err, &refused) {
@@ -188,7 +192,7 @@ func (e *Engine) load(ctx context.Context, j *job) error {
 		}
 		info, err := imaging.Measure(in.Data, imaging.DefaultLimits)
 		if err != nil {
-			return fmt.Errorf("%s can't be edited: %w", j.step.Sources[k], err)
+			return fmt.Errorf("%s can't be edited: %s", j.step.Sources[k], plainly(err))
 		}
 		in.MIME = info.MIME
 	}
@@ -226,7 +230,7 @@ func (e *Engine) load(ctx context.Context, j *job) error {
 func (e *Engine) mask(name string, b []byte, edit string, picture []byte) (*imaging.Mask, error) {
 	mask, err := imaging.ReadMask(b, edit, imaging.DefaultLimits)
 	if err != nil {
-		return nil, fmt.Errorf("mask %s: %w", name, err)
+		return nil, fmt.Errorf("mask %s: %s", name, plainly(err))
 	}
 	info, err := imaging.Measure(picture, imaging.DefaultLimits)
 	if err != nil {
@@ -378,8 +382,7 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 			p.unknown = s.unpriced()
 		}
 		p.refuse_(s.request, pe.Kind.String(), pe.Message, price, s.digest)
-		pe.Message += fmt.Sprintf(" ("+charged+")", price)
-		p.err = errors.Join(&hinted{pe, "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"},
+		p.err = errors.Join(&hinted{fmt.Errorf("%w ("+charged+")", pe, price), "it is not bought again until the prompt or reroll changes, or: imgbuild apply -retry-refused"},
 			e.Journal.Append(append([]journal.Record{{Type: journal.TypeUnusable, Attempt: id, Reason: pe.Kind.String(), Price: price}}, s.replaced()...)...),
 			e.Store.Record(s.digest, s.fields, store.Roll{ID: id, Refused: pe.Kind.String(), Image: provider.Image{Price: price}}), took)
 	case pe != nil:
