@@ -304,6 +304,30 @@ func TestWhatIsRecorded(t *testing.T) {
 	same(t, "recorded", got, "m-1/", "/", "m-2/", "m-1/b\uFFFD")
 }
 
+// A server that is free and does not answer leaves nothing in doubt.
+func TestFreeIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	for text, err := range map[string]*provider.Error{
+		"no reply came: HTTP 502": {Kind: provider.InDoubt, Status: 502},
+		"no reply came: cut":      {Kind: provider.InDoubt, Message: "cut"},
+	} {
+		s := newSite(t, img("a"))
+		s.maker.free = true
+		s.maker.do = func(*provider.Request, provider.Sink) (provider.Reply, error) { return provider.Reply{}, err }
+		res, attempts := s.accounts()
+		if o := res.Outcomes[0]; o.Kind != Failed || o.Text != text || !strings.Contains(o.Hint, "it is free") || res.Doubt != 0 {
+			t.Errorf("%s %q, hint %q, perhaps %s", o.Kind, o.Text, o.Hint, res.Doubt)
+		}
+		same(t, "journal", attempts)
+		s.open(func(e *Engine, _ *workspace.Root) {
+			if len(e.Open) > 0 {
+				t.Errorf("open: %+v", e.Open)
+			}
+		})
+		same(t, "plan", s.steps(), "generate image.a")
+	}
+}
+
 // More images than a call may have are asked for in several. What came short, a
 // price above the estimate where there is a budget, a failure and a stop end the
 // asking; the rest is for the next run.

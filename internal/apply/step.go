@@ -358,6 +358,9 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 		// The reply is complete: what it lacks will not come any more.
 		p.err = errors.Join(p.err, e.Journal.Append(journal.Record{Type: journal.TypeDone, Attempt: id}))
 	case err == nil:
+	case s.free && pe != nil && pe.Kind == provider.InDoubt:
+		// Nothing can be owed, and there is no intent that a doubt could be about.
+		p.err = errors.Join(&hinted{fmt.Errorf("no reply came: %s", cmp.Or(pe.Message, fmt.Sprintf("HTTP %d", pe.Status))), "the next imgbuild apply asks again; it is free"}, took)
 	case pe == nil && s.sent:
 		// Cancelled or cut off by us: the reply may still have been made.
 		why, hint := workspace.Plainly(err)
