@@ -34,20 +34,20 @@ var fuzzed = []struct {
 // are parts of them, or read what we wrote.
 var halfHour = []string{"FuzzPlanFile", "config FuzzLoad", "imaging FuzzDecode", "FuzzReplay", "lock FuzzParse", "FuzzReply", "FuzzMultipart"}
 
-// fuzzRows fuzz each target for a minute in all, or half an hour; a time is
+// fuzzRows fuzz each target for five minutes in all, or half an hour; a time is
 // a second. The input that broke one is in testdata/fuzz of its room, and stays
 // there.
 func fuzzRows() (rows []*row) {
 	for _, f := range fuzzed {
 		for _, target := range f.targets {
-			long := 60
+			long := 300
 			if slices.ContainsFunc(halfHour, func(name string) bool { return strings.HasSuffix(f.room+" "+target, name) }) {
 				long = 1800
 			}
 			rows = append(rows, &row{
 				name: "fuzz " + f.room + " " + target, must: "0 crashes, inputs that crashed are kept", needs: []string{"go"},
 				sees: []string{"executions", "crashes"},
-				long: long, batch: 60, short: 0,
+				long: long, batch: 300, short: 0,
 				run: func(t *trial) error { return t.fuzz(".", "./internal/"+f.room, target) },
 			})
 		}
