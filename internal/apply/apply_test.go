@@ -159,6 +159,9 @@ type site struct {
 	mu       sync.Mutex
 	change   func(*Engine)
 	lenient  bool // recovery may fail
+	recovery Recovery
+	failure  error         // of recovery
+	state    journal.State // as recovery left it
 	endpoint string
 	stop     chan struct{}
 }
@@ -222,8 +225,9 @@ func (s *site) open(f func(e *Engine, root *workspace.Root)) {
 		},
 	}
 	e.Run = e.Process
-	if _, err := e.Recover(s.t.Context(), state); err != nil && !s.lenient {
-		s.t.Fatal(err)
+	s.recovery, s.failure = e.Recover(s.t.Context(), state)
+	if s.state = state; s.failure != nil && !s.lenient {
+		s.t.Fatal(s.failure)
 	}
 	if s.change != nil {
 		s.change(e)
@@ -682,6 +686,22 @@ func TestRefused(t *testing.T) {
 			}
 			same(t, "plan after", s.steps())
 		})
+	}
+}
+
+// root is the folder of the site, open until the test ends.
+func (s *site) root() *workspace.Root {
+	root := must(workspace.Open(s.dir))
+	s.t.Cleanup(func() { root.Close() })
+	return root
+}
+
+func (s *site) remove(names ...string) {
+	s.t.Helper()
+	for _, name := range names {
+		if err := os.RemoveAll(filepath.Join(s.dir, name)); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 }
 

@@ -1,0 +1,211 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/imgbuild/imgbuild/internal/journal"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/provider"
+)
+
+// Each part of what is gone counts, a budget may be used up to the last tick,
+// and what costs nothing is always allowed.
+func TestAfford(t *testing.T) {
+	t.Parallel()
+	const all, none = provider.Money(100), provider.Money(-1)
+	for _, tt := range []struct {
+		name                   string
+		max                    provider.Money // none: not set
+		spent, doubt, reserved provider.Money
+		used                   provider.Money // of the budget "b", which allows 100
+		cost                   provider.Money
+		budgets                []string
+		unpriced, allowed      bool
+		err                    string // "" for none
+		run                    bool   // the run's own budget is told to be empty
+		empty                  string // of the named ones
+	}{
+		{name: "no budget", max: none, spent: 1000, cost: 1000},
+		{name: "to the last tick", max: all, spent: 20, doubt: 30, reserved: 40, cost: 10},
+		{name: "spent", max: all, spent: 91, cost: 10, err: "the budget of $0.00000001 does not allow $0.000000001 more", run: true},
+		{name: "in doubt", max: all, doubt: 91, cost: 10, err: "the budget of", run: true},
+		{name: "reserved", max: all, reserved: 91, cost: 10, err: "the budget of", run: true},
+		{name: "a budget of nothing", max: 0, cost: 1, err: "the budget of", run: true},
+		{name: "free, with all of it gone", max: all, spent: 200, used: 200, budgets: []string{"b"}, cost: 0},
+		{name: "a price that is not known", max: all, unpriced: true, err: "so the budget does not allow it", run: true},
+		{name: "a price that is not known, allowed", max: all, used: 200, budgets: []string{"b"}, unpriced: true, allowed: true},
+		{name: "a price that is not known, no budget", max: none, unpriced: true},
+		{name: "named, to the last tick", max: none, used: 90, cost: 10, budgets: []string{"a", "b"}},
+		{name: "named", max: none, used: 91, cost: 10, budgets: []string{"b"}, err: `the budget "b" of $0.00000001 does not allow $0.000000001 more`, empty: "b"},
+		{name: "named, a price that is not known", max: none, cost: 0, unpriced: true, budgets: []string{"b"}, err: `so the budget "b" does not allow it`, empty: "b"},
+		{name: "one that the configuration does not have", max: none, used: 91, cost: 10, budgets: []string{"c"}},
+		{name: "of another step", max: none, used: 91, cost: 10},
+	} {
+		r := &runner{Engine: &Engine{Unpriced: tt.allowed}, spent: tt.spent, doubt: tt.doubt, reserved: tt.reserved,
+			named: []purse{{Budget: Budget{Name: "a", Max: 1000}}, {Budget{Name: "b", Max: 100}, tt.used}}}
+		if tt.max != none {
+			r.MaxCost = &tt.max
+		}
+		for range 2 { // a budget is told once, however many steps it stops
+			err := r.afford(&plan.Step{Budgets: tt.budgets}, tt.cost, !tt.unpriced)
+			if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%s: %v, want %q", tt.name, err, tt.err)
+			}
+		}
+		if got := strings.Join(r.empty, " "); r.budget != tt.run || got != tt.empty {
+			t.Errorf("%s: empty are the run's %v and %q, want %v and %q", tt.name, r.budget, got, tt.run, tt.empty)
+		}
+	}
+}
+
+// What a run that died leaves of its budget: all that was paid, and all that
+// may yet have to be.
+func TestSpentBefore(t *testing.T) {
+	t.Parallel()
+	attempt := func(run string, phase journal.Phase, spent provider.Money) journal.Attempt {
+		return journal.Attempt{Intent: journal.Intent{Run: run, N: 4, Estimate: 40}, Phase: phase, Spent: spent, Doubt: 7,
+			Deliveries: []journal.Delivery{{Price: spent}}}
+	}
+	for _, tt := range []struct {
+		phase journal.Phase
+		want  provider.Money
+	}{
+		{journal.Intended, 3}, {journal.Sent, 43}, {journal.Accepted, 43}, {journal.Delivered, 33}, {journal.Stored, 33},
+		{journal.Done, 3}, {journal.Unusable, 3}, {journal.Failed, 3}, {journal.InDoubt, 10}, {journal.Resolved, 3},
+	} {
+		list := []journal.Attempt{attempt("dead", tt.phase, 3), attempt("", tt.phase, 1000)}
+		if run, got := Unfinished(list); run != "dead" || got != tt.want {
+			t.Errorf("%s: run %q has spent %d ticks, want %d", tt.phase, run, got, tt.want)
+		}
+		none := func(*journal.Attempt) bool { return false }
+		if got := SpentBefore(list, "dead", none); got != 0 {
+			t.Errorf("%s: %d ticks of what does not count", tt.phase, got)
+		}
+	}
+	if run, got := Unfinished([]journal.Attempt{attempt("", journal.InDoubt, 1)}); run != "" || got != 0 {
+		t.Errorf("run %q, which ended, has spent %d ticks", run, got)
+	}
+}
+
+// A step reserves what it is estimated to cost, gives back what it did not
+// cost, and holds more once its receipts say more. The same holds for a budget
+// with a name.
+func TestReservations(t *testing.T) {
+	t.Parallel()
+	const cent = provider.Dollar / 100 // the estimate of an image
+	for _, tt := range []struct {
+		name     string
+		price    provider.Money // of an image, by its receipt
+		err      error          // after the receipt
+		n        int
+		limit    provider.Money
+		before   provider.Money
+		outcomes []string
+	}{
+		{"cheaper than thought", cent / 4, nil, 1, 2*cent - cent/4, 0, []string{"done image.a", "done image.b", "done image.c", "done image.d"}},
+		{"one tick short", cent / 4, nil, 1, 2*cent - cent/4 - 1, 0, []string{"done image.a", "done image.b", "done image.c", "skipped image.d"}},
+		{"as thought", cent, nil, 1, 2 * cent, 0, []string{"done image.a", "done image.b", "skipped image.c", "skipped image.d"}},
+		{"dearer than thought", 3 * cent, nil, 1, 4 * cent, 0, []string{"done image.a", "done image.b", "skipped image.c", "skipped image.d"}},
+		{"spent before a crash", cent, nil, 1, 3 * cent, cent, []string{"done image.a", "done image.b", "skipped image.c", "skipped image.d"}},
+		{"in doubt counts", cent, &provider.Error{Kind: provider.InDoubt}, 2, 4 * cent, 0,
+			[]string{"in_doubt image.a", "in_doubt image.b", "skipped image.c", "skipped image.d"}},
+	} {
+		for _, named := range []bool{false, true} {
+			s := newSite(t, img("a"), img("b"), img("c"), img("d"))
+			for i := range s.images {
+				s.images[i].N, s.images[i].Tags = tt.n, []string{"t"}
+			}
+			s.maker.do = func(r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+				w := must(sink.Spool(0))
+				w.Write(pixel(r.Prompt))
+				return provider.Reply{}, errors.Join(w.Close(), sink.Delivered(0, provider.Delivery{}, tt.price), tt.err)
+			}
+			s.change = func(e *Engine) {
+				e.Parallelism = 1
+				if e.MaxCost, e.Before = &tt.limit, tt.before; named {
+					e.MaxCost, e.Budgets = nil, []Budget{{Name: "b", Max: tt.limit, Before: tt.before}}
+				}
+			}
+			res := s.run(func(in *plan.Input) {
+				in.Budgets = []plan.Budget{{Name: "b", Tags: []string{"t"}, MaxCost: tt.limit}}
+			})
+			same(t, fmt.Sprintf("%s, named %v", tt.name, named), kinds(res), tt.outcomes...)
+		}
+	}
+}
+
+// While a step runs, a receipt that is dearer than the estimate keeps others
+// from starting.
+func TestReceiptsReserve(t *testing.T) {
+	t.Parallel()
+	const cent = provider.Dollar / 100
+	s := newSite(t, img("a"), img("b"), img("c", "b"))
+	s.images[0].N = 2
+	limit := 5 * cent
+	charged := make(chan struct{})
+	ended := make(chan struct{})
+	s.maker.do = func(r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+		price := provider.Money(0)
+		switch r.Prompt {
+		case "a":
+			price = 3 * cent / 2 // both for 3, and 2 was reserved
+		case "b":
+			<-charged
+		}
+		for i := range r.N {
+			w := must(sink.Spool(i))
+			w.Write(pixel(r.Prompt + fmt.Sprint(i)))
+			if err := errors.Join(w.Close(), sink.Delivered(i, provider.Delivery{}, price)); err != nil {
+				return provider.Reply{}, err
+			}
+		}
+		if r.Prompt == "a" {
+			close(charged)
+			<-ended // b has ended and c was begun, or not
+		}
+		return provider.Reply{}, nil
+	}
+	s.change = func(e *Engine) {
+		e.MaxCost, e.Before = &limit, 3*cent/2
+		told := e.Event
+		e.Event = func(ev Event) {
+			if told(ev); ev.Address == "image.c" {
+				close(ended)
+				e.Event = told
+			}
+		}
+	}
+	res := s.run()
+	same(t, "outcomes", kinds(res), "done image.a", "done image.b", "skipped image.c")
+	if !res.Budget || res.Spent != 3*cent {
+		t.Errorf("%+v", res)
+	}
+}
+
+// What is free runs whatever is wrong with paying: an empty budget or no
+// key.
+func TestFreeStepsNeedNoMoney(t *testing.T) {
+	t.Parallel()
+	none := provider.Money(0)
+	for name, change := range map[string]func(*Engine){
+		"no budget": func(e *Engine) { e.MaxCost = &none },
+		"no key":    func(e *Engine) { e.NotReady = map[string]string{"fake": "there is no key"} },
+	} {
+		s := newSite(t, img("a"))
+		s.run()
+		s.remove("a.png")
+		s.images = append(s.images, img("b"))
+		s.change = change
+		res := s.run()
+		same(t, name, kinds(res), "done image.a", "skipped image.b")
+		if text := res.Outcomes[1].Text; name == "no key" && text != "there is no key" {
+			t.Errorf("%s: %q", name, text)
+		}
+		if s.maker.paid["a"] != 1 || s.maker.paid["b"] != 0 {
+			t.Errorf("%s: paid %v", name, s.maker.paid)
+		}
+	}
+}
