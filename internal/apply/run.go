@@ -150,8 +150,8 @@ type runner struct {
 }
 
 // Apply carries out p. Closing stop starts nothing new and lets what runs
-// finish; cancelling ctx abandons it. The error is about the disk: what could
-// not be recorded.
+// finish; cancelling ctx abandons what runs, too. The error is about the disk:
+// what could not be recorded.
 func (e *Engine) Apply(ctx context.Context, stop <-chan struct{}, p *plan.Plan) (Result, error) {
 	e.pixels = make(chan struct{}, runtime.GOMAXPROCS(0))
 	e.events = make(chan Event, 64)
@@ -290,7 +290,7 @@ func (r *runner) push(i int) {
 // start starts what may start. Free steps have places of their own. A step
 // that was done before ends at once and lets others start, of either kind.
 func (r *runner) start() {
-	for !r.halted {
+	for !r.halted && r.ctx.Err() == nil {
 		switch {
 		case r.paying < r.Parallelism && r.paid.Len() > 0 && !r.blind:
 			r.launch(heap.Pop(&r.paid).(int))

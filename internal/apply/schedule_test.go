@@ -143,6 +143,7 @@ func TestWhyNot(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
 		"stop":    "the run was stopped",
+		"cancel":  "the run was stopped",
 		"unsaved": "the lock can't be saved",
 	} {
 		s := newSite(t, img("a"), img("b"))
