@@ -228,6 +228,35 @@ func TestLooker(t *testing.T) {
 	})
 }
 
+// An original that is on no tier is taken from an output that is a copy of it, and
+// is in the store again; one that was changed, or only made from it, is none.
+func TestCopyStandsIn(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, copied string
+		fine         bool
+	}{
+		{"a copy", "copy.png", true}, {"a copy that was changed", "changed.png", false}, {"a copy that is gone", "none.png", false}, {"no copy", "", false},
+	} {
+		s := newSite(t)
+		s.write("copy.png", drawn("RG"))
+		s.write("changed.png", drawn("RB"))
+		s.write("thumb.png", drawn("R"))
+		s.open(func(e *Engine, _ *workspace.Root) {
+			of := digest.OfContent(drawn("RG"))
+			outputs := []lock.Output{{Path: "thumb.png", Content: digest.OfContent(drawn("R")), Of: of}}
+			if tt.copied != "" {
+				outputs = append(outputs, lock.Output{Path: tt.copied, Content: of, Of: of})
+			}
+			e.Lock.Set(lock.Entry{Address: "image.a", Outputs: outputs})
+			p, err := Looker(e)(plan.Picture{Of: provider.Image{Content: of, MIME: "image/png"}, Output: spec.Output{Path: "x.png", Recipe: "format=png size=1x1"}})
+			if (err == nil) != tt.fine || e.Store.Has(of) != tt.fine {
+				t.Errorf("%s: %+v, %v", tt.name, p, err)
+			}
+		})
+	}
+}
+
 func TestPixels(t *testing.T) {
 	t.Parallel()
 	for want, b := range map[string][]byte{

@@ -48,9 +48,10 @@ func TestLongestChainFirst(t *testing.T) {
 }
 
 // Paid and free steps have places of their own: as many free ones as there are
-// processors, beside as many paid ones as were asked for.
+// processors, beside as many paid ones as were asked for. It goes before those
+// tests that are parallel: a run that would hang is found here, as a bubble in
+// which nobody can go on.
 func TestPlacesOfFreeSteps(t *testing.T) {
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var images []spec.Image
 		var files []string
