@@ -903,23 +903,26 @@ func tagged(in *plan.Input) { in.Budgets = []plan.Budget{{Name: "b", Tags: []str
 func TestUnpriced(t *testing.T) {
 	t.Parallel()
 	for _, named := range []bool{false, true} {
-		var images []spec.Image
-		for i := range 20 {
-			images = append(images, img(fmt.Sprint("i", i)))
-			images[i].Tags = []string{"t"}
-		}
-		s := newSite(t, images...)
-		s.unpriced(5*provider.Dollar/100, named)
-		allow := s.change
-		s.change = func(e *Engine) { allow(e); e.Unpriced = false }
-		if res := s.run(tagged); len(s.maker.paid) != 0 || res.Count(Skipped) != 20 || len(res.Budgets) == 0 && !res.Budget {
-			t.Errorf("named %v, not allowed: %+v", named, res)
-		}
-		s.change = allow
-		res := s.run(tagged)
-		if res.Spent != 5*provider.Dollar/100 || res.Count(Done) != 5 || res.Count(Skipped) != 15 || s.maker.most < 2 {
-			t.Errorf("named %v: %+v, %d at once", named, res, s.maker.most)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			var images []spec.Image
+			for i := range 20 {
+				images = append(images, img(fmt.Sprint("i", i)))
+				images[i].Tags = []string{"t"}
+			}
+			s := newSite(t, images...)
+			s.maker.delay = func(string) time.Duration { return time.Second } // so that requests meet
+			s.unpriced(5*provider.Dollar/100, named)
+			allow := s.change
+			s.change = func(e *Engine) { allow(e); e.Unpriced = false }
+			if res := s.run(tagged); len(s.maker.paid) != 0 || res.Count(Skipped) != 20 || len(res.Budgets) == 0 && !res.Budget {
+				t.Errorf("named %v, not allowed: %+v", named, res)
+			}
+			s.change = allow
+			res := s.run(tagged)
+			if res.Spent != 5*provider.Dollar/100 || res.Count(Done) != 5 || res.Count(Skipped) != 15 || s.maker.most < 2 {
+				t.Errorf("named %v: %+v, %d at once", named, res, s.maker.most)
+			}
+		})
 	}
 }
 
