@@ -3,12 +3,17 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/imgbuild/imgbuild/internal/journal"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
 // Each part of what is gone counts, a budget may be used up to the last tick,
@@ -24,6 +29,7 @@ func TestAfford(t *testing.T) {
 		cost                   provider.Money
 		budgets                []string
 		unpriced, allowed      bool
+		unknown                bool   // something may be owed that nobody knows
 		err                    string // "" for none
 		run                    bool   // the run's own budget is told to be empty
 		empty                  string // of the named ones
@@ -36,7 +42,14 @@ func TestAfford(t *testing.T) {
 		{name: "a budget of nothing", max: 0, cost: 1, err: "the budget of", run: true},
 		{name: "free, with all of it gone", max: all, spent: 200, used: 200, budgets: []string{"b"}, cost: 0},
 		{name: "a price that is not known", max: all, unpriced: true, err: "so the budget does not allow it", run: true},
-		{name: "a price that is not known, allowed", max: all, used: 200, budgets: []string{"b"}, unpriced: true, allowed: true},
+		{name: "a price that is not known, allowed", max: all, spent: 30, doubt: 30, reserved: 39, used: 99, budgets: []string{"b"}, unpriced: true, allowed: true},
+		{name: "a price that is not known, and nothing is left", max: all, spent: 30, doubt: 30, reserved: 40, unpriced: true, allowed: true, err: "the budget of $0.00000001 is used up", run: true},
+		{name: "a price that is not known, and all is in doubt", max: all, doubt: 100, unpriced: true, allowed: true, err: "the budget of", run: true},
+		{name: "a price that is not known, and all is reserved", max: all, reserved: 100, unpriced: true, allowed: true, err: "the budget of", run: true},
+		{name: "a price that is not known, and nothing is left of the named", max: none, used: 100, budgets: []string{"b"}, unpriced: true, allowed: true, err: `the budget "b" of $0.00000001 is used up`, empty: "b"},
+		{name: "nobody knows what is owed", max: all, unpriced: true, allowed: true, unknown: true, err: errUnknown.Error(), run: true},
+		{name: "nobody knows what is owed, named", max: none, budgets: []string{"b"}, unpriced: true, allowed: true, unknown: true, err: errUnknown.Error(), empty: "b"},
+		{name: "nobody knows what is owed, and this has a price", max: all, cost: 10, used: 90, budgets: []string{"b"}, allowed: true, unknown: true},
 		{name: "a price that is not known, no budget", max: none, unpriced: true},
 		{name: "named, to the last tick", max: none, used: 90, cost: 10, budgets: []string{"a", "b"}},
 		{name: "named", max: none, used: 91, cost: 10, budgets: []string{"b"}, err: `the budget "b" of $0.00000001 does not allow $0.000000001 more`, empty: "b"},
@@ -44,7 +57,7 @@ func TestAfford(t *testing.T) {
 		{name: "one that the configuration does not have", max: none, used: 91, cost: 10, budgets: []string{"c"}},
 		{name: "of another step", max: none, used: 91, cost: 10},
 	} {
-		r := &runner{Engine: &Engine{Unpriced: tt.allowed}, spent: tt.spent, doubt: tt.doubt, reserved: tt.reserved,
+		r := &runner{Engine: &Engine{Unpriced: tt.allowed}, spent: tt.spent, doubt: tt.doubt, reserved: tt.reserved, unknown: tt.unknown,
 			named: []purse{{Budget: Budget{Name: "a", Max: 1000}}, {Budget{Name: "b", Max: 100}, tt.used}}}
 		if tt.max != none {
 			r.MaxCost = &tt.max
@@ -182,6 +195,113 @@ func TestReceiptsReserve(t *testing.T) {
 	same(t, "outcomes", kinds(res), "done image.a", "done image.b", "skipped image.c")
 	if !res.Budget || res.Spent != 3*cent {
 		t.Errorf("%+v", res)
+	}
+}
+
+// What has no known price is bought alone, until a reply has told what one costs:
+// from then on the dearest image counts. A price of nothing tells nothing.
+func TestUnpricedIsBoughtAlone(t *testing.T) {
+	t.Parallel()
+	const cent = provider.Dollar / 100
+	synctest.Test(t, func(t *testing.T) {
+		var images []spec.Image
+		for _, name := range []string{"m1", "m2", "u1", "u2", "u3", "v1", "v2", "z1", "z2"} {
+			im := img(name)
+			im.Wanted.Model = name[:1]
+			images = append(images, im)
+		}
+		images[2].N = 2
+		s := newSite(t, images...)
+		limit := 10 * cent
+		begun := time.Now()
+		s.change = func(e *Engine) {
+			e.MaxCost, e.Unpriced = &limit, true
+			e.Offer = modelOffer
+		}
+		at := map[time.Duration][]string{}
+		var mu sync.Mutex
+		s.maker.do = func(r *provider.Request, sink provider.Sink) (provider.Reply, error) {
+			mu.Lock()
+			now := time.Since(begun)
+			at[now] = append(at[now], r.Prompt)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			for i := range r.N {
+				price := cent
+				switch {
+				case r.Prompt == "u1" && i == 0:
+					price = 3 * cent // the other one costs 1
+				case r.Model == "z":
+					price = 0
+				}
+				w := must(sink.Spool(i))
+				w.Write(pixel(r.Prompt + fmt.Sprint(i)))
+				if err := errors.Join(w.Close(), sink.Delivered(i, provider.Delivery{}, price)); err != nil {
+					return provider.Reply{}, err
+				}
+			}
+			return provider.Reply{}, nil
+		}
+		res := s.run(func(in *plan.Input) { in.Offer = modelOffer })
+		var got []string
+		for sec := range 20 {
+			if list := at[time.Duration(sec)*time.Second]; list != nil {
+				slices.Sort(list)
+				got = append(got, strings.Join(list, " "))
+			}
+		}
+		// 2 for both m, 4 for u1; u2 reserves 3 of the 4 that are left, and u3 finds
+		// no room beside it.
+		same(t, "at once", got, "m1 m2", "u1", "u2", "v1", "v2", "z1", "z2")
+		if res.Spent != 9*cent || res.Count(Skipped) != 1 {
+			t.Errorf("%+v", res)
+		}
+	})
+}
+
+// modelOffer is an offer of a model "m" with a price, and of others without.
+func modelOffer(_, model string) (*provider.Offer, bool) {
+	o := fakeOffer
+	if o.Model = model; model != "m" {
+		o.Price = func(*provider.Request) (provider.Money, bool) { return 0, false }
+	}
+	return &o, true
+}
+
+// What is in doubt without any price that could count holds up its own run.
+func TestUnknownDoubts(t *testing.T) {
+	t.Parallel()
+	attempt := func(change func(*journal.Attempt)) journal.Attempt {
+		a := journal.Attempt{Intent: journal.Intent{Run: "r", Fields: (&provider.Request{Model: "u"}).Fields(), N: 1}, Phase: journal.InDoubt}
+		change(&a)
+		return a
+	}
+	for name, tt := range map[string]struct {
+		change func(*journal.Attempt)
+		want   bool
+	}{
+		"in doubt":                {func(*journal.Attempt) {}, true},
+		"accepted":                {func(a *journal.Attempt) { a.Phase = journal.Accepted }, false},
+		"of another run":          {func(a *journal.Attempt) { a.Run = "x" }, false},
+		"of a run that ended":     {func(a *journal.Attempt) { a.Run = "" }, false},
+		"its price counts":        {func(a *journal.Attempt) { a.Doubt = 1 }, false},
+		"it was estimated":        {func(a *journal.Attempt) { a.Estimate = 1 }, false},
+		"it is free":              {func(a *journal.Attempt) { a.Fields = (&provider.Request{Model: "m"}).Fields() }, false},
+		"a model that is gone":    {func(a *journal.Attempt) { a.Fields = (&provider.Request{Model: "gone"}).Fields() }, true},
+		"an offer without prices": {func(a *journal.Attempt) { a.Fields = (&provider.Request{Model: "bare"}).Fields() }, true},
+	} {
+		for _, run := range []string{"r", ""} {
+			e := &Engine{Run: run, Offer: func(key, model string) (*provider.Offer, bool) {
+				o, _ := modelOffer(key, model)
+				if model == "bare" {
+					o.Price = nil
+				}
+				return o, model != "gone"
+			}}
+			if got := e.unknown(attempt(tt.change)); got != (tt.want && run == "r") {
+				t.Errorf("%s, run %q: %v", name, run, got)
+			}
+		}
 	}
 }
 
