@@ -926,11 +926,12 @@ func TestUnpriced(t *testing.T) {
 	}
 }
 
-// What a request in doubt has cost is not known either: it is the last one that
-// the budget allows, also after a crash.
+// What a request in doubt has cost is not known either, nor what a job will that
+// is not ready: it is the last one that the budget allows, also after a crash.
 func TestUnpricedInDoubt(t *testing.T) {
 	t.Parallel()
-	for k, end := range []provider.Kind{provider.InDoubt, provider.InDoubt, provider.Moderated, provider.Unusable} {
+	kinds := []provider.Kind{provider.InDoubt, provider.InDoubt, provider.Unfinished, provider.Unfinished, provider.Moderated, provider.Unusable}
+	for k, end := range kinds {
 		named := k%2 == 0
 		a, b := img("a"), img("b")
 		a.Tags, b.Tags = []string{"t"}, []string{"t"}
@@ -939,11 +940,17 @@ func TestUnpricedInDoubt(t *testing.T) {
 		allow := s.change
 		s.change = func(e *Engine) { allow(e); e.Run = "one" }
 		sent := 0
-		s.maker.do = func(*provider.Request, provider.Sink) (provider.Reply, error) {
-			sent++
+		s.maker.do = func(_ *provider.Request, sink provider.Sink) (provider.Reply, error) {
+			if sent++; end == provider.Unfinished {
+				must(0, sink.Accepted("job-1"))
+			}
 			return provider.Reply{}, &provider.Error{Kind: end}
 		}
-		for range map[bool]int{true: 2, false: 1}[end == provider.InDoubt] { // a crash, and the run that goes on
+		s.lenient = true // the job is not ready in the next run, either
+		s.maker.resume = func(string, *provider.Request, provider.Sink) (provider.Reply, error) {
+			return provider.Reply{}, &provider.Error{Kind: provider.Unfinished}
+		}
+		for range map[bool]int{true: 2, false: 1}[end == provider.InDoubt || end == provider.Unfinished] { // a crash, and the run that goes on
 			s.open(func(e *Engine, root *workspace.Root) {
 				if _, err := e.Apply(t.Context(), s.stop, s.plan(e, root, tagged)); err != nil {
 					t.Fatal(err)

@@ -37,10 +37,10 @@ func (r *runner) purses(step *plan.Step) (out []*purse) {
 
 var errUnknown = errors.New("its price is not known, nor what an earlier request may have cost: the budget may be used up")
 
-// unknown reports whether an attempt of this run is in doubt, and nobody knows
-// what it may have cost.
+// unknown reports whether an attempt of this run is in doubt, or a job that is
+// not ready, and nobody knows what it may cost.
 func (e *Engine) unknown(a journal.Attempt) bool {
-	if a.Phase != journal.InDoubt || a.Run == "" || a.Run != e.Run || a.Doubt > 0 || a.Estimate > 0 {
+	if a.Phase != journal.InDoubt && !Awaited(&a) || a.Run == "" || a.Run != e.Run || a.Doubt > 0 || a.Estimate > 0 {
 		return false
 	}
 	r := provider.RequestOf(a.Fields, a.N, a.First)

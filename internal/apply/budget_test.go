@@ -281,7 +281,8 @@ func TestUnknownDoubts(t *testing.T) {
 		want   bool
 	}{
 		"in doubt":                {func(*journal.Attempt) {}, true},
-		"accepted":                {func(a *journal.Attempt) { a.Phase = journal.Accepted }, false},
+		"accepted":                {func(a *journal.Attempt) { a.Phase, a.Request = journal.Accepted, requestOf("a").Digest() }, true},
+		"sent":                    {func(a *journal.Attempt) { a.Phase = journal.Sent }, false},
 		"of another run":          {func(a *journal.Attempt) { a.Run = "x" }, false},
 		"of a run that ended":     {func(a *journal.Attempt) { a.Run = "" }, false},
 		"its price counts":        {func(a *journal.Attempt) { a.Doubt = 1 }, false},
