@@ -2,6 +2,8 @@ package apply
 
 import (
 	"bytes"
+	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -179,4 +181,33 @@ func TestEachFailureOfAnImport(t *testing.T) {
 	if failed < 3 {
 		t.Errorf("%d faults ended the step", failed)
 	}
+}
+
+// A power cut after the rendition of an import took its place: the picture is in
+// the store, and its record tells what it was.
+func TestPowerCutAfterAnImport(t *testing.T) {
+	t.Parallel()
+	fine := drawn("RG", "BW")
+	im := img("a")
+	im.Path, im.File = "logo.png", spec.Encoding{Format: "jpeg"}
+	s := newSite(t, im)
+	s.write("logo.png", fine)
+	s.open(func(e *Engine, root *workspace.Root) {
+		disk := faultfs.NewDisk()
+		e.Store = &store.Tiers{Local: store.Open(disk)}
+		p := s.plan(e, root, func(in *plan.Input) {
+			got, _ := Importable(root, "logo.png")
+			in.Imports = map[spec.Address]plan.Imported{"image.a": got}
+			in.Hashes["logo.png"] = digest.OfContent(fine)
+		})
+		same(t, "outcomes", sayAll(must(e.Apply(t.Context(), nil, p))), "done image.a")
+		for seed := range uint64(20) {
+			left := store.Open(disk.Crash(rand.New(rand.NewPCG(seed, 0))))
+			b, err := left.Get(digest.OfContent(fine), imaging.DefaultLimits.Bytes)
+			rolls, err2 := left.Bought(p.Steps[0].Digest)
+			if !bytes.Equal(b, fine) || len(rolls) != 1 || errors.Join(err, err2) != nil {
+				t.Fatalf("seed %d: %d bytes, %d records: %v, %v", seed, len(b), len(rolls), err, err2)
+			}
+		}
+	})
 }
