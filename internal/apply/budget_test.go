@@ -259,6 +259,19 @@ func TestUnpricedIsBoughtAlone(t *testing.T) {
 	})
 }
 
+// Where no budget counts what a step costs, nobody waits for its price.
+func TestUnpricedWithoutBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, img("a"), img("b"), img("c"), img("d"))
+		s.maker.delay = func(string) time.Duration { return time.Second }
+		s.unpriced(provider.Dollar, true) // a budget that none of them counts for
+		if res := s.run(tagged); res.Count(Done) != 4 || s.maker.most != 4 {
+			t.Errorf("%+v, %d at once", res, s.maker.most)
+		}
+	})
+}
+
 // modelOffer is an offer of a model "m" with a price, and of others without.
 func modelOffer(_, model string) (*provider.Offer, bool) {
 	o := fakeOffer
