@@ -21,7 +21,7 @@ type mishap struct {
 	more int    // images that are charged beyond those
 	halt bool   // the provider is not asked any more by that run
 	nth  bool   // it can't know the prompt: it meets some POST
-	rest bool   // gRPC has no place to tell that it was charged
+	told bool   // its body tells the price of what is no edit; gRPC has no place for that
 }
 
 // mishaps are those of the tests of cli, and what else a Do can do.
@@ -41,7 +41,7 @@ var mishaps = []mishap{
 	{name: "wrong key", do: `"status": 400, "body": {"error": "Incorrect API key provided: xa***"}`, halt: true},
 	{name: "no credits", do: `"status": 402, "body": {"error": "add credits"}`, halt: true},
 	{name: "no credits by 403", do: `"status": 403, "body": {"error": "your team ran out of credits"}`, halt: true},
-	{name: "billed in unknown words", do: `"status": 422, "billed": true, "body": {"error": "blocked by our safety filters", "usage": {"cost_in_usd_ticks": 200000000}}`, rest: true},
+	{name: "billed in unknown words", do: `"status": 422, "billed": true, "body": {"error": "blocked by our safety filters", "usage": {"cost_in_usd_ticks": 200000000}}`, told: true},
 	{name: "a page", do: `"status": 502, "html": true`},
 	{name: "a page instead of an answer", do: `"status": 200, "html": true`},
 	{name: "redirected request", do: `"status": 307, "redirect": "http://127.0.0.1:1/elsewhere"`},
@@ -137,11 +137,11 @@ func (t *trial) faults(dir string, n int) error {
 		}
 		script = append(script, fault)
 		way := t.luck.IntN(len(ways))
-		for im.meets.rest && strings.Contains(ways[way], "grpc") {
+		for im.meets.told && strings.Contains(ways[way], "grpc") {
 			way = t.luck.IntN(len(ways))
 		}
 		fmt.Fprintf(&b, "image \"i%d\" {\n  provider = provider.xai.w%d\n  prompt = %q\n  n = %d\n  path = \"i%d.jpg\"\n", i, way, im.prompt, max(1, im.meets.n), i)
-		if i > 0 && t.luck.IntN(6) == 0 {
+		if i > 0 && t.luck.IntN(6) == 0 && !im.meets.told {
 			im.of = t.luck.IntN(i)
 			fmt.Fprintf(&b, "  edit {\n    image = image.i%d\n  }\n", im.of)
 		}
