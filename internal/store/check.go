@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"path"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -157,7 +159,7 @@ func (d *Dir) checkOne(ctx context.Context, f found, progress func(int64)) (out 
 		}
 		return out
 	}
-	req, ok := parseRecordName(strings.TrimSuffix(base, ".bad"))
+	req, ok := parseRecordName(recordOfBad(base))
 	switch {
 	case ok && f.path == recordPath(req):
 		rec, err := d.load(req)
@@ -169,7 +171,7 @@ func (d *Dir) checkOne(ctx context.Context, f found, progress func(int64)) (out 
 		default:
 			out.record = &rec
 		}
-	case ok && f.path == recordPath(req)+".bad":
+	case ok && path.Dir(f.path) == path.Dir(recordPath(req)) && base != recordOfBad(base):
 		fault(OldBad, "")
 	case top == temps:
 		fault(Leftover, "")
@@ -182,6 +184,18 @@ func (d *Dir) checkOne(ctx context.Context, f found, progress func(int64)) (out 
 		out.faults[i].Request = req
 	}
 	return out
+}
+
+// recordOfBad is the name of the record that setBad renamed, and that of
+// everything else.
+func recordOfBad(name string) string {
+	s, ok := strings.CutSuffix(name, bad)
+	if record, number, cut := strings.Cut(s, ".json."); ok && cut {
+		if _, err := strconv.Atoi(number); err == nil {
+			return record + ".json"
+		}
+	}
+	return s
 }
 
 func reasonOf(err error) string {
@@ -220,13 +234,8 @@ func (d *Dir) readBlob(ctx context.Context, c digest.Content, progress func(int6
 // SetAside moves a damaged file of the store out of the way, durably, and
 // tells where it is now. Nothing is ever deleted.
 func (d *Dir) SetAside(p string) (string, error) {
-	to := path.Join(keptDamage, path.Base(p))
-	_, err := d.fs.Stat(to)
-	for i := 2; err == nil; i++ {
-		to = path.Join(keptDamage, fmt.Sprintf("%s.%d", path.Base(p), i))
-		_, err = d.fs.Stat(to)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
+	to, err := d.unused(aside(p))
+	if err == nil {
 		err = d.place(p, to)
 	}
 	if err == nil {
@@ -238,11 +247,64 @@ func (d *Dir) SetAside(p string) (string, error) {
 	return to, nil
 }
 
+// aside is where a damaged file is kept: the i-th name, from 1.
+func aside(p string) func(i int) string {
+	return func(i int) string {
+		if i == 1 {
+			return path.Join(keptDamage, path.Base(p))
+		}
+		return path.Join(keptDamage, fmt.Sprintf("%s.%d", path.Base(p), i))
+	}
+}
+
+// KeepCopy copies a damaged file to where SetAside would move it, durably, and
+// tells where that is: its name stays taken until something sound has it. A copy
+// that is there already is not made again.
+func (d *Dir) KeepCopy(p string) (string, error) {
+	to, err := d.keepCopy(p)
+	if err != nil {
+		return "", fmt.Errorf("store: keep a copy of %s: %w", p, err)
+	}
+	return to, nil
+}
+
+func (d *Dir) keepCopy(p string) (string, error) {
+	from, err := d.fs.Open(p)
+	if err != nil {
+		return "", err
+	}
+	defer from.Close()
+	temp, f, err := d.temp(0o666)
+	if err != nil {
+		return "", err
+	}
+	defer d.fs.Remove(temp) // unless it has got its name
+	want, _, err := hashAll(context.Background(), io.TeeReader(from, f), math.MaxInt64)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return "", err
+	}
+	free, err := d.unused(aside(p))
+	if err != nil {
+		return "", err
+	}
+	for i := 1; aside(p)(i) != free; i++ {
+		have, err := d.fs.Open(aside(p)(i))
+		if err != nil {
+			return "", err
+		}
+		c, _, err := hashAll(context.Background(), have, math.MaxInt64)
+		if have.Close(); err == nil && c == want {
+			return aside(p)(i), d.keep(aside(p)(i))
+		}
+	}
+	return free, d.place(temp, free)
+}
+
 // Glean is what can still be read of a damaged record, at any path of the
 // store. None of it is certain but the fields, which come only if they give the
 // request.
 func (d *Dir) Glean(p string, req digest.Request) (fields []provider.Field, rolls []Roll) {
-	b, err := afero.ReadFile(d.fs, p)
+	b, err := d.read(p)
 	if err != nil {
 		return nil, nil
 	}

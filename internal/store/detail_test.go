@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -264,4 +267,132 @@ func TestPromoteRecords(t *testing.T) {
 	if err := tiers.Promote(t.Context(), other, c, true); !errors.Is(err, os.ErrPermission) {
 		t.Errorf("the record was not written: %v", err)
 	}
+}
+
+// A record that is damaged twice leaves both, and says so until both are
+// mended, the older first.
+func TestDamagedTwice(t *testing.T) {
+	t.Parallel()
+	disk := faultfs.NewDisk()
+	d := Open(disk)
+	req, p := noted(t, d, "a", 1)
+	for _, id := range []string{"b", "c", "d"} {
+		if err := afero.WriteFile(disk, p, []byte("{"+id), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		noted(t, d, id, 1)
+	}
+	census, err := d.Check(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []string
+	for _, f := range census.Faults {
+		b, err := afero.ReadFile(disk, f.Path)
+		if err != nil || f.Kind != OldBad || f.Request != req {
+			t.Errorf("%+v, %v", f, err)
+		}
+		kept = append(kept, string(b))
+		var of *Corrupt
+		if rolls, err := d.Bought(req); len(rolls) != 1 || !errors.As(err, &of) {
+			t.Errorf("%v, %v", rolls, err)
+		}
+		if _, err := d.SetAside(f.Path); err != nil {
+			t.Error(err)
+		}
+	}
+	if want := []string{"{b", "{c", "{d"}; !slices.Equal(kept, want) {
+		t.Errorf("kept %q, want %q", kept, want)
+	}
+	if rolls, err := d.Bought(req); len(rolls) != 1 || err != nil {
+		t.Errorf("mended: %v, %v", rolls, err)
+	}
+}
+
+// endless is a file that has no end, as far as anybody waits for it.
+type endless struct {
+	afero.Fs
+	read int
+}
+
+type endlessFile struct {
+	afero.File
+	fs *endless
+}
+
+func (e *endless) Open(name string) (afero.File, error) {
+	f, err := e.Fs.Open(name)
+	return endlessFile{f, e}, err
+}
+
+func (f endlessFile) Read(b []byte) (int, error) {
+	f.fs.read += len(b)
+	for i := range b {
+		b[i] = ' '
+	}
+	return len(b), nil
+}
+
+// Nobody reads a record without bound, and one that is too long for that is
+// not written.
+func TestLongRecord(t *testing.T) {
+	t.Parallel()
+	disk := &endless{Fs: faultfs.NewDisk()}
+	req, p := noted(t, Open(disk.Fs), "a", 1)
+	var of *Corrupt
+	if rolls, err := Open(disk).Bought(req); len(rolls) > 0 || !errors.As(err, &of) {
+		t.Errorf("%v, %v", rolls, err)
+	}
+	if fields, rolls := Open(disk).Glean(p, req); fields != nil || rolls != nil {
+		t.Errorf("%v, %v", fields, rolls)
+	}
+	if disk.read > 6*maxRecord {
+		t.Errorf("read %d bytes", disk.read)
+	}
+	long := []provider.Field{{Name: "prompt", Value: strings.Repeat("x", maxRecord)}}
+	var limit *TooLarge
+	if err := Open(disk.Fs).Record(digest.OfRequest([]byte("long")), long, Roll{ID: "a"}); !errors.As(err, &limit) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Until a record is rewritten its name is taken, and what was damaged is kept
+// once, wherever the repair is cut off and begun again.
+func TestRewriteKilledAnywhere(t *testing.T) {
+	t.Parallel()
+	faultfs.Each(faultfs.Cut, func(fault faultfs.Fault) *faultfs.FS {
+		disk := faultfs.NewDisk()
+		req, p := noted(t, Open(disk), "a", 1)
+		rolls, err := Open(disk).Bought(req)
+		if err == nil {
+			err = afero.WriteFile(disk, p, []byte("{"), 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.Settle()
+		f := faultfs.Wrap(disk, fault)
+		mend := func(d *Dir) (string, error) {
+			to, err := d.KeepCopy(p)
+			if err == nil {
+				err = d.Rewrite(req, nil, rolls)
+			}
+			return to, err
+		}
+		_, err = mend(Open(f))
+		disk = disk.Crash(rand.New(rand.NewPCG(1, uint64(fault.At))))
+		var of *Corrupt
+		switch got, bought := Open(disk).Bought(req); {
+		case errors.As(bought, &of) && err != nil:
+			if to, err := mend(Open(disk)); err != nil || to != "damaged/"+path.Base(p) {
+				t.Errorf("operation %d: again: %s, %v", fault.At, to, err)
+			}
+		case bought != nil || !slices.Equal(got, rolls):
+			t.Errorf("operation %d: %v, %v", fault.At, got, bought)
+		}
+		if b, err := afero.ReadFile(disk, "damaged/"+path.Base(p)); err != nil || string(b) != "{" {
+			t.Errorf("operation %d: kept %q, %v", fault.At, b, err)
+		}
+		return f
+	})
 }

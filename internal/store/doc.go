@@ -14,8 +14,10 @@
 //
 // A record is canonical JSON that ends with a checksum; those of version 1 have
 // none, and their fields are compared with their name. One that can't be read is set aside with the
-// ending ".bad" and begun anew, so that an image just paid for is still recorded;
-// one of a later version is left alone and is an error.
+// ending ".bad" and begun anew, so that an image just paid for is still recorded,
+// and Bought goes on to say that something is missing until a repair has
+// rewritten it; one of a later version is left alone and is an error. One that is longer than any that
+// Record writes is damaged, and is not read.
 //
 // # Tiers
 //
@@ -28,5 +30,5 @@
 //
 // cli opens it and asks what was bought; apply puts and gets; gc lists and
 // removes; doctor reads everything (Check) and moves what is damaged into the folder
-// "damaged" (SetAside), from where nothing is ever deleted. It refuses bytes beyond the caller's limit.
+// "damaged" (SetAside, KeepCopy), from where nothing is ever deleted. It refuses bytes beyond the caller's limit.
 package store

@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/afero"
-
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/provider"
 )
@@ -76,17 +74,28 @@ func parseRecordName(name string) (digest.Request, bool) {
 	return digest.Request(c), ok && err == nil
 }
 
+// maxRecord is how long a record may be, in bytes: a prompt of 8 MiB, the most
+// that a configuration may make, and what its images add. A longer one, which a
+// second tier may bring along, is not read.
+const maxRecord = 32 << 20
+
+// bad is the ending of a record that can't be read and was begun anew.
+const bad = ".bad"
+
 // errNewer is a record that a later version of imgbuild wrote.
 var errNewer = errors.New("was written by a newer imgbuild")
 
 // load reads the record of a request; one that does not exist is empty.
 func (d *Dir) load(req digest.Request) (record, error) {
 	p := recordPath(req)
-	b, err := afero.ReadFile(d.fs, p)
-	if errors.Is(err, fs.ErrNotExist) {
+	b, err := d.read(p)
+	var long *TooLarge
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return record{Version: recordVersion, Request: req}, nil
-	}
-	if err != nil {
+	case errors.As(err, &long):
+		return record{}, &Corrupt{p, "it has " + long.Error()}
+	case err != nil:
 		return record{}, err
 	}
 	rec, err := parseRecord(b)
@@ -99,6 +108,20 @@ func (d *Dir) load(req digest.Request) (record, error) {
 		return record{}, &Corrupt{p, "it is of another request"}
 	}
 	return rec, nil
+}
+
+// read is the text of a record.
+func (d *Dir) read(p string) ([]byte, error) {
+	f, err := d.fs.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
+	if err == nil && len(b) > maxRecord {
+		return nil, &TooLarge{maxRecord}
+	}
+	return b, err
 }
 
 func parseRecord(b []byte) (rec record, err error) {
@@ -252,14 +275,14 @@ func (d *Dir) record(req digest.Request, fields []provider.Field, r Roll) error 
 	p := recordPath(req)
 	alone := record{Version: recordVersion, Request: req, Rolls: []roll{r.file()}}
 	alone.setFields(fields)
-	if b, err := afero.ReadFile(d.fs, p); err == nil && bytes.Equal(b, alone.encode()) {
+	if b, err := d.read(p); err == nil && bytes.Equal(b, alone.encode()) {
 		d.setLoose(p) // as below: recovery repeats every record, and most are such
 		return nil
 	}
 	rec, err := d.load(req)
 	var damage *Corrupt
 	if errors.As(err, &damage) {
-		if err := d.fs.Rename(p, p+".bad"); err != nil {
+		if err := d.setBad(p); err != nil {
 			return errors.Join(damage, err)
 		}
 		rec, err = record{Version: recordVersion, Request: req}, nil
@@ -280,7 +303,61 @@ func (d *Dir) record(req digest.Request, fields []provider.Field, r Roll) error 
 	default:
 		rec.Rolls[i] = r.file()
 	}
-	return d.replace(p, rec.encode(), len(rec.Rolls) > 1)
+	return d.write(p, rec, len(rec.Rolls) > 1)
+}
+
+// write writes a record that can be read again.
+func (d *Dir) write(p string, rec record, durably bool) error {
+	b := rec.encode()
+	if len(b) > maxRecord {
+		return &TooLarge{maxRecord}
+	}
+	return d.replace(p, b, durably)
+}
+
+// Rewrite writes the record of a request anew, whole and durably, over what has
+// its name, which may be damaged.
+func (d *Dir) Rewrite(req digest.Request, fields []provider.Field, rolls []Roll) error {
+	rec := record{Version: recordVersion, Request: req}
+	rec.setFields(fields)
+	for _, r := range rolls {
+		rec.Rolls = append(rec.Rolls, r.file())
+	}
+	mu := &d.records[int(req[0])%len(d.records)]
+	mu.Lock()
+	defer mu.Unlock()
+	if err := d.write(recordPath(req), rec, true); err != nil {
+		return fmt.Errorf("store: rewrite %s: %w", req.Short(), err)
+	}
+	return nil
+}
+
+// setBad takes a record that can't be read out of the way. One that was before
+// gets a name that sorts before it, so that it is mended first: as long as
+// there is any, Bought finds one with the plain ending.
+func (d *Dir) setBad(p string) error {
+	if _, err := d.fs.Stat(p + bad); err == nil {
+		older, err := d.unused(func(i int) string { return fmt.Sprintf("%s.%d%s", p, i, bad) })
+		if err == nil {
+			err = d.fs.Rename(p+bad, older)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return d.fs.Rename(p, p+bad)
+}
+
+// unused is the first of some names that no file has.
+func (d *Dir) unused(name func(i int) string) (string, error) {
+	for i := 1; ; i++ {
+		switch _, err := d.fs.Stat(name(i)); {
+		case errors.Is(err, fs.ErrNotExist):
+			return name(i), nil
+		case err != nil:
+			return "", err
+		}
+	}
 }
 
 func (d *Dir) setLoose(p string) {
@@ -360,7 +437,9 @@ func (d *Dir) replace(p string, b []byte, durably bool) error {
 }
 
 // Bought lists what was bought for a request, in the order of arrival. Nothing
-// bought is no error; a damaged record has no rolls and the error *Corrupt.
+// bought is no error. A damaged record has no rolls and the error *Corrupt; one
+// that was begun anew beside a damaged one has its rolls, and that error: what
+// was bought before them is not known.
 func (d *Dir) Bought(req digest.Request) ([]Roll, error) {
 	rec, err := d.load(req)
 	if err != nil {
@@ -369,6 +448,13 @@ func (d *Dir) Bought(req digest.Request) ([]Roll, error) {
 	var rolls []Roll
 	for _, r := range rec.Rolls {
 		rolls = append(rolls, r.roll())
+	}
+	_, err = d.fs.Stat(recordPath(req) + bad)
+	if err == nil {
+		err = &Corrupt{recordPath(req) + bad, "it was set aside as damaged"}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return rolls, fmt.Errorf("store: what was bought for %s: %w", req.Short(), err)
 	}
 	return rolls, nil
 }

@@ -262,7 +262,7 @@ func damagedRecord(t *testing.T, open func(afero.Fs) Store) {
 	if err := s.Record(request, fields, want[0]); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Bought(request); err != nil || !cmp.Equal(got, want) {
+	if got, err := s.Bought(request); !errors.As(err, &corrupt) || !cmp.Equal(got, want) {
 		t.Errorf("after recording: %v, %v", got, err)
 	}
 	if bad := files(disk, ".bad"); len(bad) != 1 {
