@@ -432,6 +432,7 @@ func (r *runner) prepare(i int, step *plan.Step) (*job, EventKind, error) {
 			return nil, Failed, fmt.Errorf("%s has not enough candidates to share", step.ShareWith)
 		}
 	}
+	var unread error // that would tell whether more was bought
 	if step.Need > 0 {
 		// What the step edits may be known only now, and then be what it was
 		// before; and a run that died may have bought since the plan was made.
@@ -440,12 +441,16 @@ func (r *runner) prepare(i int, step *plan.Step) (*job, EventKind, error) {
 		}
 		if step.Digest.IsZero() || r.Saved {
 			bought, err := r.unclaimed(j)
-			if err != nil {
+			var damage *store.Corrupt
+			if err != nil && !errors.As(err, &damage) {
 				return nil, Failed, err
 			}
-			j.have = append(j.have, bought...)
+			j.have, unread = append(j.have, bought...), err
 		}
 		j.need = max(0, step.N-len(j.have))
+	}
+	if j.need > 0 && unread != nil {
+		return nil, Failed, &hinted{fmt.Errorf("nothing was sent: %w", unread), "imgbuild doctor -repair"}
 	}
 	if j.need > 0 {
 		if err := r.open(j); err != nil {
@@ -512,7 +517,7 @@ func (r *runner) wasRefused(j *job) bool {
 	if slices.ContainsFunc(j.entry.Refused, func(x lock.Refusal) bool { return x.Request == j.digest }) {
 		return true
 	}
-	rolls, _ := r.Store.Bought(j.digest)
+	rolls, _ := r.Store.Bought(j.digest) // unclaimed has seen that they can be read
 	return slices.ContainsFunc(rolls, func(x store.Roll) bool { return x.Refused != "" })
 }
 
@@ -572,10 +577,11 @@ func (r *runner) open(j *job) error {
 }
 
 // unclaimed are images bought before that no entry of the lock holds; of a
-// fresh roll, only what was bought since the plan was made.
+// fresh roll, only what was bought since the plan was made. They may come with
+// an error about a record that can't be read.
 func (r *runner) unclaimed(j *job) (out []provider.Image, err error) {
 	rolls, err := r.Store.Bought(j.digest)
-	if err != nil || len(rolls) == 0 {
+	if len(rolls) == 0 {
 		return nil, err
 	}
 	if j.step.Fresh {
@@ -602,7 +608,7 @@ func (r *runner) unclaimed(j *job) (out []provider.Image, err error) {
 			out = append(out, roll.Image)
 		}
 	}
-	return out, nil
+	return out, err
 }
 
 // done reports whether an entry is what the step would have made: the same

@@ -289,7 +289,7 @@ func (e *Engine) original(c digest.Content) ([]byte, error) {
 			return b, err
 		}
 	}
-	return nil, &hinted{fmt.Errorf("the original %s can't be had: %w", c.Short(), err), "copy it there, or buy it again with -replace"}
+	return nil, &hinted{fmt.Errorf("the original %s can't be had: %w", c.Short(), err), "imgbuild doctor -repair looks for another copy; or copy it there, or buy it again with -replace"}
 }
 
 // pictureRoom is what a picture may take on the disk, in bytes: more than most

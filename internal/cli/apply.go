@@ -48,7 +48,6 @@ type applyFlags struct {
 	wait        time.Duration
 	grace       time.Duration
 	saved       string
-	offline     bool // no provider may be asked
 	allowExec   bool
 }
 

@@ -147,7 +147,8 @@ func (c *checkup) salvageLock() (string, error) {
 // buys nothing.
 func (c *checkup) refill(ctx context.Context, say func(string)) error {
 	s := c.s
-	f := &applyFlags{parallelism: 1, offline: true}
+	f := &applyFlags{parallelism: 1}
+	f.offline = true
 	if l := s.hashSources(ctx); l.HasErrors() {
 		return s.tell(l)
 	}

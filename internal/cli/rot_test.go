@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -24,7 +25,8 @@ var (
 )
 
 // TestBitRot flips bits anywhere in what imgbuild keeps. Each is told by
-// doctor, and no other picture than the one that was made is ever put in place.
+// doctor, no other picture than the one that was made is ever put in place, and
+// nothing that was bought is planned to be bought again.
 func TestBitRot(t *testing.T) {
 	t.Parallel()
 	p := newRot(t)
@@ -32,7 +34,12 @@ func TestBitRot(t *testing.T) {
 	mended := 0
 	for i := range *flips {
 		f := p.flip(luck)
-		switch told, wrong := p.told(), p.wrongPicture(); {
+		told, buys := p.told(), p.boughtAgain()
+		p.reset(f)
+		if buys != "" && strings.HasPrefix(f.name, ".imgbuild/") {
+			t.Errorf("flip %d: %s: what was bought is bought again:\n%s", i, f, buys)
+		}
+		switch wrong := p.wrongPicture(); {
 		case !told && !f.idle:
 			t.Errorf("flip %d: %s is not told", i, f)
 		case wrong != "":
@@ -79,6 +86,10 @@ func (f flip) String() string {
 func newRot(t testing.TB) *rot {
 	t.Helper()
 	p := &rot{t: t, dir: t.TempDir(), files: map[string][]byte{}}
+	p.write("site.img.hcl", []byte(earlierSite))
+	if code, said := p.run("apply", "-auto-approve"); code != 0 {
+		t.Fatal(said)
+	}
 	p.write("site.img.hcl", []byte(`
 provider "sketch" {}
 image "a" {
@@ -180,6 +191,32 @@ func (p *rot) put(f flip) {
 	b := slices.Clone(p.files[f.name])
 	b[f.at] ^= 1 << f.bit
 	p.write(f.name, b)
+}
+
+// earlierSite is what was bought before the configuration became what it is.
+const earlierSite = `
+provider "sketch" {}
+image "a" {
+  prompt = "a lake at dusk"
+  size   = "32x32"
+  n      = 2
+}
+image "b" {
+  prompt = "three boats"
+  size   = "32x32"
+  path   = "b.jpg"
+}
+`
+
+// boughtAgain is a plan to go back to earlierSite, if it would buy anything.
+func (p *rot) boughtAgain() string {
+	p.write("site.img.hcl", []byte(earlierSite))
+	code, said := p.run("plan", "-json")
+	var made struct{ Summary struct{ Images int } }
+	if code == 0 && (json.Unmarshal([]byte(said), &made) != nil || made.Summary.Images > 0) {
+		return said
+	}
+	return ""
 }
 
 // told reports whether doctor says anything that it did not say before.

@@ -62,7 +62,8 @@ type session struct {
 	files   map[string]digest.Content // of sources and masks
 	offers  map[[2]string]*provider.Offer
 	vars    []config.Var
-	asks    bool // for variables without a value
+	asks    bool              // for variables without a value
+	unread  map[string]string // request -> its damaged record
 
 	noAnswer error // why there are no more questions
 
@@ -260,6 +261,12 @@ func (s *session) finding(code string, p plan.Problem) diag.Finding {
 	case p.Field == plan.FieldMaxCost:
 		f.Code, f.Text = "IB0506", string(p.Address)+": "+p.Text
 		f.Range = s.project.At(s.root, p.Address, p.Field)
+	case p.Field == plan.FieldBought:
+		f.Code, f.Text, f.Hint = "IB0702", string(p.Address)+": "+p.Text, repairHint
+		if s.draft {
+			f.Hint = "rm -r " + draftDir + ", which costs nothing"
+		}
+		f.Range = &diag.Range{File: s.unread[p.Value]}
 	case p.Field == importField:
 		f.Code, f.Text = codeImport, string(p.Address)+": "+p.Text
 		f.Range = s.project.AtImport(s.root, p.Address, "path")
@@ -399,6 +406,7 @@ type planOptions struct {
 	sel          plan.Selection
 	destroy      bool
 	verify       bool // hash the outputs
+	offline      bool // nobody is asked, so nothing is bought
 	retryRefused bool
 	retryDoubt   bool
 	retryAsked   bool // somebody said yes to what in_doubt = "ask" asks
@@ -415,7 +423,7 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 	in := plan.Input{
 		Tool: "imgbuild " + Version, Images: s.project.Images, Offer: s.offer, Files: s.files, Lock: s.lock,
 		Seen: func(path string) plan.Seen { return seen[path] }, MaxCost: s.project.Settings.MaxCost,
-		Bought: map[digest.Request][]plan.Bought{}, Held: map[digest.Content]bool{}, Hashes: map[string]digest.Content{}, Unfit: map[plan.Unfit]string{},
+		Bought: map[digest.Request][]plan.Bought{}, Held: map[digest.Content]bool{}, Hashes: map[string]digest.Content{}, Unfit: map[plan.Unfit]string{}, Unread: map[digest.Request]string{},
 		Select: o.sel, Destroy: o.destroy, RetryRefused: o.retryRefused, Draft: s.draft,
 		Pending: s.pending(o), Written: o.written, Moved: map[spec.Address][]spec.Address{}, Kept: map[spec.Address]bool{},
 	}
@@ -446,7 +454,11 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 		p := plan.Make(in)
 		var l diag.List
 		for _, problem := range p.Problems {
-			l = append(l, s.finding("IB0501", problem))
+			f := s.finding("IB0501", problem)
+			if problem.Field == plan.FieldBought && o.offline {
+				f.Severity = diag.Warning
+			}
+			l = append(l, f)
 		}
 		if p.Asks.None() && !l.HasErrors() {
 			for _, problem := range apply.Inspect(s.root, s.lock, p) {
@@ -571,9 +583,10 @@ func (s *session) look(ctx context.Context, verify bool) (map[string]plan.Seen, 
 func (s *session) answer(ctx context.Context, in *plan.Input, asks plan.Asks) error {
 	for _, r := range asks.Requests {
 		rolls, err := s.store.Bought(r)
-		var damage *store.Corrupt
-		if err != nil && !errors.As(err, &damage) {
-			return err
+		if err != nil {
+			if err = s.damaged(in, r, err); err != nil {
+				return err
+			}
 		}
 		bought := make([]plan.Bought, len(rolls))
 		for i, roll := range rolls {
@@ -598,6 +611,27 @@ func (s *session) answer(ctx context.Context, in *plan.Input, asks plan.Asks) er
 		s.judgeAll(in.Unfit, asks.Pictures)
 	}
 	return nil
+}
+
+// damaged notes that the record of a request can't be read, if that is what err
+// says.
+func (s *session) damaged(in *plan.Input, r digest.Request, err error) error {
+	file := func(folder string, dir *store.Dir) bool {
+		_, err := dir.Bought(r)
+		var damage *store.Corrupt
+		if !errors.As(err, &damage) {
+			return false
+		}
+		if s.unread == nil {
+			s.unread = map[string]string{}
+		}
+		in.Unread[r], s.unread[r.String()] = damage.Reason, folder+"/"+damage.Path
+		return true
+	}
+	if file(storeDir, s.store.Local) || s.store.Second != nil && file(s.project.Settings.Store.Path, s.store.Second) {
+		return nil
+	}
+	return err
 }
 
 // unmet finds what models do not take, where there will be no plan to find it.

@@ -106,7 +106,9 @@ func (s *stepper) candidates() {
 		s.why(Reason{Cause: CauseAsked, Field: cmp.Or(s.asked, "-replace")})
 		if s.known {
 			step.Rolls = len(m.bought(s.digest))
-			s.pending()
+			if !s.pending() {
+				s.unread()
+			}
 		}
 		return
 	}
@@ -159,6 +161,24 @@ func (s *stepper) candidates() {
 	s.boughtBefore()
 	if step.Need > 0 && step.Verb == "" {
 		s.blocked()
+	}
+	if step.Need > 0 && step.Verb == "" {
+		s.unread()
+	}
+}
+
+// unread holds a purchase back that may have been made before: what can't be
+// read is not nothing. What the image has already, or another tier knows, is
+// used.
+func (s *stepper) unread() {
+	why, ok := s.m.in.Unread[s.digest]
+	if !ok {
+		return
+	}
+	s.step.Verb = Hold
+	if len(s.m.plan.Asks.Contents) == 0 { // else what is known may yet do
+		s.m.problem(s.im.Address, spec.Problem{Field: FieldBought, Value: s.digest.String(),
+			Text: fmt.Sprintf("what was bought for %s can't be read, so nothing is bought for it: %s", s.digest.Short(), why)})
 	}
 }
 

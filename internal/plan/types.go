@@ -219,7 +219,8 @@ func (a Asks) None() bool {
 
 // Problem is a wish that can't be planned.
 //
-// A problem of FieldMaxCost is about the price, not about what the model takes.
+// A problem of FieldMaxCost is about the price, and one of FieldBought about the
+// store, not about what the model takes.
 type Problem struct {
 	Address spec.Address
 	spec.Problem
@@ -227,6 +228,10 @@ type Problem struct {
 
 // FieldMaxCost is the field of an image that says what it may cost.
 const FieldMaxCost = "max_cost"
+
+// FieldBought is that of a problem of what is known of earlier purchases; the
+// value is the request.
+const FieldBought = "bought"
 
 // Seen is an output as it is on disk.
 type Seen struct {
@@ -282,6 +287,10 @@ type Input struct {
 	Held   map[digest.Content]bool
 	Hashes map[string]digest.Content
 	Unfit  map[Unfit]string // which postcondition speaks against it; "" for none
+
+	// Unread are requests for which more may have been bought than Bought knows,
+	// and why that can't be read.
+	Unread map[digest.Request]string
 
 	// Imports are the pictures that images take which have none in the lock.
 	Imports map[spec.Address]Imported
