@@ -386,7 +386,7 @@ func (c *checkup) checkEntries() {
 	if c.text == nil && len(c.local.Records) > 0 && len(c.journal.State.Attempts) == 0 {
 		n := len(c.local.Records)
 		c.mendable("IB0707", func() (string, error) { c.rebuild = true; return "", nil },
-			"%s is missing, and the store knows of %d %s", lock.File, n, noun(n, "request", "requests")).Hint = "restore it from git: git checkout -- " + lock.File + "; or " + repairHint
+			"%s", missingLock(n)).Hint = missingLockHint
 	}
 	onlyOutputs, others := 0, 0
 	for i := range c.s.lock.Entries {
@@ -419,6 +419,13 @@ func (c *checkup) checkEntries() {
 	if others > 0 {
 		c.add(noted, "IB0607", "the store of the machine that bought them has them", "%d %s on no tier of the store", others, noun(others, "candidate is", "candidates are"))
 	}
+}
+
+const missingLockHint = "restore it from git: git checkout -- " + lock.File + "; or " + repairHint
+
+// missingLock says that there is no lock where there should be one.
+func missingLock(requests int) string {
+	return fmt.Sprintf("%s is missing, and the store knows of %d %s", lock.File, requests, noun(requests, "request", "requests"))
 }
 
 func (c *checkup) pick(e *lock.Entry) int {
@@ -668,7 +675,7 @@ func (c *checkup) planned(ctx context.Context) {
 		}
 		return
 	}
-	p, l, err := c.s.plan(ctx, planOptions{pending: c.journal.State.Attempts, written: c.journal.State.Written})
+	p, l, err := c.s.plan(ctx, planOptions{offline: true, pending: c.journal.State.Attempts, written: c.journal.State.Written})
 	if err != nil {
 		c.add(noted, "IB0606", "imgbuild plan", "no plan can be made: %v", err)
 		return

@@ -29,7 +29,8 @@ still needs and every picture that was ever imported. What it removes was paid
 for: a prompt that is changed back later must then be bought again. A saved plan
 may lie anywhere, so gc knows of none: one that brings back what only the store
 knows can't be carried out any more, and buys nothing instead. A second tier is
-never touched, and gc removes nothing while lock or journal can't be read.
+never touched, and gc removes nothing while lock, journal or the record of a
+purchase can't be read, or while the store has pictures and there is no lock.
 `,
 		flags: []urfave.Flag{
 			&urfave.BoolFlag{Name: "dry-run", Usage: "only say what would be removed", Destination: &dry},
@@ -68,34 +69,42 @@ func runGC(ctx context.Context, env *Env, dry bool, wait time.Duration) error {
 	if err := imported(local, contents, requests); err != nil {
 		return err
 	}
-	var count int
+	// Nothing is removed before all is known.
+	var blobs []digest.Content
 	var size int64
 	for blob, err := range local.Blobs() {
 		if err != nil {
 			return err
 		}
-		if contents[blob.Content] {
-			continue
-		}
-		count++
-		size += blob.Bytes
-		if !dry {
-			if err := local.Remove(blob.Content); err != nil {
-				return err
-			}
+		if !contents[blob.Content] {
+			blobs, size = append(blobs, blob.Content), size+blob.Bytes
 		}
 	}
+	known := 0
+	var records []digest.Request
 	for r, err := range local.Requests() {
 		if err != nil {
 			return err
 		}
-		if !requests[r] && !dry {
+		known++
+		if !requests[r] {
+			records = append(records, r)
+		}
+	}
+	if s.locked.IsZero() && len(blobs)+len(records) > 0 {
+		return fail(missingLockHint, "%s; nothing was removed", missingLock(known))
+	}
+	if !dry {
+		for _, c := range blobs {
+			if err := local.Remove(c); err != nil {
+				return err
+			}
+		}
+		for _, r := range records {
 			if err := local.RemoveRequest(r); err != nil {
 				return err
 			}
 		}
-	}
-	if !dry {
 		if err := local.Sweep(); err != nil {
 			return err
 		}
@@ -104,7 +113,7 @@ func runGC(ctx context.Context, env *Env, dry bool, wait time.Duration) error {
 	if dry {
 		verb = "Would remove"
 	}
-	fmt.Fprintf(env.Stdout, "%s %d %s, %.1f MB.\n", verb, count, noun(count, "picture", "pictures"), float64(size)/1e6)
+	fmt.Fprintf(env.Stdout, "%s %d %s, %.1f MB.\n", verb, len(blobs), noun(len(blobs), "picture", "pictures"), float64(size)/1e6)
 	return nil
 }
 
@@ -148,8 +157,8 @@ func imported(local *store.Dir, contents map[digest.Content]bool, requests map[d
 		rolls, err := local.Bought(r)
 		var damage *store.Corrupt
 		if errors.As(err, &damage) {
-			return fail("move "+storeDir+"/"+damage.Path+" away; gc then takes it that nothing was imported for its request",
-				"%w, so it can't be told whether it holds an imported picture", damage)
+			return fail(repairHint,
+				storeDir+"/%w, so it can't be told whether it holds an imported picture", damage)
 		}
 		if err != nil {
 			return err
