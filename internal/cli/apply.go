@@ -85,7 +85,7 @@ that nobody watches and that has no saved plan stops at USD 5.
 			allowExecFlag(&f.allowExec),
 			&urfave.BoolFlag{Name: "verify", Usage: "hash the files instead of trusting their size and time", Destination: &f.verify},
 			&urfave.BoolFlag{Name: "retry-refused", Usage: "buy again what was paid for and refused", Destination: &f.retryRefused},
-			&urfave.BoolFlag{Name: "retry-in-doubt", Usage: "send again what was sent and not answered", Destination: &f.retryDoubt},
+			&urfave.BoolFlag{Name: "retry-in-doubt", Usage: "send again what was sent and not answered; settle what nobody knows any more", Destination: &f.retryDoubt},
 		}, selectFlags(&f.sel)...), f.projectFlags.flags()...),
 		run: func(ctx context.Context, env *Env, c *urfave.Command) error {
 			f.saved, f.outputs = c.Args().First(), true
@@ -189,7 +189,29 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 		}
 		s.mayRun = true
 	}
+	if f.retryDoubt {
+		if err := s.settleUnknown(e); err != nil {
+			return err
+		}
+	}
 	return s.carryOut(ctx, f, e, p, sig)
+}
+
+// settleUnknown ends the doubts about requests of which a salvaged journal has
+// lost what they were for: nobody can send those again, and somebody who knows
+// of them goes on.
+func (s *session) settleUnknown(e *apply.Engine) error {
+	for i := range e.Open {
+		a := &e.Open[i]
+		if !a.Request.IsZero() {
+			continue
+		}
+		if err := e.Journal.Append(journal.Record{Type: journal.TypeResolved, Attempt: a.ID, Reason: "given up: what it was for is lost"}); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.env.Stderr, "Settled: attempt %s, of which nobody knows what it was for.\n", a.ID)
+	}
+	return nil
 }
 
 // lockWorkspace makes this process the only writer.

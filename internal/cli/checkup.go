@@ -255,7 +255,7 @@ func (c *checkup) attempt(a *journal.Attempt) {
 	switch {
 	case a.Phase.Settled() || a.Phase == journal.Intended || a.Phase == journal.Stored:
 	case a.Request.IsZero():
-		c.add(noted, "IB0704", "look at the provider's bill", "%s: what it was for is lost with a damaged part of the journal", who)
+		c.add(noted, "IB0704", unknownHint, "%s: what it was for is lost with a damaged part of the journal", who)
 	case apply.Awaited(a):
 		c.add(noted, "IB0704", "imgbuild apply asks for it, which costs nothing", "%s: the provider has it as a job; up to %s", who, rest).Address = a.Address
 	case a.Phase == journal.InDoubt || a.Phase == journal.Sent:

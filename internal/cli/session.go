@@ -467,7 +467,7 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 		}
 		if p.Asks.None() || l.HasErrors() {
 			p.Keys = s.keys(p)
-			l = slices.Concat(l, ignored, s.endings())
+			l = slices.Concat(l, ignored, s.endings(), unknown(p, o))
 			if !o.destroy {
 				l = append(l, s.conditions(p)...)
 			}
@@ -505,10 +505,27 @@ func (s *session) endings() (l diag.List) {
 	return l.Sorted()
 }
 
+const unknownHint = "look at the provider's bill; imgbuild apply -retry-in-doubt settles it"
+
+// unknown warns where a plan buys, and a salvaged journal has lost what a
+// request was for that may have bought the same.
+func unknown(p *plan.Plan, o planOptions) (l diag.List) {
+	if p.Summary.Buy == 0 || o.offline || o.retryDoubt {
+		return nil
+	}
+	for i := range o.pending {
+		if a := &o.pending[i]; a.Request.IsZero() && !a.Phase.Settled() {
+			l = append(l, diag.Finding{Severity: diag.Warning, Code: "IB0704", Hint: unknownHint,
+				Text: fmt.Sprintf("a request of an earlier run (attempt %s) was sent and not answered, and what it was for is lost with a damaged part of the journal: what this plan buys may have been paid for", a.ID)})
+		}
+	}
+	return l
+}
+
 func (s *session) pending(o planOptions) (out []plan.Pending) {
 	for _, a := range o.pending {
 		if a.Request.IsZero() {
-			continue // what it was for is lost; doctor tells of it
+			continue // what it was for is lost: unknown tells of it
 		}
 		p := plan.Pending{Address: spec.Address(a.Address), Request: a.Request, Attempt: a.ID, Sent: a.Started, Images: a.N, Price: a.Estimate}
 		switch a.Phase {
