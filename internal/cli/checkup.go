@@ -60,7 +60,10 @@ type checkup struct {
 	local    store.Census
 	second   store.Census
 	changed  bool             // the lock in memory was mended and is to be written
-	rebuild  bool             // records of images may be had from the store for free
+	rebuild  bool             // entries of the lock may be had from the store for free; so it stays, for what is mended later may bring more
+	torn     []spec.Address   // whose entries could not be read
+	lost     []ailment        // what a repair could not bring back
+	unfilled []ailment        // entries that a repair could not bring back yet
 	absent   []digest.Request // of entries whose request has no record
 	inFile   map[digest.Content]bool
 	read     atomic.Int64
@@ -106,7 +109,7 @@ func quoted(s string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, 
 // look finds everything that is wrong. The error is that of ctx, or one that
 // leaves nothing to say.
 func (c *checkup) look(ctx context.Context, f *projectFlags) error {
-	*c = checkup{s: c.s, watching: c.watching}
+	*c = checkup{s: c.s, watching: c.watching, rebuild: c.rebuild, torn: c.torn, lost: c.lost, unfilled: c.unfilled}
 	f.noCache, f.quiet = true, true
 	c.configuration(f)
 	if err := c.readLock(); err != nil {
@@ -666,7 +669,7 @@ func (c *checkup) checkOutputs(ctx context.Context) error {
 // nothing has found what no digest covers, such as an address or a recipe. The
 // files were hashed before.
 func (c *checkup) planned(ctx context.Context) {
-	if c.s.project == nil || c.journal.Damage != nil || c.rebuild {
+	if c.s.project == nil || c.journal.Damage != nil {
 		return
 	}
 	if l := c.s.hashSources(ctx); l.HasErrors() {

@@ -54,7 +54,9 @@ other tier or from an output, a record of a purchase from lock and journal, a
 lock from its entries that can be read and from the store, a journal from its
 records before and after the damage. What can't be mended is set aside under a
 name that says so, and never deleted; what may have been sent counts as in
-doubt. It may be interrupted at any moment and repeated. It buys nothing.
+doubt. What is lost or could not be brought back yet is told at the end, and the
+exit code is then 3. It may be interrupted at any moment and repeated. It buys
+nothing.
 
 With -provider: NAME is a provider block of this folder, or a type of provider as it is without
 one. The checks that cost nothing come first: the key, the endpoint, the offer,

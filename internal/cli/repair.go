@@ -2,9 +2,11 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/spec"
 	"github.com/imgbuild/imgbuild/internal/store"
 )
 
@@ -59,6 +62,7 @@ func (c *checkup) repair(ctx context.Context, f *doctorFlags) (did []string, err
 			return did, err
 		}
 	}
+	c.list = slices.Concat(c.list, c.lost, c.unfilled)
 	if len(did) == 0 && !f.json {
 		fmt.Fprintln(s.env.Stdout, "There is nothing to mend.")
 	}
@@ -92,21 +96,28 @@ func (c *checkup) mendAll(ctx context.Context, mends []*ailment, say func(string
 		}
 		say(did)
 	}
+	save := func() error { return c.s.saveLock(c.s.lock) }
 	if c.changed {
-		aside, err := c.replaceLock(text)
-		if err != nil {
+		save = func() error {
+			aside, err := c.replaceLock(text)
+			if err == nil {
+				say(aside)
+			}
 			return err
 		}
-		say(aside)
 	}
-	if !c.rebuild {
+	switch {
+	case !c.rebuild:
+		if c.changed {
+			return save()
+		}
 		return nil
+	case c.s.project == nil:
+		c.unfilled = []ailment{{Finding: diag.Finding{Severity: diag.Warning, Code: "IB0707", Hint: "mend the configuration, then imgbuild apply, which costs nothing for what the store has",
+			Text: "without a configuration that can be read, the lock can't be made anew"}}}
+		return save()
 	}
-	if c.s.project == nil {
-		c.add(noted, "IB0707", "", "without a configuration that can be read, the lock can't be made anew")
-		return nil
-	}
-	return c.refill(ctx, say)
+	return c.refill(ctx, save, say)
 }
 
 // replaceLock writes the lock in memory over the text that is there, which is
@@ -131,7 +142,7 @@ func (c *checkup) replaceLock(text []byte) (string, error) {
 // from the store, as far as it knows them.
 func (c *checkup) salvageLock() (string, error) {
 	l, lost := lock.Salvage(c.text)
-	c.s.lock, c.changed, c.rebuild = l, true, true
+	c.s.lock, c.changed, c.rebuild, c.torn = l, true, true, lost
 	var names []string
 	for _, a := range lost {
 		names = append(names, string(a))
@@ -144,13 +155,14 @@ func (c *checkup) salvageLock() (string, error) {
 }
 
 // refill makes entries that the lock lacks from what the store knows, and
-// buys nothing.
-func (c *checkup) refill(ctx context.Context, say func(string)) error {
+// buys nothing. save writes the lock, once all is in it: a repair that is killed
+// before finds the lock as damaged as it was, and begins again.
+func (c *checkup) refill(ctx context.Context, save func() error, say func(string)) error {
 	s := c.s
 	f := &applyFlags{parallelism: 1}
 	f.offline = true
 	if l := s.hashSources(ctx); l.HasErrors() {
-		return s.tell(l)
+		return cmp.Or(save(), s.tell(l))
 	}
 	e, closeJournal, err := s.engine(ctx, f)
 	if err != nil {
@@ -158,13 +170,14 @@ func (c *checkup) refill(ctx context.Context, say func(string)) error {
 	}
 	defer closeJournal()
 	f.pending, f.verify = e.Open, true
-	p, l, err := s.plan(ctx, f.planOptions)
+	p, l, err := c.refillPlan(ctx, e, f)
 	if err != nil {
 		return err
 	}
 	if l.HasErrors() {
-		return s.tell(l)
+		return cmp.Or(save(), s.tell(l))
 	}
+	all := slices.Clone(p.Steps)
 	p.Steps = slices.DeleteFunc(p.Steps, func(st plan.Step) bool { return st.Verb != plan.Restore })
 	p.Recount()
 	e.Event = func(ev apply.Event) {
@@ -172,11 +185,98 @@ func (c *checkup) refill(ctx context.Context, say func(string)) error {
 			say(fmt.Sprintf("%s: had again from the store, free", ev.Address))
 		}
 	}
+	e.SaveLock = func(*lock.Lock) error { return nil }
 	s.watch(e, p)
 	if _, err := e.Apply(ctx, nil, p); err != nil {
 		return err
 	}
+	c.notRefilled(all)
+	if err := save(); err != nil {
+		return err
+	}
 	return e.Settle(false)
+}
+
+// refillPlan is the plan of a refill. Without an entry nobody knows which files
+// are ours: those are that hold just what would be written.
+func (c *checkup) refillPlan(ctx context.Context, e *apply.Engine, f *applyFlags) (*plan.Plan, diag.List, error) {
+	s := c.s
+	var paths []string
+	for i := range s.project.Images {
+		im := &s.project.Images[i]
+		if s.lock.Get(im.Address) != nil {
+			continue
+		}
+		paths = append(paths, im.Path)
+		for _, r := range im.Renditions {
+			paths = append(paths, r.Path)
+		}
+	}
+	contents, errs := s.out.Hash(ctx, paths)
+	f.written = maps.Clone(f.written)
+	if f.written == nil {
+		f.written = map[string]digest.Content{}
+	}
+	taken := map[string]bool{}
+	for i, path := range paths {
+		if _, known := f.written[path]; !known && errs[i] == nil {
+			f.written[path], taken[path] = contents[i], true
+		}
+	}
+	p, l, err := s.plan(ctx, f.planOptions)
+	if err != nil || l.HasErrors() {
+		return p, l, err
+	}
+	for i := range p.Steps {
+		step := &p.Steps[i]
+		for _, o := range step.Outputs {
+			if step.Verb != plan.Restore || !taken[o.Path] {
+				continue
+			}
+			if b, err := e.Redraw(step, o); err == nil && digest.OfContent(b) == f.written[o.Path] {
+				delete(taken, o.Path)
+			}
+		}
+	}
+	for path := range taken {
+		delete(f.written, path)
+	}
+	return s.plan(ctx, f.planOptions)
+}
+
+// notRefilled notes what is still not in the lock, and why: gc would take it
+// that nobody needs its pictures.
+func (c *checkup) notRefilled(steps []plan.Step) {
+	c.unfilled = nil
+	warn := func(a spec.Address, hint, format string, args ...any) {
+		c.unfilled = append(c.unfilled, ailment{Finding: diag.Finding{Severity: diag.Warning, Code: "IB0606", Address: string(a), Hint: hint,
+			Text: string(a) + ": its entry is not in the lock again: " + fmt.Sprintf(format, args...)}})
+	}
+	const look = "imgbuild plan says what is to be done, and what it costs"
+	for i := range c.s.project.Images {
+		a := c.s.project.Images[i].Address
+		if c.s.lock.Get(a) != nil {
+			continue
+		}
+		k := slices.IndexFunc(steps, func(st plan.Step) bool { return st.Address == a })
+		switch {
+		case k < 0:
+			warn(a, look, "it can't be planned")
+		case len(steps[k].Candidates) < steps[k].N:
+			warn(a, look, "the store does not have all that the configuration asks for")
+		case steps[k].Verb == plan.Conflict:
+			for _, why := range steps[k].Why {
+				warn(a, "move the file away, then imgbuild apply, which costs nothing", "%s is not what would be written there", why.New)
+			}
+		default:
+			warn(a, look, "that is not to be had by restoring files (%s)", steps[k].Verb)
+		}
+	}
+	for _, a := range c.torn {
+		if c.s.project.Image(a) == nil && c.s.lock.Get(a) == nil {
+			warn(a, "its pictures stay in the store until imgbuild gc", "the configuration does not have this image")
+		}
+	}
 }
 
 // mendBlob puts the right bytes in the place of damaged ones, or sets those
@@ -197,7 +297,13 @@ func (c *checkup) mendBlob(t tier, f store.Fault) (string, error) {
 	if price, ok := c.cost(f.Content); ok {
 		cost = ", which cost " + price.String()
 	}
+	c.isLost("IB0701", "copy it there from a machine that has it", "%s is LOST%s", c.whose(f.Content), cost)
 	return fmt.Sprintf("%s: %s is LOST%s: no tier and no output has it; the damaged file is now %s/%s", where, c.whose(f.Content), cost, t.path, aside), nil
+}
+
+// isLost notes what no repair can bring back: that is no sound end.
+func (c *checkup) isLost(code, hint, format string, args ...any) {
+	c.lost = append(c.lost, ailment{Finding: diag.Finding{Severity: diag.Warning, Code: code, Hint: hint, Text: fmt.Sprintf(format, args...)}})
 }
 
 // copyOf looks for the bytes of a picture in the other tier and in outputs.
@@ -259,9 +365,8 @@ func (c *checkup) mendRecord(t tier, req digest.Request, path string) (string, e
 			}
 		}
 	}
-	if known, err := t.dir.Bought(req); err == nil {
-		add(t.dir.Fields(req), known...)
-	}
+	known, _ := t.dir.Bought(req)
+	add(t.dir.Fields(req), known...)
 	if t.other != nil {
 		known, _ := t.other.Bought(req)
 		add(t.other.Fields(req), known...)
@@ -293,32 +398,38 @@ func (c *checkup) mendRecord(t tier, req digest.Request, path string) (string, e
 		f, more := t.dir.Glean(path, req)
 		before := len(rolls)
 		for _, r := range more {
-			// What nobody else knows is taken if its picture is there.
-			if _, held := t.census.Blobs[r.Image.Content]; held {
+			// What nobody else knows is taken if its picture is there, or if it was
+			// refused: to forget that would be to pay for it again.
+			if _, held := t.census.Blobs[r.Image.Content]; held || r.Refused != "" {
 				add(f, r)
 			}
 		}
 		gleaned = len(rolls) - before
 		add(f)
 	}
+	// The name of a record is never free: that would read as "nothing was bought".
+	inPlace := path != "" && len(rolls) > 0 && !strings.HasSuffix(path, ".bad")
+	var to string
+	var err error
+	if inPlace {
+		to, err = t.dir.KeepCopy(path)
+	}
+	if err == nil && len(rolls) > 0 {
+		err = t.dir.Rewrite(req, fields, rolls)
+	}
+	if err == nil && path != "" && !inPlace {
+		to, err = t.dir.SetAside(path)
+	}
+	if err != nil {
+		return "", err
+	}
 	aside := ""
 	if path != "" {
-		to, err := t.dir.SetAside(path)
-		if err != nil {
-			return "", err
-		}
 		aside = "; the old one is now " + t.path + "/" + to
-	}
-	for _, r := range rolls {
-		if err := t.dir.Record(req, fields, r); err != nil {
-			return "", err
-		}
-	}
-	if err := t.dir.Sync(); err != nil {
-		return "", err
 	}
 	where := t.path + ": what was bought for " + req.Short()
 	if len(rolls) == 0 {
+		c.isLost("IB0702", "copy it from a machine that has it; else imgbuild plan may buy it again", "%s is LOST", where)
 		return where + " is LOST: neither lock nor journal knows of it" + aside, nil
 	}
 	did := fmt.Sprintf("%s is written down anew, %d %s", where, len(rolls), noun(len(rolls), "image", "images"))
