@@ -365,6 +365,15 @@ func (c *checkup) mendRecord(t tier, req digest.Request, path string) (string, e
 			}
 		}
 	}
+	var of []provider.Field
+	var told []store.Roll // by the damaged record
+	sure := false
+	if path != "" {
+		of, told, sure = t.dir.Glean(path, req)
+	}
+	if sure {
+		add(of, told...)
+	}
 	known, _ := t.dir.Bought(req)
 	add(t.dir.Fields(req), known...)
 	if t.other != nil {
@@ -394,18 +403,17 @@ func (c *checkup) mendRecord(t tier, req digest.Request, path string) (string, e
 		}
 	}
 	gleaned := 0
-	if path != "" {
-		f, more := t.dir.Glean(path, req)
+	if !sure {
 		before := len(rolls)
-		for _, r := range more {
+		for _, r := range told {
 			// What nobody else knows is taken if its picture is there, or if it was
 			// refused: to forget that would be to pay for it again.
 			if _, held := t.census.Blobs[r.Image.Content]; held || r.Refused != "" {
-				add(f, r)
+				add(of, r)
 			}
 		}
 		gleaned = len(rolls) - before
-		add(f)
+		add(of)
 	}
 	// The name of a record is never free: that would read as "nothing was bought".
 	inPlace := path != "" && len(rolls) > 0 && !strings.HasSuffix(path, ".bad")

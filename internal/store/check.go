@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"math/bits"
 	"path"
 	"runtime"
 	"slices"
@@ -301,18 +302,21 @@ func (d *Dir) keepCopy(p string) (string, error) {
 }
 
 // Glean is what can still be read of a damaged record, at any path of the
-// store. None of it is certain but the fields, which come only if they give the
-// request.
-func (d *Dir) Glean(p string, req digest.Request) (fields []provider.Field, rolls []Roll) {
+// store. It is sure where one bit put right makes the checksum fit; else nothing
+// of it is certain but the fields, which come only if they give the request.
+func (d *Dir) Glean(p string, req digest.Request) (fields []provider.Field, rolls []Roll, sure bool) {
 	b, err := d.read(p)
 	if err != nil {
-		return nil, nil
+		return nil, nil, false
 	}
-	var rec record
-	if json.NewDecoder(bytes.NewReader(b)).Decode(&rec) != nil {
-		return nil, nil
+	rec, err := parseRecord(unflip(b))
+	if sure = err == nil && rec.Request == req; !sure {
+		rec = record{}
+		if json.NewDecoder(bytes.NewReader(b)).Decode(&rec) != nil {
+			return nil, nil, false
+		}
 	}
-	if f := rec.fields(); digest.OfRequest(provider.Canonical(f)) == req {
+	if f := rec.fields(); sure || digest.OfRequest(provider.Canonical(f)) == req {
 		fields = f
 	}
 	for _, r := range rec.Rolls {
@@ -320,7 +324,43 @@ func (d *Dir) Glean(p string, req digest.Request) (fields []provider.Field, roll
 			rolls = append(rolls, r.roll())
 		}
 	}
-	return fields, rolls
+	return fields, rolls, sure
+}
+
+// maxUnflip is how long a record may be, in bytes, for each of its bits to be
+// tried: a hash of the whole for each is a second for this, and most have one.
+const maxUnflip = 8 << 10
+
+// unflip is a record with the one bit put right whose change made its checksum
+// another one. What no single bit mends is nil.
+func unflip(b []byte) []byte {
+	const end = "\n}\n"
+	before, after := ",\n  \"sum\": \"", "\""+end
+	at := len(b) - len(before) - 16 - len(after)
+	if at < 0 || len(b) > maxUnflip {
+		return nil
+	}
+	text := append(slices.Clone(b[:at]), end...)
+	whole := func() []byte { return slices.Concat(text[:at], []byte(before), []byte(sumOf(text)), []byte(after)) }
+	sum := string(b[at+len(before):][:16])
+	for i := range at {
+		for bit := range 8 {
+			text[i] ^= 1 << bit
+			if sumOf(text) == sum {
+				return whole()
+			}
+			text[i] ^= 1 << bit
+		}
+	}
+	// It may be a bit of the checksum, or of what is about it.
+	changed := 0
+	for i, c := range whole() {
+		changed += bits.OnesCount8(c ^ b[i])
+	}
+	if changed > 1 {
+		return nil
+	}
+	return whole()
 }
 
 // Fields are the resolved fields of a request that has a record, nil if there

@@ -153,15 +153,15 @@ func TestGlean(t *testing.T) {
 	fields := []provider.Field{{Name: "provider", Value: "xai"}, {Name: "prompt", Value: "a lake 0"}}
 	req := digest.OfRequest(provider.Canonical(fields))
 	for old, want := range map[string][2]int{"lake 0": {0, 1}, `lake"`: {2, 1}, "version\"": {0, 0}} {
-		bad := bytes.Replace(text, []byte(old), append([]byte{old[0] ^ 1}, old[1:]...), 1)
+		bad := bytes.Replace(text, []byte(old), append([]byte{old[0] ^ 3}, old[1:]...), 1)
 		if strings.HasPrefix(old, "version") {
 			bad = []byte("{" + string(text))
 		}
 		if err := afero.WriteFile(disk, p, bad, 0o666); err != nil {
 			t.Fatal(err)
 		}
-		f, rolls := store.Open(disk).Glean(p, req)
-		if len(f) != want[0] || len(rolls) != want[1] {
+		f, rolls, sure := store.Open(disk).Glean(p, req)
+		if len(f) != want[0] || len(rolls) != want[1] || sure {
 			t.Errorf("%s: %v, %v", old, f, rolls)
 		}
 	}

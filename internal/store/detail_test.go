@@ -83,7 +83,7 @@ func TestGleanFree(t *testing.T) {
 	t.Parallel()
 	disk := faultfs.NewDisk()
 	req, p := noted(t, Open(disk), "a", 0)
-	if fields, rolls := Open(disk).Glean(p, req); len(fields) != 2 || len(rolls) != 1 {
+	if fields, rolls, _ := Open(disk).Glean(p, req); len(fields) != 2 || len(rolls) != 1 {
 		t.Errorf("%v, %v", fields, rolls)
 	}
 	if fields := Open(disk).Fields(req); len(fields) != 2 {
@@ -343,7 +343,7 @@ func TestLongRecord(t *testing.T) {
 	if rolls, err := Open(disk).Bought(req); len(rolls) > 0 || !errors.As(err, &of) {
 		t.Errorf("%v, %v", rolls, err)
 	}
-	if fields, rolls := Open(disk).Glean(p, req); fields != nil || rolls != nil {
+	if fields, rolls, sure := Open(disk).Glean(p, req); fields != nil || rolls != nil || sure {
 		t.Errorf("%v, %v", fields, rolls)
 	}
 	if disk.read > 6*maxRecord {
@@ -395,4 +395,47 @@ func TestRewriteKilledAnywhere(t *testing.T) {
 		}
 		return f
 	})
+}
+
+// Each single bit of a record that changed is found and put right. With another
+// one it is not, unless that is of no account.
+func TestGleanUnflips(t *testing.T) {
+	t.Parallel()
+	disk := faultfs.NewDisk()
+	req, p := noted(t, Open(disk), "a", 1)
+	text, err := afero.ReadFile(disk, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Open(disk).Bought(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	glean := func(b []byte) ([]Roll, bool) {
+		if err := afero.WriteFile(disk, p, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		_, rolls, sure := Open(disk).Glean(p, req)
+		return rolls, sure
+	}
+	unsure := 0
+	for i := range text {
+		b := slices.Clone(text)
+		b[i] ^= 1 << (i % 8)
+		if rolls, sure := glean(b); !sure || !slices.Equal(rolls, want) {
+			t.Errorf("byte %d, bit %d: %v, %v", i, i%8, rolls, sure)
+		}
+		if i%5 != 0 {
+			continue
+		}
+		b[(i+len(b)/3)%len(b)] ^= 1
+		if rolls, sure := glean(b); sure && !slices.Equal(rolls, want) {
+			t.Errorf("byte %d and another: %v", i, rolls)
+		} else if !sure {
+			unsure++
+		}
+	}
+	if unsure < len(text)/5/2 {
+		t.Errorf("only %d pairs are unsure", unsure)
+	}
 }

@@ -16,8 +16,9 @@
 // none, and their fields are compared with their name. One that can't be read is set aside with the
 // ending ".bad" and begun anew, so that an image just paid for is still recorded,
 // and Bought goes on to say that something is missing until a repair has
-// rewritten it; one of a later version is left alone and is an error. One that is longer than any that
-// Record writes is damaged, and is not read.
+// rewritten it. Glean puts a single bit right, which the checksum proves. A record
+// of a later version is left alone and is an error; one that is longer than any
+// that Record writes is damaged, and is not read.
 //
 // # Tiers
 //
