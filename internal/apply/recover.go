@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/imgbuild/imgbuild/internal/journal"
+	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/spec"
 	"github.com/imgbuild/imgbuild/internal/store"
@@ -63,6 +64,9 @@ func (e *Engine) Recover(ctx context.Context, state journal.State) (Recovery, er
 		if open {
 			e.Open = append(e.Open, *a)
 		}
+	}
+	if e.remembered {
+		failure = errors.Join(failure, e.SaveLock(e.Lock))
 	}
 	return rec, failure
 }
@@ -275,8 +279,25 @@ func (e *Engine) fetch(ctx context.Context, a *journal.Attempt, d *journal.Deliv
 		rec.Images++
 	default:
 		rec.Lost++
+		e.remember(a, d, r, why)
 	}
 	return nil
+}
+
+// remember puts a refusal that a run finds out later where the run itself would
+// have put it: the store's index, which has it, is not committed.
+func (e *Engine) remember(a *journal.Attempt, d *journal.Delivery, r *provider.Request, why string) {
+	var p purchase
+	p.refuse_(r, "unusable", why, d.Price, a.Request)
+	e.remembering.Lock()
+	defer e.remembering.Unlock()
+	entry := lock.Entry{Address: spec.Address(a.Address)}
+	if known := e.Lock.Get(entry.Address); known != nil {
+		entry = *known
+	}
+	entry.Refused = append(slices.Clone(entry.Refused), p.refused...)
+	e.Lock.Set(entry)
+	e.remembered = true
 }
 
 // Rolls are what an attempt has brought into the store, as its index notes it.

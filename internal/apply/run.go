@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -73,6 +74,9 @@ type Engine struct {
 	pixels   chan struct{}               // a place for each CPU
 	events   chan Event
 	attempts int
+
+	remembering sync.Mutex // the lock, while an earlier run's jobs end side by side
+	remembered  bool       // it has refusals that are not saved
 }
 
 // job is a step that may start, with all that it needs from the lock.

@@ -49,7 +49,6 @@ const (
 	unfit    = "paid, and not written"
 	doubted  = "in doubt"
 	due      = "paid, to be fetched"
-	gone     = "paid, and gone" // found out by a later run
 )
 
 // unfitFor is a postcondition that no picture meets.
@@ -97,7 +96,7 @@ var faults = []fault{
 	// Pictures that are none.
 	{name: "corrupt", do: `"corrupt": true`, ways: anyWay, see: "it is no picture", codes: "444", posts: 1, paid: 1, have: refused},
 	{name: "a page for a picture", do: `"html": true`, ways: fetches, see: "it is no picture", codes: "444", posts: 1, paid: 1, have: refused},
-	{name: "expired", do: `"expired": true`, ways: fetches, see: "paid for and not fetched yet.*it is not at its URL.*and may be later", codes: "444", posts: 1, paid: 1, have: gone},
+	{name: "expired", do: `"expired": true`, ways: fetches, see: "paid for and not fetched yet.*it is not at its URL.*and may be later", codes: "444", posts: 1, paid: 1, have: refused},
 
 	{name: "redirected", do: `"redirect": "http://127.0.0.1:1/elsewhere"`, ways: fetches, see: "paid for and not fetched yet.*redirects to http://127.0.0.1:1/elsewhere", codes: "444", posts: 1, paid: 1, have: due},
 	{name: "wrong size", do: `"wrong_size": true`, attrs: `size = "1024x1024"`, ways: anyWay, see: "it is 512x512, asked was 1k", codes: "444", posts: 1, paid: 1, have: refused},
@@ -207,7 +206,7 @@ func (f fault) run(t *testing.T, way string) {
 		t.Errorf("recorded: %s, want %s", got, f.have)
 	}
 	_, plan := imgbuild("plan")
-	for have, says := range map[string]string{doubted: `in doubt: .*\(\$0\.02\)`, due: "paid for and not fetched yet", gone: "! image.a +refused: gone"} {
+	for have, says := range map[string]string{doubted: `in doubt: .*\(\$0\.02\)`, due: "paid for and not fetched yet"} {
 		if regexp.MustCompile(says).MatchString(plan) != (f.have == have) {
 			t.Errorf("the plan: %s", plan)
 		}
@@ -249,7 +248,7 @@ func TestFaultsOfASavedPlan(t *testing.T) {
 // recorded is what the lock knows of the image, and in its absence the plan.
 func (f fault) recorded(t *testing.T, dir string) string {
 	b, err := os.ReadFile(filepath.Join(dir, "imgbuild.lock.json"))
-	if err != nil && (f.have == doubted || f.have == due || f.have == gone) {
+	if err != nil && (f.have == doubted || f.have == due) {
 		return f.have // the plan tells
 	}
 	var lock struct {

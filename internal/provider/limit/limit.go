@@ -20,7 +20,7 @@ const (
 	limitedTries = 8
 	unsentTries  = 3
 	fetchTries   = 4
-	absentTries  = 3 // where the server says that there is no such picture: it was told of a moment ago
+	absentTries  = 3                // where the server says that there is no such picture: it was told of a moment ago
 	patience     = 10 * time.Minute // with a provider that refuses every request
 	firstWait    = time.Second
 	longestWait  = 30 * time.Second
