@@ -22,7 +22,7 @@ const module = "github.com/imgbuild/imgbuild/"
 // levels are the floors. A room enters rooms of its own floor or below, never
 // above, and only through a door.
 var levels = map[string]int{
-	"digest": 0, "diag": 0, "imaging": 0, "paint": 0, "provider": 0, "xaipb": 0, "tool": 0,
+	"digest": 0, "diag": 0, "imaging": 0, "paint": 0, "provider": 0, "xaipb": 0, "tool": 0, "shape": 0,
 
 	"spec": 1, "workspace": 1, "store": 1, "emulator": 1,
 	"provider/xai": 1, "provider/sketch": 1, "provider/limit": 1, "provider/all": 1,
@@ -54,7 +54,7 @@ var doors = map[string]map[string]string{
 		"digest":   "inputs are named by content",
 		"provider": "a wish is resolved to a request for an offer",
 	},
-	"imaging":         {"digest": "pixels have a name"},
+	"imaging":         {"digest": "pixels have a name", "shape": "masks are drawn of them"},
 	"paint":           {"imaging": "what is drawn is a picture"},
 	"provider/sketch": {"paint": "draws", "imaging": "reads sources and masks, encodes", "provider": "is a maker", "digest": "seeds by the name of the request"},
 	"provider/xai":    {"provider": "is a maker", "xaipb": "sends and reads its messages"},
