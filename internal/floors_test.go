@@ -72,11 +72,11 @@ var doors = map[string]map[string]string{
 	"store":                 {"digest": "bytes and requests go by name", "provider": "the index holds images"},
 	"lock":                  {"digest": "pins", "provider": "pins images and prices", "spec": "entries go by address", "diag": "a broken lockfile is the user's file"},
 	"journal":               {"digest": "attempts go by name", "provider": "records what a maker delivers", "workspace": "lies in its folder, syncs it"},
-	"config":                {"diag": "what is wrong with the text", "digest": "inputs are named by content", "provider": "provider blocks", "spec": "its result"},
+	"config":                {"diag": "what is wrong with the text", "digest": "inputs are named by content", "provider": "provider blocks", "spec": "its result", "shape": "figures of masks"},
 	"plan":                  {"digest": "compares", "provider": "prices", "spec": "what is wanted", "lock": "what we had"},
 	"apply": {
 		"plan": "its orders", "lock": "rewrites it", "journal": "money first to disk", "store": "keeps bytes",
-		"workspace": "writes outputs", "provider": "calls makers", "imaging": "checks and renders", "spec": "recipes", "digest": "names",
+		"workspace": "writes outputs", "provider": "calls makers", "imaging": "checks and renders", "shape": "reads drawn masks", "spec": "recipes", "digest": "names",
 	},
 	"report": {"plan": "prints plans", "apply": "prints events", "provider": "prints prices", "diag": "prints findings", "lock": "prints records"},
 	"cli": {

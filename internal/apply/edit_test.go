@@ -76,25 +76,41 @@ func TestEditWithMask(t *testing.T) {
 	tests := map[string]struct {
 		edit        string
 		photo, mask []byte // as they are when the plan is carried out
-		change      func(*plan.Step)
+		shapes      string
+		preserve    *bool
+		all         bool   // it lets everything be edited
 		text, hint  string // why it fails; "" if it does not
 	}{
 		"fine":                 {edit: "transparent", photo: photo, mask: mask},
 		"another picture":      {edit: "transparent", photo: paint(11, "xx"), mask: mask, text: "photo.png has changed since the plan was made"},
 		"another mask":         {edit: "transparent", photo: photo, mask: paint(0, ".x"), text: "m.png has changed since the plan was made"},
 		"no picture":           {edit: "transparent", photo: []byte("no"), mask: mask, text: "photo.png can't be edited: not a PNG"},
-		"a mask is no picture": {edit: "transparent", photo: photo, mask: []byte("no"), text: "mask m.png: not a PNG"},
+		"a mask is no picture": {edit: "transparent", photo: photo, mask: []byte("no"), text: "mask m.png: not a PNG", hint: "a mask is a PNG with the pixels of the picture"},
 		"too broad":            {edit: "transparent", photo: photo, mask: paint(0, "x.x"), text: "mask m.png is 3x1, the picture is 2x1", hint: "draw the mask with the pixels of the picture"},
 		"too high":             {edit: "transparent", photo: photo, mask: paint(0, "x.", "x."), text: "mask m.png is 2x2, the picture is 2x1", hint: "draw the mask with the pixels of the picture"},
-		"nothing may change":   {edit: "white", photo: photo, mask: mask, text: "mask m.png leaves nothing to edit", hint: `check edit = "white"`},
+		"nothing may change":   {edit: "white", photo: photo, mask: mask, text: "mask m.png leaves nothing to edit", hint: `check edit = "white": it is transparent, white or black`},
+		"all may change":       {edit: "white", photo: photo, mask: paint(255, "xx"), all: true},
+		"preserved":            {edit: "transparent", photo: photo, mask: mask, preserve: new(true)},
+		"not preserved":        {edit: "transparent", photo: photo, mask: mask, preserve: new(false)},
+		"drawn":                {edit: provider.Drawn, shapes: "rect(50%,0,1,1)", photo: photo, mask: mask},
+		"drawn and preserved":  {edit: provider.Drawn, shapes: "rect(50%,0,1,1)", photo: photo, mask: mask, preserve: new(true)},
+		"drawn outside":        {edit: provider.Drawn, shapes: "rect(2,0,1,1)", photo: photo, text: "the rect of the mask lies outside of the picture, which is 2x1", hint: "move it into the picture, or remove it"},
+		"drawn to nothing":     {edit: provider.Drawn, shapes: "rect(0,0,1,1);!rect(0,0,2,1)", photo: photo, text: "the mask leaves nothing to edit", hint: "let the shapes that subtract leave something"},
+		"drawn by nobody":      {edit: provider.Drawn, shapes: "rect(0,0,1", photo: photo, text: "the mask can't be drawn", hint: "imgbuild plan makes a new plan"},
 	}
 	for name, tt := range tests {
 		for _, native := range []bool{true, false} {
+			if !native && tt.preserve != nil && !*tt.preserve {
+				continue // a finding of the plan
+			}
 			t.Run(name+map[bool]string{true: ", sent", false: ", put back"}[native], func(t *testing.T) {
 				t.Parallel()
 				im := img("a")
 				im.Wanted.Sources = []spec.Source{{File: "photo.png"}}
-				im.Wanted.Mask = &spec.Mask{File: "m.png", Edit: tt.edit}
+				im.Wanted.Mask = &spec.Mask{File: "m.png", Edit: tt.edit, Shapes: tt.shapes, Preserve: tt.preserve}
+				if tt.shapes != "" {
+					im.Wanted.Mask.File = ""
+				}
 				s := newSite(t, im)
 				offer := fakeOffer
 				offer.Mask = native
@@ -129,20 +145,24 @@ func TestEditWithMask(t *testing.T) {
 					t.Errorf("sent %+v", r.Inputs)
 				}
 				made := greys(t, must(os.ReadFile(filepath.Join(s.dir, "a.png"))))
+				kept := byte(200)
+				if !tt.all && (!native || tt.preserve != nil && *tt.preserve) {
+					kept = 10
+				}
 				if !native {
-					if r.Mask != nil || made[0] != 10 || made[1] != 200 {
+					if r.Mask != nil || made[0] != kept || made[1] != 200 {
 						t.Errorf("sent the mask %v, made %v", r.Mask, made)
 					}
 					return
 				}
-				if r.Mask == nil || r.Mask.MIME != "image/png" || made[0] != 200 || made[1] != 200 {
+				if r.Mask == nil || r.Mask.MIME != "image/png" || made[0] != kept || made[1] != 200 {
 					t.Fatalf("sent the mask %v, made %v", r.Mask, made)
 				}
 				sent, err := imaging.ReadMask(r.Mask.Data, "transparent", imaging.DefaultLimits)
 				if err != nil || sent.Width() != 2 || sent.Height() != 1 {
 					t.Errorf("the mask that was sent: %v", err)
 				}
-				if none, all := sent.Coverage(); none || all {
+				if none, all := sent.Coverage(); none || all != tt.all {
 					t.Errorf("the mask that was sent covers nothing (%v) or everything (%v)", none, all)
 				}
 			})

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
@@ -24,10 +25,10 @@ func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan) (problems []pl
 	}
 	sizes := map[spec.Source]sized{} // each file is read once, however many edit it
 	type masked struct {
-		mask *imaging.Mask
-		err  error
+		mask   *imaging.Mask
+		faults []spec.Problem
 	}
-	masks := map[[2]string]masked{}
+	masks := map[[2]string]masked{} // each is read once; one that is drawn, once for a size
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if !s.Verb.Paid() {
@@ -52,25 +53,36 @@ func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan) (problems []pl
 				first = size
 			}
 		}
-		if s.MaskFile == "" {
+		in := maskIn(s)
+		if in == nil || in.Edit == provider.Drawn && first.IsZero() || in.Edit != provider.Drawn && s.MaskFile == "" {
 			continue
 		}
-		edit := maskEdit(s)
-		of, ok := masks[[2]string{s.MaskFile, edit}]
-		if !ok {
-			of.mask, of.err = e.maskOf(s.MaskFile, edit)
-			masks[[2]string{s.MaskFile, edit}] = of
+		key := [2]string{in.Edit, s.MaskFile}
+		if in.Edit == provider.Drawn {
+			key = [2]string{first.String(), in.Shapes}
 		}
-		mask, err := of.mask, of.err
-		switch {
-		case err != nil:
-			add("edit.mask.file", "a mask is a PNG with the pixels of the picture", "%v", err)
-		case !first.IsZero() && (mask.Width() != first.Width || mask.Height() != first.Height):
-			add("edit.mask.file", "draw the mask with the pixels of the picture", "mask %s is %dx%d, the picture is %s", s.MaskFile, mask.Width(), mask.Height(), first)
-		default:
-			if none, _ := mask.Coverage(); none {
-				add("edit.mask.file", "check edit of the mask: transparent, white or black", "mask %s leaves nothing to edit", s.MaskFile)
+		of, ok := masks[key]
+		if !ok {
+			var b []byte
+			var err error
+			if in.Edit != provider.Drawn {
+				b, err = e.Sources.Read(s.MaskFile, imaging.DefaultLimits.Bytes)
 			}
+			if err != nil {
+				of.faults = []spec.Problem{{Field: "edit.mask.file", Text: err.Error(), Hint: aMask}}
+			} else {
+				of.mask, of.faults = readMask(in, s.MaskFile, b, first)
+			}
+			masks[key] = of
+		}
+		faults := of.faults
+		if of.mask != nil && !first.IsZero() {
+			if p := misfit(of.mask, s.MaskFile, first); p != nil {
+				faults = append(slices.Clone(faults), *p)
+			}
+		}
+		for _, f := range faults {
+			problems = append(problems, plan.Problem{Address: s.Address, Problem: f, Warning: f.Value == everything})
 		}
 	}
 	return problems
@@ -102,25 +114,4 @@ func (e *Engine) sizeOf(src spec.Source, want digest.Content, l *lock.Lock) (pro
 // plainly is an error without the names of our packages.
 func plainly(err error) string {
 	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "mask: "), "imaging: ")
-}
-
-// maskEdit says which pixels of the mask of a step may change.
-func maskEdit(s *plan.Step) string {
-	if s.Request.Mask != nil {
-		return s.Request.Mask.Edit
-	}
-	r, _ := spec.ParseRecipe(s.Outputs[0].Recipe)
-	return r.RestoreEdit
-}
-
-func (e *Engine) maskOf(file, edit string) (*imaging.Mask, error) {
-	b, err := e.Sources.Read(file, imaging.DefaultLimits.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	mask, err := imaging.ReadMask(b, edit, imaging.DefaultLimits)
-	if err != nil {
-		return nil, fmt.Errorf("mask %s: %s", file, plainly(err))
-	}
-	return mask, nil
 }

@@ -3,6 +3,7 @@ package apply
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
@@ -62,10 +63,24 @@ func TestInspect(t *testing.T) {
 			[]string{"edit.mask.file: mask tall.png is 3x3, the picture is 3x2 | draw the mask with the pixels of the picture"}},
 		{"a mask is for the first", plan.Edit, file("narrow.png", "wide.png"), digest.Content{}, "narrow.png", "white", nil},
 		{"a mask without an opening", plan.Edit, file("wide.png"), digest.Content{}, "black.png", "white",
-			[]string{"edit.mask.file: mask black.png leaves nothing to edit | check edit of the mask: transparent, white or black"}},
+			[]string{"edit.mask.file: mask black.png leaves nothing to edit | check edit = \"white\": it is transparent, white or black"}},
 		{"a mask that is no mask", plan.Edit, file("wide.png"), digest.Content{}, "page.png", "white",
 			[]string{"edit.mask.file: mask page.png: not a PNG, JPEG, WebP or GIF picture | a mask is a PNG with the pixels of the picture"}},
-		{"another edit of it", plan.Edit, file("wide.png"), digest.Content{}, "black.png", "black", nil},
+		{"another edit of it", plan.Edit, file("wide.png"), digest.Content{}, "mask.png", "black", nil},
+		{"a mask that is all opening", plan.Edit, file("wide.png"), digest.Content{}, "black.png", "black",
+			[]string{"warning: edit.mask.file: mask black.png lets everything be edited | check edit = \"black\": it is transparent, white or black"}},
+		{"shapes", plan.Edit, file("wide.png"), digest.Content{}, "", "drawn rect(0,0,2,1)", nil},
+		{"shapes that are all", plan.Edit, file("wide.png"), digest.Content{}, "", "drawn rect(0,0,100%,100%)",
+			[]string{"warning: edit.mask: the mask lets everything be edited | make it smaller, or remove it"}},
+		{"shapes that leave nothing", plan.Edit, file("wide.png"), digest.Content{}, "", "drawn rect(0,0,1,1);!rect(0,0,2,2)",
+			[]string{"edit.mask: the mask leaves nothing to edit | let the shapes that subtract leave something"}},
+		{"shapes that do nothing", plan.Edit, image, wide.Content, "", "drawn rect(0,0,1,1);rect(3,0,1,1);!ellipse(9,9,1);~9", []string{
+			"edit.mask.*: the rect of the mask lies outside of the picture, which is 3x2 | move it into the picture, or remove it",
+			"edit.mask.*: the ellipse of the mask lies outside of the picture, which is 3x2 | move it into the picture, or remove it",
+			"edit.mask.feather: the mask has a feather of 9 pixels, which is larger than the picture of 3x2 | write a smaller feather"}},
+		{"shapes of a picture that is not made yet", plan.Edit, []spec.Source{{Image: "image.x"}}, digest.Content{}, "", "drawn rect(9,9,1,1)", nil},
+		{"shapes of nobody", plan.Edit, file("wide.png"), digest.Content{}, "", "drawn circle(1,1,1)",
+			[]string{"edit.mask: the mask can't be drawn: \"circle(1,1,1)\" \"circle\" is no shape | imgbuild plan makes a new plan"}},
 		{"another image", plan.Edit, image, wide.Content, "mask.png", "white", nil},
 		{"another image, and its mask is too narrow", plan.Edit, image, wide.Content, "narrow.png", "white", []string{larger}},
 		{"a candidate that the lock does not have", plan.Edit, image, candidate("x").Content, "narrow.png", "white", nil},
@@ -82,11 +97,13 @@ func TestInspect(t *testing.T) {
 			step.Request.Inputs = append(step.Request.Inputs, in)
 		}
 		if tt.edit != "" {
-			step.Request.Mask = &provider.Input{Edit: tt.edit}
+			step.Request.Mask = &provider.Input{}
+			step.Request.Mask.Edit, step.Request.Mask.Shapes, _ = strings.Cut(tt.edit, " ")
 		}
 		var got []string
 		for _, p := range Inspect(s.root(), l, &plan.Plan{Steps: []plan.Step{step}}) {
-			if got = append(got, fmt.Sprintf("%s: %s | %s", p.Field, p.Text, p.Hint)); p.Address != "image.e" {
+			mild := map[bool]string{true: "warning: "}[p.Warning]
+			if got = append(got, fmt.Sprintf("%s%s: %s | %s", mild, p.Field, p.Text, p.Hint)); p.Address != "image.e" {
 				t.Errorf("%s: told of %s", tt.name, p.Address)
 			}
 		}

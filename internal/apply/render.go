@@ -29,7 +29,7 @@ func (e *Engine) render(j *job, o plan.Output, picked *provider.Image, original 
 		}
 	}
 	p := *pic
-	if recipe.RestoreEdit != "" {
+	if recipe.Restore.Edit != "" {
 		if p, err = e.restore(j, recipe, p); err != nil {
 			return nil, "", err
 		}
@@ -63,11 +63,7 @@ func (e *Engine) restore(j *job, recipe spec.Recipe, edited *imaging.Picture) (*
 	if err != nil {
 		return nil, err
 	}
-	b, err := e.file(j.step.MaskFile, recipe.RestoreMask)
-	if err != nil {
-		return nil, err
-	}
-	mask, err := e.mask(j.step.MaskFile, b, recipe.RestoreEdit, source)
+	mask, err := e.mask(&recipe.Restore, j.step.MaskFile, source)
 	if err != nil {
 		return nil, err
 	}

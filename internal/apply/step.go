@@ -196,54 +196,27 @@ func (e *Engine) load(ctx context.Context, j *job) error {
 		}
 		in.MIME = info.MIME
 	}
+	if len(j.request.Inputs) == 0 {
+		return nil
+	}
+	picture := j.request.Inputs[0].Data
 	if j.request.Mask == nil {
-		if j.step.MaskFile == "" || len(j.request.Inputs) == 0 {
-			return nil
-		}
 		// The mask is used after the purchase: what is wrong with it is found before.
 		recipe, err := spec.ParseRecipe(j.outputs[0].Recipe)
-		if err != nil || recipe.RestoreEdit == "" {
+		if err != nil || recipe.Restore.Edit == "" {
 			return err
 		}
-		b, err := e.file(j.step.MaskFile, recipe.RestoreMask)
-		if err != nil {
-			return err
-		}
-		_, err = e.mask(j.step.MaskFile, b, recipe.RestoreEdit, j.request.Inputs[0].Data)
+		_, err = e.mask(&recipe.Restore, j.step.MaskFile, picture)
 		return err
 	}
 	m := *j.request.Mask
-	b, err := e.file(j.step.MaskFile, m.Content)
-	if err != nil {
-		return err
-	}
-	mask, err := e.mask(j.step.MaskFile, b, m.Edit, j.request.Inputs[0].Data)
+	mask, err := e.mask(&m, j.step.MaskFile, picture)
 	if err != nil {
 		return err
 	}
 	m.Data, m.MIME = mask.PNG(), "image/png"
 	j.request.Mask = &m
 	return ctx.Err()
-}
-
-// mask reads a mask and makes sure that it fits the picture.
-func (e *Engine) mask(name string, b []byte, edit string, picture []byte) (*imaging.Mask, error) {
-	mask, err := imaging.ReadMask(b, edit, imaging.DefaultLimits)
-	if err != nil {
-		return nil, fmt.Errorf("mask %s: %s", name, plainly(err))
-	}
-	info, err := imaging.Measure(picture, imaging.DefaultLimits)
-	if err != nil {
-		return nil, err
-	}
-	if mask.Width() != info.Width || mask.Height() != info.Height {
-		return nil, &hinted{fmt.Errorf("mask %s is %dx%d, the picture is %dx%d", name, mask.Width(), mask.Height(), info.Width, info.Height),
-			"draw the mask with the pixels of the picture"}
-	}
-	if none, _ := mask.Coverage(); none {
-		return nil, &hinted{fmt.Errorf("mask %s leaves nothing to edit", name), fmt.Sprintf("check edit = %q", edit)}
-	}
-	return mask, nil
 }
 
 // source is the bytes of what is edited.

@@ -525,18 +525,18 @@ func picture(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// mask [-lower] FILE WIDTHxHEIGHT makes a mask whose upper (lower) half is
-// transparent.
+// mask [-lower|-all] FILE WIDTHxHEIGHT makes a mask whose upper (lower) half is
+// transparent, or all of it.
 func mask(ts *testscript.TestScript, neg bool, args []string) {
-	lower := len(args) > 0 && args[0] == "-lower"
-	if lower {
+	lower, all := len(args) > 0 && args[0] == "-lower", len(args) > 0 && args[0] == "-all"
+	if lower || all {
 		args = args[1:]
 	}
-	refuse(ts, neg, len(args) == 2, "mask [-lower] FILE WIDTHxHEIGHT")
+	refuse(ts, neg, len(args) == 2, "mask [-lower|-all] FILE WIDTHxHEIGHT")
 	w, h, _ := strings.Cut(args[1], "x")
 	p := imaging.New(number(ts, w), number(ts, h))
 	for i := range p.Pix() {
-		if i < len(p.Pix())/2 == lower {
+		if !all && i < len(p.Pix())/2 == lower {
 			p.Pix()[i] = 255
 		}
 	}

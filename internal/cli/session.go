@@ -257,6 +257,14 @@ func (s *session) finding(code string, p plan.Problem) diag.Finding {
 		p.Hint = cmp.Or(s.meant(p.Value), p.Hint)
 	}
 	f := diag.Finding{Severity: diag.Error, Code: code, Address: string(p.Address), Text: p.Text, Hint: p.Hint}
+	if rest, ok := strings.CutPrefix(p.Field, apply.ShapeField); ok {
+		if im := s.project.Image(p.Address); im != nil && im.Wanted.Mask != nil {
+			p.Field = im.Wanted.Mask.Place(p.Value) + rest
+		}
+	}
+	if p.Warning {
+		f.Severity = diag.Warning
+	}
 	switch {
 	case p.Field == plan.FieldMaxCost:
 		f.Code, f.Text = "IB0506", string(p.Address)+": "+p.Text
@@ -340,7 +348,7 @@ func (s *session) hashSources(ctx context.Context) diag.List {
 				users[src.File] = user{im.Address, "edit.image"}
 			}
 		}
-		if m := im.Wanted.Mask; m != nil {
+		if m := im.Wanted.Mask; m != nil && m.File != "" {
 			users[m.File] = user{im.Address, "edit.mask.file"}
 		}
 	}

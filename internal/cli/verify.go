@@ -77,18 +77,29 @@ func (s *session) tellVerified(p *plan.Plan) {
 }
 
 func showVerb() verb {
-	var asJSON bool
+	var f projectFlags
+	var asJSON, mask bool
 	return verb{
-		name: "show", short: "show what the lock records, or a saved plan", args: "[ADDRESS | PLAN]",
+		name: "show", short: "show what the lock records, a saved plan, or the mask of an edit", args: "[ADDRESS | PLAN]",
 		help: `
   imgbuild show
   imgbuild show image.hero
   imgbuild show plan.json
   imgbuild show -json
+  imgbuild show -mask image.hero_night
+
+With -mask it writes a PNG of the picture that the image edits, with a hole where
+its mask lets it change, and prints the path. Only then it reads the configuration.
 `,
-		bad:   func(n int) bool { return n > 1 },
-		flags: []urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON}},
+		bad: func(n int) bool { return n > 1 },
+		flags: append([]urfave.Flag{
+			&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON},
+			&urfave.BoolFlag{Name: "mask", Usage: "write the mask of an image, for a look", Destination: &mask},
+		}, f.flags()...),
 		run: func(ctx context.Context, env *Env, c *urfave.Command) error {
+			if mask {
+				return runShowMask(ctx, env, &f, address(c.Args().First()))
+			}
 			return runShow(env, c.Args().First(), asJSON)
 		},
 	}

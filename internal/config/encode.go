@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 7\n"
+const encodingVersion = "imgbuild config 8\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -317,6 +317,13 @@ func (w *writer) image(im *spec.Image) {
 	if m := im.Wanted.Mask; m != nil {
 		w.again(m.File)
 		w.again(m.Edit)
+		w.again(m.Shapes)
+		w.number(len(m.Written))
+		for _, t := range m.Written {
+			w.again(t)
+		}
+		w.flag(m.Preserve != nil)
+		w.flag(m.Preserve != nil && *m.Preserve)
 	}
 	if bits&hasFile != 0 {
 		w.encoding(&im.File)
@@ -459,7 +466,14 @@ func (r *reader) image(im *spec.Image) {
 		}
 	}
 	if bits&hasMask != 0 {
-		im.Wanted.Mask = &spec.Mask{File: r.again(), Edit: r.again()}
+		m := &spec.Mask{File: r.again(), Edit: r.again(), Shapes: r.again(), Written: list[string](r)}
+		for i := range m.Written {
+			m.Written[i] = r.again()
+		}
+		if said, preserve := r.flag(), r.flag(); said {
+			m.Preserve = &preserve
+		}
+		im.Wanted.Mask = m
 	}
 	if bits&hasFile != 0 {
 		r.encoding(&im.File)

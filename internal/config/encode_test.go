@@ -75,6 +75,26 @@ image "full" {
     format = "png"
   }
 }
+image "drawn" {
+  prompt = "p"
+  edit {
+    image    = image.a
+    preserve = false
+    mask {
+      feather = 3
+      rect {
+        width  = 1
+        height = "2%"
+      }
+      ellipse {
+        cx       = 1
+        cy       = 1
+        rx       = 1
+        subtract = true
+      }
+    }
+  }
+}
 image "other" {
   prompt       = "p"
   alt          = "an alt"

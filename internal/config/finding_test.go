@@ -995,9 +995,9 @@ image "f" {
 `}, want: `
 a.img.hcl:4:3-4:7 IB0407 image.a: edit: an edit needs a source | add image = image.NAME, or a path such as "photos/lake.jpg"
 a.img.hcl:10:5-10:11 IB0407 image.b: edit: image and images exclude each other | keep one of them
-a.img.hcl:11:5-11:13 IB0203 image.b: edit: preserve is not supported by this version | remove it for now
+a.img.hcl:11:16-11:20 IB0407 image.b: edit: preserve needs a mask: without one all may change | add mask { … }, or remove the line
 a.img.hcl:17:14-17:16 IB0407 image.c: edit: the list of images is empty | name at least one image, or remove the block
-a.img.hcl:18:5-18:9 IB0205 image.c: edit: mask: file is required | add file = …
+a.img.hcl:18:5-18:9 IB0205 image.c: edit: mask: it needs a file or a shape | add file = "masks/sky.png", or draw it: rect { … }, ellipse { … }, polygon { … } or path { … }
 a.img.hcl:19:14-19:19 IB0208 image.c: edit: mask: edit can't be "red" | one of transparent, white, black
 a.img.hcl:26:13-26:14 IB0204 image.d: edit: a source must be an image or a path, and 5 is a number | write image.NAME, or a path such as "photos/lake.jpg"
 a.img.hcl:28:3-28:7 IB0206 image.d: there are two edit blocks | keep one <a.img.hcl:25:3 the first one>
@@ -1007,6 +1007,163 @@ a.img.hcl:41:14-41:147 IB0204 image.f: edit: the data URL is empty | write "data
 a.img.hcl:41:14-41:147 IB0204 image.f: edit: the data URL is not PNG, JPEG or WebP | write "data:image/png;base64,${filebase64("a.png")}", or simply "a.png"
 a.img.hcl:41:14-41:147 IB0204 image.f: edit: the data URL is not written as "data:image/png;base64,…" | write "data:image/png;base64,${filebase64("a.png")}", or simply "a.png"
 a.img.hcl:41:14-41:147 IB0404 image.f: edit: "https://example.com/a.png" is on another machine, so it may change unseen | download it into the project and write its path
+`},
+	{name: "mask", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  edit {
+    image = "photo.png"
+    mask {
+      file = "m.png"
+      feather = 3
+      rect {
+        width = 1
+        height = 1
+      }
+    }
+  }
+}
+image "b" {
+  prompt = "x"
+  edit {
+    image = "photo.png"
+    preserve = "yes"
+    mask {
+      edit = "white"
+      feather = "wide"
+      rect {
+        x = true
+        y = "12px"
+        width = 0
+        height = 1e9
+      }
+      rect "sky" {
+        width = "0%"
+        height = -3
+        radius = -1
+      }
+      ellipse {
+        cx = 1
+        cy = 1
+        rx = 1
+        ry = 0
+        radius = 1
+      }
+      circle {}
+    }
+  }
+}
+image "c" {
+  prompt = "x"
+  edit {
+    image = "photo.png"
+    mask {
+      polygon {
+        points = [[0, 0], [1, 1]]
+      }
+      polygon {
+        points = [[0, 0], [1, 1], [2]]
+      }
+      polygon {
+        points = "0,0 1,1 2,0"
+      }
+      polygon {
+        points = [[0, 0], [1, 1], ["a", 0]]
+      }
+      path {
+        d = "M0 0 é5 5"
+      }
+      path {
+        d = "M0 \n X"
+      }
+      path {
+        d = ""
+        viewbox = "0 0 24"
+      }
+      path {}
+    }
+  }
+}
+image "d" {
+  prompt = "x"
+  edit {
+    image = "photo.png"
+    mask {
+      feather = -1
+      rect {
+        width = 1
+        height = 1
+        subtract = true
+      }
+    }
+  }
+}
+image "e" {
+  prompt = "x"
+  edit {
+    image = "photo.png"
+    mask {
+      rect {
+        width = 1
+        height = 1
+        subtract = true
+      }
+    }
+  }
+}
+image "f" {
+  prompt = "x"
+  edit {
+    image = "photo.png"
+    mask {
+      file = "m.png"
+      feather = 3
+    }
+  }
+}
+image "g" {
+  prompt = "x"
+  edit {
+    image = "photo.png"
+    mask {
+      dynamic "rect" {
+        for_each = range(65)
+        content {
+          x = rect.value
+          width = 1
+          height = 1
+        }
+      }
+    }
+  }
+}
+`}, want: `
+a.img.hcl:9:7-9:11 IB0407 image.a: edit: mask: a mask is a file or drawn, and not both | keep the file, or the shapes
+a.img.hcl:20:16-20:21 IB0204 image.b: edit: preserve must be true or false, and "yes" is a string | write true or false, without quotes
+a.img.hcl:22:14-22:21 IB0407 image.b: edit: mask: edit is for a file: what is drawn may change | remove it; a shape with subtract = true stays as it is
+a.img.hcl:23:17-23:23 IB0204 image.b: edit: mask: feather must be a number of pixels, or a percentage such as "45%", and "wide" is a string
+a.img.hcl:25:13-25:17 IB0204 image.b: edit: mask: rect: x must be a number of pixels, or a percentage such as "45%", and true is a bool
+a.img.hcl:26:13-26:19 IB0204 image.b: edit: mask: rect: y must be a number of pixels, or a percentage such as "45%", and "12px" is a string
+a.img.hcl:28:18-28:21 IB0403 image.b: edit: mask: rect: height is larger than 100000
+a.img.hcl:30:12-30:17 IB0207 image.b: edit: mask: rect takes no label | remove it
+a.img.hcl:31:17-31:21 IB0403 image.b: edit: mask: rect: width is 0, so the shape has no area | write a number above 0
+a.img.hcl:32:18-32:20 IB0403 image.b: edit: mask: rect: height is negative | write a number above 0
+a.img.hcl:33:18-33:20 IB0403 image.b: edit: mask: rect: radius is negative | write 0 or more
+a.img.hcl:40:9-40:15 IB0202 image.b: edit: mask: ellipse: there is no attribute "radius" here | one of cx, cy, rx, ry, feather, subtract
+a.img.hcl:42:7-42:13 IB0201 image.b: edit: mask: there is no block "circle" here | one of rect, ellipse, polygon, path
+a.img.hcl:52:18-52:34 IB0403 image.c: edit: mask: polygon: points needs three points to have an area | write points = [[0, 0], ["50%", "100%"], [200, 0]]
+a.img.hcl:55:18-55:39 IB0204 image.c: edit: mask: polygon: points must be a list of points [x, y], and [[0, 0], [1, 1], [2]] is a list | write points = [[0, 0], ["50%", "100%"], [200, 0]]
+a.img.hcl:58:18-58:31 IB0204 image.c: edit: mask: polygon: points must be a list of points [x, y], and "0,0 1,1 2,0" is a string | write points = [[0, 0], ["50%", "100%"], [200, 0]]
+a.img.hcl:61:18-61:44 IB0204 image.c: edit: mask: polygon: points must be a list of points [x, y], each number of pixels, or a percentage such as "45%", and [[0, 0], [1, 1], ["a", 0]] is a list | write points = [[0, 0], ["50%", "100%"], [200, 0]]
+a.img.hcl:64:19-64:20 IB0204 image.c: edit: mask: path: d is no path data: character 6: there must be a command or a number and not "é" | write SVG path data, such as "M0 0 L100 0 L50 80 Z"
+a.img.hcl:67:13-67:22 IB0204 image.c: edit: mask: path: d is no path data: character 6: M takes 2 numbers, and there is "X" | write SVG path data, such as "M0 0 L100 0 L50 80 Z"
+a.img.hcl:70:13-70:15 IB0204 image.c: edit: mask: path: d is no path data: character 1: it is empty | write SVG path data, such as "M0 0 L100 0 L50 80 Z"
+a.img.hcl:71:19-71:27 IB0204 image.c: edit: mask: path: viewbox must be four numbers: x, y, width and height | write viewbox = "0 0 24 24"
+a.img.hcl:73:7-73:11 IB0205 image.c: edit: mask: path: d is required | add d = …
+a.img.hcl:81:5-81:9 IB0403 image.d: edit: mask: it has only shapes that subtract, so it leaves nothing to edit | draw what may change, such as rect { … } with width and height "100%"
+a.img.hcl:82:17-82:19 IB0403 image.d: edit: mask: feather is negative | write 0 or more
+a.img.hcl:95:5-95:9 IB0403 image.e: edit: mask: it has only shapes that subtract, so it leaves nothing to edit | draw what may change, such as rect { … } with width and height "100%"
+a.img.hcl:110:17-110:18 IB0407 image.f: edit: mask: feather is for shapes | soften the edges in the file, with greys
+a.img.hcl:118:5-118:9 IB0403 image.g: edit: mask: it has 65 shapes, and at most 64 are drawn | draw it as a file
 `},
 	{name: "frame and alt", files: files{"a.img.hcl": sketch + `image "a" {
   prompt = "x"

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/shape"
 )
 
 // Block is a kind of block of the language, as people and programs are told of
@@ -65,8 +66,10 @@ func (r *row[T]) describe() Attribute {
 		}
 	case *int, **provider.Money:
 		a.Type = "number"
-	case *bool:
+	case *bool, **bool:
 		a.Type = "bool"
+	case *shape.Length:
+		a.Type = "number or percentage"
 	case **target:
 		a.Type = kindOf(r.name) + " address"
 	default:

@@ -437,7 +437,9 @@ func decodeEdit(b *hclsyntax.Block, d *draft, get valuer, thing string, add func
 	add = within(add, "edit: ")
 	at := b.DefRange()
 	open := openly(get, thing, "a source", add)
-	decode(b.Body, &editSchema, d, get, thing, at, add)
+	if _, wait = decode(b.Body, &editSchema, d, get, thing, at, add); wait {
+		return true
+	}
 	one, many := b.Body.Attributes["image"], b.Body.Attributes["images"]
 	source := func(v cty.Value, at hcl.Range) {
 		if t, ok := targetOf(v); ok && t.kind == "image" {
@@ -508,16 +510,14 @@ func decodeEdit(b *hclsyntax.Block, d *draft, get valuer, thing string, add func
 			add(problem(codeDuplicate, thing, inner.TypeRange, "keep one", "there are two mask blocks"))
 			continue
 		}
-		m := spec.Mask{Edit: "transparent"}
-		if _, wait = decode(inner.Body, &maskSchema, &m, get, thing, inner.DefRange(), within(add, "mask: ")); wait {
+		if decodeMask(inner, d, get, thing, add) {
 			return true
 		}
-		if m.File = trimDot(m.File); m.File != "" {
-			if err := spec.CheckPath(m.File); err != nil {
-				add(problem(codePath, thing, inner.Body.Attributes["file"].Expr.Range(), pathHint(m.File), "mask: the path %s %s", quoteKey(m.File), err))
-			}
-		}
-		d.Wanted.Mask = &m
+	}
+	if p := d.preserve; p != nil && d.Wanted.Mask == nil {
+		add(problem(codeEdit, thing, b.Body.Attributes["preserve"].Expr.Range(), "add mask { … }, or remove the line", "preserve needs a mask: without one all may change"))
+	} else if p != nil {
+		d.Wanted.Mask.Preserve = p
 	}
 	return false
 }

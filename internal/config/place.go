@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -13,8 +14,8 @@ import (
 )
 
 // At is the place of a field of an image, such as "aspect_ratio", "edit",
-// "edit.mask", "file.quality" or "rendition.card.width": the value in its
-// block, else in its preset, else the head of the block. It is nil for an
+// "edit.mask", "file.quality", "rendition.card.width" or, for the second of the
+// blocks without a label, "edit.mask.rect.1": the value in its block, else in its preset, else the head of the block. It is nil for an
 // address that the project does not have. It parses the file again, so it is
 // for when there is something to say.
 func (p *Project) At(src Source, a spec.Address, field string) *diag.Range {
@@ -107,11 +108,21 @@ func (l *locator) inBlock(at place, field string) *diag.Range {
 			r := a.Expr.Range()
 			return rangeOf(r)
 		}
+		nth := 0
+		if len(names) > 0 {
+			if n, err := strconv.Atoi(names[0]); err == nil {
+				nth, names = n, names[1:]
+			}
+		}
 		i := slices.IndexFunc(body.Blocks, func(b *hclsyntax.Block) bool {
 			if b.Type == "dynamic" && len(b.Labels) == 1 && b.Labels[0] == name {
 				return contentOf(b) != nil
 			}
-			return b.Type == name && (len(b.Labels) == 0 || len(names) == 0 || b.Labels[0] == names[0])
+			if b.Type != name || len(b.Labels) > 0 && len(names) > 0 && b.Labels[0] != names[0] {
+				return false
+			}
+			nth--
+			return nth < 0
 		})
 		if i < 0 {
 			break

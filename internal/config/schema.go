@@ -11,6 +11,7 @@ import (
 
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/shape"
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
@@ -24,7 +25,7 @@ type row[T any] struct {
 	low, up  int          // of a number; both 0 for any
 	loose    bool         // a number or bool is taken as text
 	hint     string       // for a wrong type
-	to       func(*T) any // *string, *int, *bool, **provider.Money, **target, *[]string, *command or *[]spec.Address; nil: decoded elsewhere
+	to       func(*T) any // *string, *int, *bool, **provider.Money, **target, *[]string, *command, *[]spec.Address, **bool, *shape.Length or *[]shape.Length; nil: decoded elsewhere
 	image    bool         // only of images, not of presets
 	secret   bool         // its value may be sensitive: words of a request
 
@@ -61,6 +62,7 @@ type draft struct {
 	scope         *scope
 	named         bool // the path is final
 	enabled       bool // only where it is set
+	preserve      *bool
 }
 
 // words are put round the prompt.
@@ -154,22 +156,14 @@ var fileSchema = schema[encoding]{rows: []row[encoding]{
 	{name: "lossless", to: func(e *encoding) any { return &e.Lossless }, def: "false", doc: "refuses a JPEG"},
 }}
 
-// editSchema and maskSchema: the sources are decoded by their own code.
+// editSchema: the sources are decoded by their own code.
 var editSchema = schema[draft]{
 	rows: []row[draft]{
 		{name: "image", kind: "image address or string", doc: "the source: image.NAME, the path of a PNG, JPEG or WebP file, or a data URL; one of image and images is required"},
 		{name: "images", kind: "list of image addresses and strings", doc: "several sources; a mask is for the first"},
+		{name: "preserve", to: func(d *draft) any { return &d.preserve }, doc: "true: put the original pixels of the first source back outside of the mask, exactly; without it that is done where the model takes no mask. It is free"},
 	},
-	blocks: []inner{{name: "mask", body: &maskSchema, doc: "where the first source may change"}},
-	later:  []string{"preserve"},
-}
-
-var maskSchema = schema[spec.Mask]{
-	rows: []row[spec.Mask]{
-		{name: "file", required: true, to: func(m *spec.Mask) any { return &m.File }, doc: "the path of a picture with exactly the pixels of the first source"},
-		{name: "edit", choices: []string{"transparent", "white", "black"}, to: func(m *spec.Mask) any { return &m.Edit }, def: `"transparent"`, doc: "which of its pixels mark what may change; greys and half transparency mean half"},
-	},
-	later: []string{"rect", "ellipse", "polygon"},
+	blocks: []inner{{name: "mask", body: &maskSchema, doc: "where the first source may change: a file, or shapes"}},
 }
 
 type settings struct {
@@ -475,6 +469,36 @@ func assign[T any](r *row[T], to any, v cty.Value, thing string, at hcl.Range, a
 			return false
 		}
 		*to = v.True()
+	case **bool:
+		if v.Type() != cty.Bool {
+			return wrong("true or false")
+		}
+		if !v.IsKnown() {
+			return false
+		}
+		b := v.True()
+		*to = &b
+	case *shape.Length:
+		if !v.IsKnown() {
+			return false
+		}
+		l, complaint := lengthOf(v)
+		if strings.HasPrefix(complaint, "is ") {
+			add(problem(codeRange, thing, at, r.hint, "%s %s", r.name, complaint))
+			return false
+		} else if complaint != "" {
+			return wrong(complaint)
+		}
+		*to = l
+	case *[]shape.Length:
+		points, known, complaint := pointsOf(v)
+		if complaint != "" {
+			return wrong(complaint)
+		}
+		if !known {
+			return false
+		}
+		*to = points
 	case **provider.Money:
 		if v.Type() != cty.Number || !v.IsKnown() {
 			return wrong("a number")

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -236,7 +237,7 @@ func (ev *evaluator) tested(im *spec.Image, f Facts, v cty.Value) cty.Value {
 	}
 	attrs["provider"], attrs["sources"], attrs["mask"] = orNull(im.Wanted.Provider), texts(sources), cty.NullVal(cty.String)
 	if im.Wanted.Mask != nil {
-		attrs["mask"] = cty.StringVal(im.Wanted.Mask.File)
+		attrs["mask"] = cty.StringVal(cmp.Or(im.Wanted.Mask.File, im.Wanted.Mask.Shapes))
 	}
 	for _, name := range []string{"has_alpha", "blank"} {
 		attrs[name] = cty.UnknownVal(cty.Bool).Mark(result{string(im.Address) + "." + name})
@@ -282,7 +283,7 @@ func LanguageOfTests() []Block { return describeBlocks(testBlocks) }
 // image, of plan, and of a step in plan.steps.
 func NamesOfTests() (image, plan, step []Attribute) {
 	image = []Attribute{{Name: "provider", Type: "string", Text: "who makes it, such as \"xai\" or \"xai.eu\""},
-		{Name: "sources", Type: "list of string", Text: "what it edits: addresses and paths"}, {Name: "mask", Type: "string", Text: "the file of the mask, or null"}}
+		{Name: "sources", Type: "list of string", Text: "what it edits: addresses and paths"}, {Name: "mask", Type: "string", Text: "the file of the mask, or its shapes in one line, or null"}}
 	for _, r := range wantedRows() {
 		a := r.describe()
 		switch a.Name {

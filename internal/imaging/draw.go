@@ -9,7 +9,8 @@ import (
 
 // Fault is what is wrong with a shape in a picture of a certain size.
 type Fault struct {
-	Shape int // of the drawing; -1 for the whole
+	Shape int    // of the drawing; -1 for the whole
+	Field string // the value that is to blame, or ""
 	Text  string
 	Hint  string
 }
@@ -24,7 +25,7 @@ func DrawMask(d *shape.Drawing, width, height int) (*Mask, []Fault) {
 	wide := func(i int, l shape.Length) int {
 		n := shape.FeatherIn(l, width, height)
 		if n > min(width, height) {
-			faults = append(faults, Fault{i, fmt.Sprintf("has a feather of %d pixels, which is larger than the picture of %s", n, picture), "write a smaller feather"})
+			faults = append(faults, Fault{i, "feather", fmt.Sprintf("has a feather of %d pixels, which is larger than the picture of %s", n, picture), "write a smaller feather"})
 			return 0
 		}
 		return n
@@ -38,7 +39,7 @@ func DrawMask(d *shape.Drawing, width, height int) (*Mask, []Fault) {
 			}
 			parts, err := s.Outline(width, height)
 			if err != nil {
-				faults = append(faults, Fault{i, "can't be drawn: " + err.Error(), "keep it near the picture"})
+				faults = append(faults, Fault{i, "", "can't be drawn: " + err.Error(), "keep it near the picture"})
 				continue
 			}
 			soft := wide(i, s.Feather)
@@ -60,9 +61,9 @@ func DrawMask(d *shape.Drawing, width, height int) (*Mask, []Fault) {
 			switch {
 			case covers:
 			case outside(parts, width, height):
-				faults = append(faults, Fault{i, "lies outside of the picture, which is " + picture, "move it into the picture, or remove it"})
+				faults = append(faults, Fault{i, "", "lies outside of the picture, which is " + picture, "move it into the picture, or remove it"})
 			default:
-				faults = append(faults, Fault{i, "has no area in the picture, which is " + picture, "make it larger, or remove it"})
+				faults = append(faults, Fault{i, "", "has no area in the picture, which is " + picture, "make it larger, or remove it"})
 			}
 		}
 	}
@@ -227,37 +228,55 @@ func feather(cover, scratch []byte, width, height, n int) {
 	if half < 2 {
 		return
 	}
-	line := make([]int64, max(width, height)+half)
-	turned := func(to, from []byte, width, height int) {
-		for y := range height {
-			blur(to[y:], height, from[y*width:(y+1)*width], line, half)
-		}
+	room := max(width, height) + 2*half
+	b := blurrer{make([]byte, room), make([]int64, room), half}
+	for y := range height {
+		b.blur(scratch[y:], height, cover[y*width:(y+1)*width])
 	}
-	turned(scratch, cover, width, height)
-	turned(cover, scratch, height, width)
+	for x := range width {
+		b.blur(cover[x:], width, scratch[x*height:(x+1)*height])
+	}
+}
+
+type blurrer struct {
+	padded []byte  // the row, going on at both ends
+	box    []int64 // sums of half pixels of it, by the first
+	half   int
 }
 
 // blur writes a row, softened by two boxes, as a column whose pixels are step
 // apart. It rounds once, so that both ways of an edge look the same.
-func blur(to []byte, step int, from []byte, line []int64, half int) {
-	width := len(from)
-	pixel := func(i int) int64 { return int64(from[min(max(i, 0), width-1)]) }
-	// line[i] is the box that ends at i; on its right begins the second one.
-	sum := int64(0)
-	for i := 1 - half; i <= 0; i++ {
-		sum += pixel(i)
+func (b *blurrer) blur(to []byte, step int, row []byte) {
+	half, width := b.half, len(row)
+	padded := b.padded[:width+2*half-2]
+	copy(padded[half-1:], row)
+	for i := range half - 1 {
+		padded[i], padded[half-1+width+i] = row[0], row[width-1]
 	}
-	for i := range width + half - 1 {
-		line[i] = sum
-		sum += pixel(i+1) - pixel(i+1-half)
+	box := b.box[:width+half]
+	sum := int64(0)
+	for _, c := range padded[:half] {
+		sum += int64(c)
+	}
+	box[0] = sum
+	for i := half; i < len(padded); i++ {
+		sum += int64(padded[i]) - int64(padded[i-half])
+		box[i-half+1] = sum
 	}
 	sum = 0
-	for _, v := range line[:half] {
+	for _, v := range box[:half] {
 		sum += v
 	}
 	square := int64(half) * int64(half)
 	for i := range width {
-		to[i*step] = byte((sum + square/2) / square)
-		sum += line[i+half] - line[i]
+		switch sum { // most pixels are far from any edge, and a division is slow
+		case 0:
+			to[i*step] = 0
+		case 255 * square:
+			to[i*step] = 255
+		default:
+			to[i*step] = byte((sum + square/2) / square)
+		}
+		sum += box[i+half] - box[i]
 	}
 }

@@ -48,7 +48,7 @@ func TestDrawRect(t *testing.T) {
 		{"rect(-10,-10,20,20)", func(x, y int) bool { return x < 10 && y < 10 }},
 		{"rect(90%,50%,50%,500)", func(x, y int) bool { return x >= 90 && y >= 40 }},
 		{"rect(0,0,100%,100%)", func(x, y int) bool { return true }},
-		{"rect(0,0,100%,100%);-rect(50%,0,50%,100%)", func(x, y int) bool { return x < 50 }},
+		{"rect(0,0,100%,100%);!rect(50%,0,50%,100%)", func(x, y int) bool { return x < 50 }},
 		{"rect(0,0,10,10);rect(5,5,10,10)", func(x, y int) bool { return x < 10 && y < 10 || x >= 5 && x < 15 && y >= 5 && y < 15 }},
 		{"polygon(0,0,10,0,10,10,0,10)", func(x, y int) bool { return x < 10 && y < 10 }},
 		{"path(M0,0h20v20h-20ZM5,5v10h10v-10Z)", func(x, y int) bool { return x < 20 && y < 20 && !(x >= 5 && x < 15 && y >= 5 && y < 15) }}, // the other way: a hole
@@ -79,7 +79,7 @@ func TestDrawArea(t *testing.T) {
 	}{
 		{"ellipse(50%,50%,200,100)", math.Pi * 200 * 100}, {"ellipse(300,200,7.5)", math.Pi * 7.5 * 7.5}, {"ellipse(0,0,100)", math.Pi * 100 * 100 / 4},
 		{"rect(10,10,100,50,25)", 100*50 - 25*25*(4-math.Pi)}, {"polygon(0,0,600,0,0,400)", 120000}, {"rect(0,0,33.333333%,12.5)", 200 * 12.5},
-		{"ellipse(50%,50%,200,100);-ellipse(50%,50%,100,50)", math.Pi * (200*100 - 100*50)},
+		{"ellipse(50%,50%,200,100);!ellipse(50%,50%,100,50)", math.Pi * (200*100 - 100*50)},
 		{"path(0,0,10,10|M5,0L10,10L0,10Z)", 120000},
 		{"rect(100,100,200,200)~40", 40000}, {"rect(100,100,200,200);~40", 40000}, // as much within as without, but for the corners
 	} {
@@ -141,7 +141,7 @@ func TestDrawFaults(t *testing.T) {
 		"rect(0,0,5,5)~81":                "0 has a feather of 81 pixels, which is larger than the picture of 100x80 | write a smaller feather",
 		"rect(0,0,5,5);~101%":             "-1 has a feather of 81 pixels, which is larger than the picture of 100x80 | write a smaller feather",
 		"rect(90000,0,90000,1)":           "0 can't be drawn: it goes farther than 100000 from the picture | keep it near the picture",
-		"rect(0,0,5,5);-ellipse(-9,-9,9)": "1 lies outside of the picture, which is 100x80 | move it into the picture, or remove it",
+		"rect(0,0,5,5);!ellipse(-9,-9,9)": "1 lies outside of the picture, which is 100x80 | move it into the picture, or remove it",
 	} {
 		d, err := shape.Parse(text)
 		if err != nil {
@@ -219,7 +219,7 @@ func TestMaskGolden(t *testing.T) {
 	for text, want := range map[string]string{
 		"rect(10%,12.5,50%,40%,9)":                                                      "7cdec9d94948",
 		"ellipse(50%,50%,33.3%,20%);~12":                                                "d9008fc4e514",
-		"ellipse(50%,50%,40%)~5%;-rect(0,0,50%,50%)~3":                                  "6332f9f5512d",
+		"ellipse(50%,50%,40%)~5%;!rect(0,0,50%,50%)~3":                                  "6332f9f5512d",
 		"path(0,0,24,24|M12,2a10,10,30,1,0,0.5,0Q3,3,2,9T12,12C1,2,3,4,5,20S9,9,12,2Z)": "3d80bacadca8",
 	} {
 		if got := digest.OfContent(drawn(t, text, 701, 523).cover).Short(); got != want {

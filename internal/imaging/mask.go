@@ -97,6 +97,21 @@ func (m *Mask) PNG() []byte {
 	return b.Bytes()
 }
 
+// Hole is a PNG of p, which has the size of the mask, with a hole where it may
+// change: to look at, and a mask of its own.
+func (m *Mask) Hole(p *Picture) []byte {
+	out := New(m.width, m.height)
+	copy(out.pix, p.pix)
+	for i, c := range m.cover {
+		out.pix[4*i+3] = byte((int(out.pix[4*i+3])*(255-int(c)) + 127) / 255)
+	}
+	var b bytes.Buffer
+	if err := out.encodePNG(&b, 4); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	return b.Bytes()
+}
+
 // Restore puts original back where m forbids a change: exactly where it covers
 // nothing, blended where it covers in part. Providers treat a mask as a wish.
 // An edited picture of another size is first fitted to the original's pixels.

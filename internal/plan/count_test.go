@@ -60,6 +60,7 @@ func TestCheck(t *testing.T) {
 		{"import without a picture", Step{Verb: Import, Import: "x.png", N: 1, Pick: 1}, "imported"},
 		{"sources without inputs", Step{Verb: Forget, Sources: source}, "1 sources and 0 inputs"},
 		{"mask", Step{Verb: Edit, Request: mask, Sources: source, MaskFile: "m.png"}, ""},
+		{"drawn mask", Step{Verb: Edit, Request: provider.Request{Inputs: make([]provider.Input, 1), Mask: &provider.Input{Edit: provider.Drawn, Shapes: "rect(0,0,1,1)"}}, Sources: source}, ""},
 		{"mask without a file", Step{Verb: Edit, Request: mask, Sources: source}, "mask"},
 		{"a standing one needs no file", Step{Verb: Hold, Request: mask, Sources: source}, ""},
 		{"mask of nothing", Step{Verb: Hold, Request: provider.Request{Mask: mask.Mask}, MaskFile: "m.png"}, "mask"},

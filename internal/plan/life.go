@@ -64,7 +64,7 @@ func (m *maker) hold(im *spec.Image, entry *lock.Entry) (held *spec.Image, reque
 // it was, whatever became of the model and of the provider.
 func resolveHeld(im *spec.Image, request *provider.Request) spec.Resolved {
 	res := spec.Resolved{Request: *request, Enlarge: im.Wanted.Enlarge}
-	res.Restore = im.Wanted.Mask != nil && request.Mask == nil
+	res.Restore = im.Wanted.Mask != nil && im.Wanted.Mask.Preserves(request.Mask != nil)
 	if request.Size.IsZero() {
 		res.Size, _ = provider.ParseSize(im.Wanted.Size)
 	}

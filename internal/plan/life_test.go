@@ -181,11 +181,12 @@ func TestIgnoreChangesBlindly(t *testing.T) {
 func TestIgnoreChanges(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
+		preserve := rapid.SampledFrom([]*bool{nil, new(true)}).Draw(t, "preserve") // held or not, it is free
 		wish := func(label string) func(*spec.Image) {
 			one := func(name string, of ...string) string { return rapid.SampledFrom(of).Draw(t, label+" "+name) }
 			prompt, model, quality := one("prompt", "p", "q "), one("model", "", "m1", "m2", "worded"), one("quality", "", "low", "high")
 			ratio, style, user, reroll := one("aspect_ratio", "", "1:1", "16:9"), one("style", "", "vivid"), one("user", "", "u"), one("reroll", "", "1")
-			size, source, mask := one("size", "", "30x20", "40x40"), one("edit", "", "a.png", "b.png", "b.png a.png", "image"), one("mask", "", "m.png white", "m.png black", "n.png white")
+			size, source, mask := one("size", "", "30x20", "40x40"), one("edit", "", "a.png", "b.png", "b.png a.png", "image"), one("mask", "", "m.png white", "m.png black", "n.png white", "rect(0,0,1,1) drawn", "rect(0,0,2,2) drawn")
 			return func(im *spec.Image) {
 				im.Wanted = spec.Wanted{Provider: "test", Prompt: prompt, Model: model, Quality: quality, Style: style, User: user, Reroll: reroll, Size: size}
 				if size == "" {
@@ -199,7 +200,10 @@ func TestIgnoreChanges(t *testing.T) {
 					}
 				}
 				if file, edit, ok := strings.Cut(mask, " "); ok && source != "" {
-					im.Wanted.Mask = &spec.Mask{File: file, Edit: edit}
+					im.Wanted.Mask = &spec.Mask{File: file, Edit: edit, Preserve: preserve}
+					if edit == provider.Drawn {
+						im.Wanted.Mask.File, im.Wanted.Mask.Shapes = "", file
+					}
 				}
 			}
 		}

@@ -562,7 +562,7 @@ func (p *Plan) Check() error {
 			return bad("it does not say what is imported")
 		case (s.Verb == Record || s.Verb == Protected) && len(s.Why) == 0:
 			return bad("it does not say why")
-		case s.Request.Mask != nil && (s.MaskFile == "" && !s.Verb.Standing() || len(s.Sources) == 0):
+		case s.Request.Mask != nil && (s.MaskFile == "" && s.Request.Mask.Edit != provider.Drawn && !s.Verb.Standing() || len(s.Sources) == 0):
 			return bad("it has a mask and nothing that is masked")
 		}
 		if before[s.Address] {

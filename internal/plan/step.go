@@ -539,7 +539,7 @@ func (s *stepper) outputs() {
 		if k := s.im.Wanted.Mask; k != nil && !k.Content.IsZero() && s.res.Restore {
 			s.missing("edit", k.Content)
 		}
-		if r, _ := spec.ParseRecipe(s.step.Outputs[0].Recipe); r.RestoreEdit != "" && !r.RestoreSource.IsZero() && len(s.im.Wanted.Sources) > 0 {
+		if r, _ := spec.ParseRecipe(s.step.Outputs[0].Recipe); r.Restore.Edit != "" && !r.RestoreSource.IsZero() && len(s.im.Wanted.Sources) > 0 {
 			if src := s.im.Wanted.Sources[0]; src.Image != "" && !s.m.held(r.RestoreSource, s.m.in.Lock.Get(src.Image)) {
 				s.missing(string(src.Image), r.RestoreSource)
 			}

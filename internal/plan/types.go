@@ -224,6 +224,7 @@ func (a Asks) None() bool {
 type Problem struct {
 	Address spec.Address
 	spec.Problem
+	Warning bool // the plan can be carried out, and hardly means this
 }
 
 // FieldMaxCost is the field of an image that says what it may cost.

@@ -79,14 +79,28 @@ type Input struct {
 	// stored original of a source, or the file of a mask as the user has it.
 	Content digest.Content `json:"content,omitzero"`
 	// Edit says which pixels of a mask may change: "transparent", "white" or
-	// "black". Empty for sources.
+	// "black", or that it is Drawn. Empty for sources.
 	Edit string `json:"edit,omitempty"`
+	// Shapes is what a drawn mask is made of, as package shape writes it,
+	// instead of Content: with the source, that is all that its pixels depend on.
+	Shapes string `json:"shapes,omitempty"`
 
 	// Data is set just before Make: the bytes to send. Those of a mask are a
 	// PNG with the pixels of the first input, transparent where the picture
 	// may change.
 	Data []byte `json:"-"`
 	MIME string `json:"-"`
+}
+
+// Drawn is the Edit of a mask that is no file.
+const Drawn = "drawn"
+
+// Name is a mask in one word: its bytes or its shapes.
+func (in *Input) Name() string {
+	if in.Edit == Drawn {
+		return in.Shapes
+	}
+	return in.Content.String()
 }
 
 // IsEdit reports whether the request changes existing pictures.
@@ -117,7 +131,7 @@ func (r *Request) each(add func(name, value string)) {
 		add("input", in.Content.String())
 	}
 	if r.Mask != nil {
-		add("mask", r.Mask.Edit+" "+r.Mask.Content.String())
+		add("mask", r.Mask.Edit+" "+r.Mask.Name())
 	}
 }
 
@@ -201,9 +215,12 @@ func RequestOf(fields []Field, n, first int) *Request {
 			content, _ := digest.ParseContent(f.Value)
 			r.Inputs = append(r.Inputs, Input{Content: content})
 		case "mask":
-			edit, content, _ := strings.Cut(f.Value, " ")
-			r.Mask = &Input{Edit: edit}
-			r.Mask.Content, _ = digest.ParseContent(content)
+			edit, what, _ := strings.Cut(f.Value, " ")
+			if r.Mask = (&Input{Edit: edit}); edit == Drawn {
+				r.Mask.Shapes = what
+			} else {
+				r.Mask.Content, _ = digest.ParseContent(what)
+			}
 		case sensitive:
 			r.Sensitive = strings.Fields(f.Value)
 		}

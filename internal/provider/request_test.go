@@ -28,6 +28,10 @@ func TestCanonicalGolden(t *testing.T) {
 			"request v1\nprovider \"xai\"\nmodel \"m\"\nprompt \"li\\\"ne\\\\ one\\nünï \\x1b\\x7f\"\naspect_ratio \"16:9\"\nsize \"1792x1024\"\nresolution \"2k\"\nquality \"low\"\n" +
 				"style \"vivid\"\nuser \"u\"\nreroll \"2\"\ninput \"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb\"\n" +
 				"mask \"white 62c66a7a5dd70c3146618063c344e531e6d4b59e379808443ce962b3abd63c5a\"\n", "r1:324e7f1b199a5d2c7f53e16cd2f6f53efa5d77cfadeb6c3419f434b69127974e"},
+		{"drawn mask", Request{Provider: "xai", Model: "m", Prompt: "p", Inputs: []Input{{Content: digest.OfContent([]byte("a"))}},
+			Mask: &Input{Edit: Drawn, Shapes: "ellipse(50%,50%,20%);!rect(0,0,1.5,9)~4;~12"}},
+			"request v1\nprovider \"xai\"\nmodel \"m\"\nprompt \"p\"\ninput \"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb\"\n" +
+				"mask \"drawn ellipse(50%,50%,20%);!rect(0,0,1.5,9)~4;~12\"\n", "r1:a7b07e259eabd480a23442c4589933fb7ab3605fd325b46749f2d0b13c634756"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

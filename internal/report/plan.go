@@ -411,12 +411,27 @@ func because(s *plan.Step) (string, []line) {
 			parts = append(parts, p)
 		}
 	}
+	// shapes tells how a drawn mask differs; the one of a file is a digest. It
+	// stands second in a text, behind how it is meant.
+	shapes := func(old, new, between string) {
+		drawn := func(text string) string {
+			parts := strings.SplitN(text, between, 3)
+			if parts[0] != provider.Drawn || len(parts) < 2 {
+				return ""
+			}
+			return strings.ReplaceAll(parts[1], ";", " ")
+		}
+		if a, b := drawn(old), drawn(new); a != b && a != "" && b != "" {
+			lines = append(lines, func(c diag.Palette) string { return "mask  " + words(a, b, c) })
+		}
+	}
 	for _, r := range s.Why {
 		old, new := diag.Clean(r.Old), diag.Clean(r.New)
 		switch r.Cause {
 		case plan.CauseChanged:
 			if r.Field == "mask" {
 				add("mask changed")
+				shapes(r.Old, r.New, " ")
 				continue
 			}
 			if r.Sensitive {
@@ -450,8 +465,13 @@ func because(s *plan.Step) (string, []line) {
 			switch {
 			case r.Field == "path" && old == "":
 				add("new file")
+			case r.Field == "restore" && old == "":
+				add("original put back outside the mask")
+			case r.Field == "restore" && new == "":
+				add("original no longer put back outside the mask")
 			case r.Field == "restore":
 				add("mask changed")
+				shapes(r.Old, r.New, ":")
 			default:
 				add(fmt.Sprintf("%s %s → %s", r.Field, either(old, "none"), either(new, "none")))
 			}

@@ -7,7 +7,7 @@
 // A Drawing is one line without spaces and colons, in the lockfile and in the
 // recipes of files:
 //
-//	ellipse(50%,50%,20%,30%);path(M0,0L10,0L5,8Z);-rect(0,0,100,45%)~4;~12
+//	ellipse(50%,50%,20%,30%);path(M0,0L10,0L5,8Z);!rect(0,0,100,45%)~4;~12
 //
 // It names what is paid for, so it never changes with a release: figures are
 // sorted, each is there once, numbers have at most six decimals and no zeros

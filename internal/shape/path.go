@@ -63,8 +63,8 @@ func (p *Path) SetData(d string) error {
 			space()
 		} else if letter == 0 || letter == 'Z' || letter == 'z' {
 			return &PathError{at, fmt.Sprintf("there must be a command and not %s; a path begins with M", quoteAt(d, at))}
-		} else {
-			again = true
+		} else if again = strings.IndexByte("+-.0123456789,", d[i]) >= 0; !again {
+			return &PathError{at, fmt.Sprintf("there must be a command or a number and not %s", quoteAt(d, at))}
 		}
 		n, known := argsOf[letter&^0x20]
 		switch {

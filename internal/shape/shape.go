@@ -55,7 +55,7 @@ func (d *Drawing) String() string {
 func (s *Shape) String() string {
 	var b strings.Builder
 	if s.Subtract {
-		b.WriteByte('-')
+		b.WriteByte('!')
 	}
 	b.WriteString(s.Kind)
 	b.WriteByte('(')
@@ -98,8 +98,8 @@ func Parse(text string) (*Drawing, error) {
 		}
 		d.Shapes = append(d.Shapes, s)
 	}
-	if _, text := d.Fault(); text != "" {
-		return nil, errors.New(text)
+	if l := d.Faults(); len(l) > 0 {
+		return nil, l[0].error()
 	}
 	if d.String() != text {
 		return nil, fmt.Errorf("%.80q %w", text, errText)
@@ -108,7 +108,7 @@ func Parse(text string) (*Drawing, error) {
 }
 
 func parseShape(text string) (s Shape, err error) {
-	text, s.Subtract = strings.CutPrefix(text, "-")
+	text, s.Subtract = strings.CutPrefix(text, "!")
 	head, tail, ok := strings.Cut(text, ")")
 	kind, args, ok2 := strings.Cut(head, "(")
 	if !ok || !ok2 {
@@ -142,34 +142,43 @@ func parseShape(text string) (s Shape, err error) {
 			s.Args = append(s.Args, l)
 		}
 	}
-	if _, text := s.Fault(); text != "" {
-		return s, errors.New(text)
+	if l := s.Faults(); len(l) > 0 {
+		return s, l[0].error()
 	}
 	return s, nil
 }
 
-// Fault is what is wrong with a drawing whatever the picture: the name of the
-// value that is to blame and half a sentence; "" for nothing.
-func (d *Drawing) Fault() (field, text string) {
+// Fault is something wrong whatever the picture: the name of the value that is
+// to blame, if it is one, and the rest of a sentence.
+type Fault struct{ Field, Text string }
+
+func (f Fault) error() error { return errors.New(strings.TrimSpace(f.Field + " " + f.Text)) }
+
+// Faults is what is wrong with a drawing, but not with its shapes.
+func (d *Drawing) Faults() (list []Fault) {
 	adds := false
 	for i := range d.Shapes {
 		adds = adds || !d.Shapes[i].Subtract
 	}
-	switch {
-	case d.Feather.Sign() < 0:
-		return "feather", "is negative"
-	case len(d.Shapes) > MaxShapes:
-		return "", fmt.Sprintf("has %d shapes, and at most %d are drawn", len(d.Shapes), MaxShapes)
-	case !adds:
-		return "", "has only shapes that subtract, so it leaves nothing to edit"
-	case len(d.String()) > MaxText:
-		return "", fmt.Sprintf("is %d bytes of numbers, and at most %d are kept", len(d.String()), MaxText)
+	if d.Feather.Sign() < 0 {
+		list = append(list, Fault{"feather", "is negative"})
 	}
-	return "", ""
+	switch {
+	case len(d.Shapes) > MaxShapes:
+		list = append(list, Fault{"", fmt.Sprintf("has %d shapes, and at most %d are drawn", len(d.Shapes), MaxShapes)})
+	case !adds:
+		list = append(list, Fault{"", "has only shapes that subtract, so it leaves nothing to edit"})
+	case len(d.String()) > MaxText:
+		list = append(list, Fault{"", fmt.Sprintf("is %d bytes of numbers, and at most %d are kept", len(d.String()), MaxText)})
+	}
+	return list
 }
 
-// Fault is like that of a Drawing.
-func (s *Shape) Fault() (field, text string) {
+// Faults is what is wrong with a shape.
+func (s *Shape) Faults() (list []Fault) {
+	add := func(field, format string, args ...any) {
+		list = append(list, Fault{field, fmt.Sprintf(format, args...)})
+	}
 	var names []string
 	switch s.Kind {
 	case "rect":
@@ -178,34 +187,34 @@ func (s *Shape) Fault() (field, text string) {
 		names = []string{"cx", "cy", "rx", "ry"}
 	case "polygon":
 		if len(s.Args) < 6 {
-			return "points", "needs three points to have an area"
-		}
-		if len(s.Args)%2 != 0 {
-			return "points", "has a point with one number"
+			add("points", "needs three points to have an area")
+		} else if len(s.Args)%2 != 0 {
+			add("points", "has a point with one number")
 		}
 	case "path":
 		if len(s.Path.commands) == 0 {
-			return "d", "is empty"
+			add("d", "is empty")
 		}
 	default:
-		return "", fmt.Sprintf("%q is no shape", s.Kind)
+		add("", "%q is no shape", s.Kind)
 	}
 	if names != nil && len(s.Args) != len(names) && len(s.Args) != len(names)-1 {
-		return "", fmt.Sprintf("a %s has %d or %d numbers", s.Kind, len(names)-1, len(names))
+		add("", "a %s has %d or %d numbers", s.Kind, len(names)-1, len(names))
+		return list
 	}
 	for i, a := range s.Args {
 		switch {
 		case names == nil || i < 2:
 		case a.Sign() < 0:
-			return names[i], "is negative"
+			add(names[i], "is negative")
 		case a.Sign() == 0 && names[i] != "radius":
-			return names[i], "is 0, so the shape has no area"
+			add(names[i], "is 0, so the shape has no area")
 		}
 	}
 	if s.Feather.Sign() < 0 {
-		return "feather", "is negative"
+		add("feather", "is negative")
 	}
-	return "", ""
+	return list
 }
 
 // FeatherIn is a feather in whole pixels of a picture.

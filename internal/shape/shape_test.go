@@ -38,7 +38,7 @@ func TestParse(t *testing.T) {
 	for _, text := range []string{
 		"rect(0,0,100%,45%)", "rect(-5,2.5,10,10,3)~12", "ellipse(50%,50%,20%)", "ellipse(1,2,3,4%)",
 		"polygon(0,0,100%,0,50%,100%)", "path(M0,0L10,0L5,8Z)", "path(0,0,24,24|M0,0l1,2Z)",
-		"ellipse(1,2,3);rect(0,0,1,1);-rect(0,0,2,2)~4%;~12",
+		"ellipse(1,2,3);rect(0,0,1,1);!rect(0,0,2,2)~4%;~12",
 	} {
 		d, err := Parse(text)
 		if err != nil || d.String() != text {
@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 		"rect(0,0,1)": "4 or 5 numbers", "rect(0,0,1,1,1,1)": "4 or 5 numbers", "circle(0,0,1)": "no shape",
 		"rect(0,0,0,1)": "0, so", "rect(0,0,1,-1)": "negative", "rect(0,0,1,1,-1)": "negative", "rect(0,0,1,1)~-1": "negative", "rect(0,0,1,1);~-1": "negative",
 		"rect(00,0,1,1)": "no text", "rect(0.0,0,1,1)": "no text", "rect(0, 0,1,1)": "neither", "rect(0,0,1,1);ellipse(0,0,1)": "no text",
-		"rect(0,0,1,1);rect(0,0,1,1)": "no text", "-rect(0,0,1,1)": "only shapes that subtract", "~3": "only shapes that subtract",
+		"rect(0,0,1,1);rect(0,0,1,1)": "no text", "!rect(0,0,1,1)": "only shapes that subtract", "~3": "only shapes that subtract",
 		"polygon(0,0,1,1)": "three points", "polygon(0,0,1,1,2,2,3)": "one number", "path()": "empty", "path(L1,1)": "begins with M", "path(0,0,0,1|M0,0)": "above 0",
 		"rect(0,0,1,1)~0":                        "no text",
 		strings.Repeat("rect(0,0,1,1);", 70):     "no text",
@@ -68,10 +68,10 @@ func TestParse(t *testing.T) {
 func TestCanonical(t *testing.T) {
 	t.Parallel()
 	a, b := mustShape(t, "rect(0,0,1,1)"), mustShape(t, "ellipse(5,5,1)")
-	c := mustShape(t, "-rect(3,3,1,1)")
+	c := mustShape(t, "!rect(3,3,1,1)")
 	one := &Drawing{Shapes: []Shape{a, b, c, a}}
 	two := &Drawing{Shapes: []Shape{c, b, a}}
-	if one.String() != two.String() || one.String() != "ellipse(5,5,1);rect(0,0,1,1);-rect(3,3,1,1)" {
+	if one.String() != two.String() || one.String() != "ellipse(5,5,1);rect(0,0,1,1);!rect(3,3,1,1)" {
 		t.Errorf("%s\n%s", one, two)
 	}
 }
@@ -114,7 +114,7 @@ func TestPathData(t *testing.T) {
 		text string
 	}{
 		{"", 0, "empty"}, {"  ", 0, "empty"}, {"L1 1", 0, "begins with M"}, {"1 1", 0, "begins with M"},
-		{"M0 0 X1 1", 5, `no command "X"`}, {"M0 0 é", 5, `"é"`}, {"M0", 2, "takes 2 numbers, and there is the end"}, {"M0 0L1 L2 2", 7, `there is "L"`},
+		{"M0 0 X1 1", 5, `no command "X"`}, {"M0 0 é", 5, `a number and not "é"`}, {"M0 0 #", 5, `"#"`}, {"M0", 2, "takes 2 numbers, and there is the end"}, {"M0 0L1 L2 2", 7, `there is "L"`},
 		{"M0 0 L 1,", 9, "there is the end"}, {"M0 0,L1 1", 4, "comma"}, {"M0,,0", 3, `there is ","`}, {"M0 0 z 1", 7, `not "1"`},
 		{"M0 0A5 5 0 2 0 1 1", 11, "0 or 1"}, {"M0 0L1e9 0", 5, "larger than"}, {"M0 0" + strings.Repeat("l90000 0", 9), 0, "farther"},
 		{"M0 0 " + strings.Repeat("Z", 70000), 65536, "too long"},
@@ -218,7 +218,7 @@ func FuzzPath(f *testing.F) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add("ellipse(1,2,3);rect(0,0,1,1);-rect(0,0,2,2)~4%;~12")
+	f.Add("ellipse(1,2,3);rect(0,0,1,1);!rect(0,0,2,2)~4%;~12")
 	f.Add("path(0,0,24,24|M0,0l1,2Z);polygon(0,0,1,1,2,0)")
 	f.Fuzz(func(t *testing.T, text string) {
 		d, err := Parse(text)

@@ -93,15 +93,20 @@ func (w *Wanted) heldSources(r *provider.Request, now func(Source) digest.Conten
 // heldMask keeps a mask that is still what it was, and names another by
 // content.
 func (w *Wanted) heldMask(rec Recorded, now func(Source) digest.Content) *Mask {
-	was := Mask{Edit: rec.Recipe.RestoreEdit, Content: rec.Recipe.RestoreMask}
-	if m := rec.Request.Mask; m != nil {
-		was = Mask{Edit: m.Edit, Content: m.Content}
+	restored := rec.Recipe.Restore.Edit != ""
+	in := &rec.Recipe.Restore
+	if rec.Request.Mask != nil {
+		in = rec.Request.Mask
 	}
+	was := Mask{Edit: in.Edit, Shapes: in.Shapes, Content: in.Content, Preserve: &restored}
 	switch {
 	case was.Edit == "":
 		return nil
-	case w.Mask != nil && w.Mask.Edit == was.Edit && now(Source{File: w.Mask.File}) == was.Content:
+	case w.Mask == nil:
+	case w.Mask.Edit == was.Edit && w.Mask.Shapes == was.Shapes && now(Source{File: w.Mask.File}) == was.Content:
 		return w.Mask
+	default:
+		was.Preserve = w.Mask.Preserve // that costs nothing, so nothing holds it
 	}
 	return &was
 }

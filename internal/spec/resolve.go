@@ -43,10 +43,16 @@ func Resolve(im *Image, offer *provider.Offer, pins Pins) (Resolved, []Problem) 
 	}
 	if w.Mask != nil && len(w.Sources) > 0 {
 		if offer.Mask {
-			r.Mask = &provider.Input{Edit: w.Mask.Edit}
-		} else {
-			res.Restore = true
+			r.Mask = &provider.Input{Edit: w.Mask.Edit, Shapes: w.Mask.Shapes}
+		}
+		res.Restore = w.Mask.Preserves(offer.Mask)
+		switch {
+		case res.Restore && !offer.Mask:
 			res.Notes = append(res.Notes, "mask kept by putting the original pixels back")
+		case res.Restore:
+			res.Notes = append(res.Notes, "outside the mask the original pixels are put back")
+		case !offer.Mask:
+			f.problem("edit.preserve", "false", "takes no mask, so without the original pixels put back nothing would keep it", "remove preserve = false")
 		}
 	}
 	if offer.MaxPrompt > 0 && len(r.Prompt) > offer.MaxPrompt {
@@ -305,7 +311,7 @@ func (res *Resolved) SetInputs(im *Image, source func(Source) digest.Content, fi
 		res.Request.Inputs[i].Content = c
 		known = known && !c.IsZero()
 	}
-	if m := res.Request.Mask; m != nil {
+	if m := res.Request.Mask; m != nil && m.Edit != provider.Drawn {
 		if m.Content = im.Wanted.Mask.Content; m.Content.IsZero() {
 			m.Content = file(im.Wanted.Mask.File)
 		}
@@ -319,7 +325,8 @@ func (res *Resolved) Outputs(im *Image, maskFile digest.Content) []Output {
 	out := make([]Output, 0, 1+len(im.Renditions))
 	var restore string
 	if res.Restore && len(res.Request.Inputs) > 0 {
-		restore = im.Wanted.Mask.Edit + ":" + maskFile.String() + ":" + res.Request.Inputs[0].Content.String()
+		mask := provider.Input{Edit: im.Wanted.Mask.Edit, Shapes: im.Wanted.Mask.Shapes, Content: maskFile}
+		restore = mask.Edit + ":" + mask.Name() + ":" + res.Request.Inputs[0].Content.String()
 	}
 	out = append(out, Output{Path: im.Path, Recipe: recipe{
 		size: res.Size.String(), restore: restore, enlarge: res.Enlarge && !res.Size.IsZero(), file: withFormat(im.File, im.Path),
@@ -392,15 +399,14 @@ type Recipe struct {
 	Enlarge       bool
 	Size          provider.Size // exact pixels of the picture before Fit
 	File          Encoding
-	RestoreEdit   string // polarity of the mask; "" for no restoring
-	RestoreMask   digest.Content
+	Restore       provider.Input // the mask outside of which the source is put back; no Edit for no restoring
 	RestoreSource digest.Content
 }
 
 // Verbatim reports whether the recipe leaves a picture of the given format as
 // it is, byte for byte.
 func (r Recipe) Verbatim(format string) bool {
-	return r.RestoreEdit == "" && r.Size.IsZero() && r.Width == 0 && r.Height == 0 && r.File == (Encoding{Format: format})
+	return r.Restore.Edit == "" && r.Size.IsZero() && r.Width == 0 && r.Height == 0 && r.File == (Encoding{Format: format})
 }
 
 // ParseRecipe reads what Outputs wrote.
@@ -443,8 +449,9 @@ func (r *Recipe) parseRestore(value string) (err error) {
 	if len(parts) != 3 {
 		return fmt.Errorf("%q has not three parts", value)
 	}
-	r.RestoreEdit = parts[0]
-	if r.RestoreMask, err = digest.ParseContent(parts[1]); err != nil {
+	if r.Restore.Edit = parts[0]; r.Restore.Edit == provider.Drawn {
+		r.Restore.Shapes = parts[1]
+	} else if r.Restore.Content, err = digest.ParseContent(parts[1]); err != nil {
 		return err
 	}
 	r.RestoreSource, err = digest.ParseContent(parts[2])

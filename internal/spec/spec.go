@@ -3,6 +3,7 @@ package spec
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
@@ -77,11 +78,41 @@ func (s Source) String() string {
 
 // Mask says where an edit may change its first source.
 type Mask struct {
-	File string // slash path from the root
-	Edit string // which pixels may change: "transparent", "white" or "black"
+	File   string // slash path from the root
+	Edit   string // which pixels may change: "transparent", "white" or "black", or provider.Drawn
+	Shapes string // of a drawn mask, as package shape writes them, instead of File
+	// Written is each of Shapes, in the order of the blocks: only for findings.
+	Written []string
+	// Preserve says whether the original is put back outside of the mask; nil is
+	// only where the model takes no mask.
+	Preserve *bool
 	// Content is a mask of an earlier run that Ignore holds on to, instead of
 	// File.
 	Content digest.Content
+}
+
+// Place is the field of the block that a shape was written in.
+func (m *Mask) Place(shape string) string {
+	kind := func(text string) string {
+		head, _, _ := strings.Cut(strings.TrimPrefix(text, "!"), "(")
+		return head
+	}
+	n := 0
+	for _, w := range m.Written {
+		if w == shape {
+			break
+		}
+		if kind(w) == kind(shape) {
+			n++
+		}
+	}
+	return "edit.mask." + kind(shape) + "." + strconv.Itoa(n)
+}
+
+// Preserves reports whether the original is to be put back; taken tells
+// whether the model takes the mask.
+func (m *Mask) Preserves(taken bool) bool {
+	return m.Preserve == nil && !taken || m.Preserve != nil && *m.Preserve
 }
 
 // Encoding says how an output file is written.

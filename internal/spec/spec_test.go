@@ -30,6 +30,8 @@ func TestResolve(t *testing.T) {
 	}
 	edit := []Source{{File: "a.png"}}
 	mask := &Mask{File: "m.png", Edit: "white"}
+	drawn := &Mask{Edit: provider.Drawn, Shapes: "rect(0,0,1,1)"}
+	kept, left := &Mask{Edit: "white", Preserve: new(true)}, &Mask{Edit: "white", Preserve: new(false)}
 	tests := []struct {
 		name   string
 		offer  provider.Offer
@@ -70,6 +72,12 @@ func TestResolve(t *testing.T) {
 		{name: "an edit keeps its shape", offer: framed, wanted: Wanted{Sources: edit}, want: "resolution=1k quality=low input=000"},
 		{name: "mask sent", offer: sized, wanted: Wanted{Sources: edit, Mask: mask}, want: "input=000 mask=white 000"},
 		{name: "mask kept locally", offer: framed, wanted: Wanted{Sources: edit, Mask: mask}, want: "resolution=1k quality=low input=000", notes: "mask kept by putting the original pixels back"},
+		{name: "drawn mask sent", offer: sized, wanted: Wanted{Sources: edit, Mask: drawn}, want: "input=000 mask=drawn rect(0,0,1,1)"},
+		{name: "mask sent and preserved", offer: sized, wanted: Wanted{Sources: edit, Mask: kept}, want: "input=000 mask=white 000", notes: "outside the mask the original pixels are put back"},
+		{name: "mask sent and not preserved", offer: sized, wanted: Wanted{Sources: edit, Mask: left}, want: "input=000 mask=white 000"},
+		{name: "mask kept locally on demand", offer: framed, wanted: Wanted{Sources: edit, Mask: kept}, want: "resolution=1k quality=low input=000", notes: "mask kept by putting the original pixels back"},
+		{name: "mask lost", offer: framed, wanted: Wanted{Sources: edit, Mask: left}, want: "resolution=1k quality=low input=000",
+			bad: []string{"edit.preserve: m2 takes no mask, so without the original pixels put back nothing would keep it | remove preserve = false"}},
 		{name: "too many inputs", offer: sized, wanted: Wanted{Sources: append(edit, edit...)}, want: "input=000 input=000", bad: []string{"edit: m edits at most 1 pictures at once | name fewer images"}},
 		{name: "can't edit", offer: plain, wanted: Wanted{Sources: edit}, want: "input=000", bad: []string{"edit: plain can't edit pictures | choose a model that can: imgbuild models"}},
 		{name: "long prompt", offer: framed, wanted: Wanted{Prompt: strings.Repeat("x", 41)}, want: "aspect_ratio=1:1 resolution=1k quality=low", bad: []string{"prompt: m2 takes prompts of at most 40 bytes | shorten the prompt"}},
@@ -147,8 +155,16 @@ func TestRecipes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(Recipe{Fit: "cover", Width: 640, Height: 360, Enlarge: true, Size: res.Size, File: Encoding{Format: "png"},
-		RestoreEdit: "black", RestoreMask: digest.Content{1}, RestoreSource: digest.Content{2}}, r); d != "" {
+		Restore: provider.Input{Edit: "black", Content: digest.Content{1}}, RestoreSource: digest.Content{2}}, r); d != "" {
 		t.Errorf("recipe (-want +got):\n%s", d)
+	}
+	im.Wanted.Mask = &Mask{Edit: provider.Drawn, Shapes: "ellipse(50%,1.5,9)~4;!rect(0,0,1,1);~2"}
+	drawn := res.Outputs(&im, digest.Content{})[0].Recipe
+	if want := "enlarge=true format=jpeg quality=82 restore=drawn:ellipse(50%,1.5,9)~4;!rect(0,0,1,1);~2:" + (digest.Content{2}).String() + " size=1000x700"; drawn != want {
+		t.Errorf("recipe %s, want %s", drawn, want)
+	}
+	if r, err := ParseRecipe(drawn); err != nil || r.Restore.Edit != provider.Drawn || r.Restore.Shapes != im.Wanted.Mask.Shapes || r.RestoreSource != (digest.Content{2}) || r.Verbatim("jpeg") {
+		t.Errorf("%+v %v", r, err)
 	}
 	for _, bad := range []string{"width=x", "colour=red", "size=1", "restore=a", "restore=a:b:c"} {
 		if _, err := ParseRecipe(bad); err == nil {
