@@ -1120,6 +1120,23 @@ image "f" {
     }
   }
 }
+image "h" {
+  prompt = "x"
+  edit {
+    image = "photo.png"
+    mask {
+      rect {
+        x = "100%"
+        width = "1%"
+        height = "1%"
+      }
+      path {
+        d = "M-5 -5 h 5 v 5 z"
+        viewbox = "0 0 9 9"
+      }
+    }
+  }
+}
 image "g" {
   prompt = "x"
   edit {
@@ -1163,7 +1180,9 @@ a.img.hcl:81:5-81:9 IB0403 image.d: edit: mask: it has only shapes that subtract
 a.img.hcl:82:17-82:19 IB0403 image.d: edit: mask: feather is negative | write 0 or more
 a.img.hcl:95:5-95:9 IB0403 image.e: edit: mask: it has only shapes that subtract, so it leaves nothing to edit | draw what may change, such as rect { … } with width and height "100%"
 a.img.hcl:110:17-110:18 IB0407 image.f: edit: mask: feather is for shapes | soften the edges in the file, with greys
-a.img.hcl:118:5-118:9 IB0403 image.g: edit: mask: it has 65 shapes, and at most 64 are drawn | draw it as a file
+a.img.hcl:119:7-119:11 IB0403 image.h: edit: mask: rect: it lies outside of the picture | move it into the picture, or remove it
+a.img.hcl:124:7-124:11 IB0403 image.h: edit: mask: path: it lies outside of the picture | move it into the picture, or remove it
+a.img.hcl:135:5-135:9 IB0403 image.g: edit: mask: it has 65 shapes, and at most 64 are drawn | draw it as a file
 `},
 	{name: "frame and alt", files: files{"a.img.hcl": sketch + `image "a" {
   prompt = "x"

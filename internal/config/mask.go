@@ -209,8 +209,10 @@ func decodeFigure(b *hclsyntax.Block, s *schema[figure], get valuer, thing strin
 			hint = pointsHint
 		} else if f.Field == "radius" || f.Field == "feather" {
 			hint = "write 0 or more"
+		} else if f.Field == "" {
+			hint = "move it into the picture, or remove it"
 		}
-		tell(problem(codeRange, thing, at, hint, "%s %s", f.Field, f.Text))
+		tell(problem(codeRange, thing, at, hint, "%s %s", cmp.Or(f.Field, "it"), f.Text))
 	}
 	return out, good, false
 }

@@ -60,7 +60,7 @@ func DrawMask(d *shape.Drawing, width, height int) (*Mask, []Fault) {
 			}
 			switch {
 			case covers:
-			case outside(parts, width, height):
+			case shape.Outside(parts, width, height):
 				faults = append(faults, Fault{i, "", "lies outside of the picture, which is " + picture, "move it into the picture, or remove it"})
 			default:
 				faults = append(faults, Fault{i, "", "has no area in the picture, which is " + picture, "make it larger, or remove it"})
@@ -84,21 +84,6 @@ func mix(to, from []byte, subtract bool) {
 			to[i] = byte(255 - ((255-int(to[i]))*(255-int(c))+127)/255)
 		}
 	}
-}
-
-// outside reports whether polygons lie beside the picture.
-func outside(parts [][]shape.Point, width, height int) bool {
-	var x, y []int64
-	for _, part := range parts {
-		for _, p := range part {
-			x, y = append(x, p.X), append(y, p.Y)
-		}
-	}
-	beside := func(v []int64, side int) bool {
-		least, most := slices.Min(v), slices.Max(v)
-		return most < 0 || least < 0 && most == 0 || least >= int64(side)*shape.Sub
-	}
-	return beside(x, width) || beside(y, height)
 }
 
 // edge is one side of a polygon from its upper to its lower end.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Point is a place in a picture, in Sub parts of a pixel from its upper left
@@ -49,6 +50,31 @@ func (s *Shape) Outline(width, height int) ([][]Point, error) {
 		return nil, errFar
 	}
 	return t.parts, nil
+}
+
+// Outside reports whether an outline lies beside a picture.
+func Outside(parts [][]Point, width, height int) bool {
+	var x, y []int64
+	for _, part := range parts {
+		for _, p := range part {
+			x, y = append(x, p.X), append(y, p.Y)
+		}
+	}
+	beside := func(v []int64, side int) bool {
+		least, most := slices.Min(v), slices.Max(v)
+		return most < 0 || least < 0 && most == 0 || least >= int64(side)*Sub
+	}
+	return beside(x, width) || beside(y, height)
+}
+
+// relative reports whether the figure covers the same part of any picture.
+func (s *Shape) relative() bool {
+	for _, a := range s.Args {
+		if !a.Percent && a.Sign() != 0 {
+			return false
+		}
+	}
+	return s.Kind != "path" || s.Path.boxed
 }
 
 // tracer collects an outline.

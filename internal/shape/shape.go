@@ -214,6 +214,12 @@ func (s *Shape) Faults() (list []Fault) {
 	if s.Feather.Sign() < 0 {
 		add("feather", "is negative")
 	}
+	if len(list) == 0 && s.relative() {
+		const side = 4096 // of any picture
+		if parts, err := s.Outline(side, side); err == nil && Outside(parts, side, side) {
+			add("", "lies outside of the picture")
+		}
+	}
 	return list
 }
 
