@@ -87,6 +87,9 @@ func (t *jsonTree) fill(body *hclsyntax.Body, e hcl.Expression, b, outer *Block)
 		v, _ := pair.Key.Value(nil)
 		name, at := v.AsString(), pair.Key.Range()
 		inner := b.Block(name)
+		if name == "dynamic" && inner == nil && outer != nil && len(b.Blocks) > 0 {
+			inner = language().Block("image").Block(name) // within an image, it may stand wherever blocks may
+		}
 		switch {
 		case name == "//": // a comment
 		case inner != nil:

@@ -58,8 +58,9 @@ func TestDrawnMaskInJSON(t *testing.T) {
 	t.Parallel()
 	m := imageA(t, files{"a.img.json": `{"provider": {"sketch": {}}, "image": {"a": {"prompt": "x", "edit": {"image": "photo.png", "preserve": true, "mask": {
   "rect": [{"width": 1, "height": "${2 * 5}%"}, {"x": 5, "width": 1, "height": 1, "subtract": true}],
-  "polygon": {"points": [[0, 0], ["50%", 1], [2, 0]]}, "feather": "2%"}}}}}`}).Wanted.Mask
-	if m == nil || m.Shapes != "polygon(0,0,50%,1,2,0);rect(0,0,1,10%);!rect(5,0,1,1);~2%" || m.Preserve == nil || !*m.Preserve {
+  "polygon": {"points": [[0, 0], ["50%", 1], [2, 0]]}, "feather": "2%",
+  "dynamic": {"ellipse": {"for_each": [3, 4], "content": {"cx": "${ellipse.value}", "cy": 1, "rx": 1}}}}}}}}`}).Wanted.Mask
+	if m == nil || m.Shapes != "ellipse(3,1,1);ellipse(4,1,1);polygon(0,0,50%,1,2,0);rect(0,0,1,10%);!rect(5,0,1,1);~2%" || m.Preserve == nil || !*m.Preserve {
 		t.Errorf("%+v", m)
 	}
 }
