@@ -84,7 +84,7 @@ var doors = map[string]map[string]string{
 		"plan": "makes plans", "apply": "carries them out", "provider": "configures makers", "provider/all": "knows them by name", "report": "prints",
 		"provider/providertest": "doctor runs for users what the tests of makers run",
 		"imaging":               "the measure of a header for config, what an imported PNG tells, and the limits of files",
-		"tool":                  "runs the credential command",
+		"tool":                  "runs the credential command; lock resolve asks git whether the lock is in conflict",
 		"spec":                  "names images", "store": "opens the tiers", "workspace": "opens the root", "emulator": "serves it",
 	},
 	"cmd": {"cli": "starts it"},

@@ -1,12 +1,17 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +24,7 @@ import (
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/spec"
+	"github.com/imgbuild/imgbuild/internal/tool"
 )
 
 // exitBroken tells git that a merge driver failed, rather than that it found a
@@ -46,12 +52,15 @@ resolve reads both sides out of a lockfile that has conflict markers of git,
 and writes what they are together. Pictures that both bought for one request
 are all kept; where each bought for another request, that counts which the
 configuration asks for; files count as they are on disk. It says what it
-chose and why. If something stays open, nothing is written, and -ours or
+chose and why. A lockfile that git holds in conflict and that has no markers
+(another driver failed) is told. If something stays open, nothing is written, and -ours or
 -theirs with the address decides. Settle *.img.hcl and the pictures first.
 
 merge is for git, by the line that init writes into .gitattributes and the
 config above. It reads no configuration, for that may be half merged, leaves
 markers where it would need it, and then ends with 1; with 129 if it failed.
+Where git does not find imgbuild on its PATH (a GUI's may be shorter), that
+config has git merge the lines, and resolve settles what that can't.
 
 A PATTERN is an address (image.hero), an address of all instances (image.post),
 a module (module.icons), the path of an output, or one of these with * for any
@@ -125,6 +134,9 @@ func runResolve(ctx context.Context, env *Env, f *lockFlags) error {
 	out := &resolved{FormatVersion: "1.0", Choices: []resolvedChoice{}, Conflicts: []resolvedConflict{}}
 	if len(l) == 0 {
 		if _, l = lock.Parse(text); len(l) == 0 {
+			if s.oursAlone(ctx, text) {
+				return s.tell(diag.List{lock.Unmarked()})
+			}
 			if f.json {
 				return writeJSON(env.Stdout, out)
 			}
@@ -191,6 +203,39 @@ func runResolve(ctx context.Context, env *Env, f *lockFlags) error {
 		}
 	}
 	return nil
+}
+
+// oursAlone reports whether git holds the lock in conflict, and its text is
+// our side of it: so git leaves a file whose merge driver failed. That nobody
+// can tell (there is no git, this is no repository) is no reason to say so.
+func (s *session) oursAlone(ctx context.Context, text []byte) bool {
+	dir, err := filepath.Abs(s.out.Dir())
+	if err != nil {
+		return false
+	}
+	// Nothing of the project may choose what git starts.
+	b, err := tool.Output(ctx, s.env.Getenv, []string{"git", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit",
+		"-C", dir, "ls-files", "-u", "-z", "--", lock.File})
+	if err != nil {
+		return false
+	}
+	for stage := range strings.SplitSeq(string(b), "\x00") { // MODE OBJECT STAGE\tPATH
+		if f := strings.Fields(stage); len(f) == 4 && f[2] == "2" {
+			return f[1] == blob(f[1], text) || f[1] == blob(f[1], bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))
+		}
+	}
+	return false
+}
+
+// blob is the name of a text among git's objects, in the hash that like has.
+func blob(like string, text []byte) string {
+	h := sha1.New()
+	if len(like) == hex.EncodedLen(sha256.Size) {
+		h = sha256.New()
+	}
+	fmt.Fprintf(h, "blob %d\x00", len(text))
+	h.Write(text)
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 func tellChoices(w io.Writer, choices []lock.Choice) {

@@ -93,12 +93,22 @@ func (p *part) parse(b []byte, name string) (*Lock, diag.List) {
 	return l, findings
 }
 
-// Driver is how git starts a merge of locks.
-const Driver = "imgbuild lock merge %O %A %B %P"
+// Driver is how git starts a merge of locks. Where imgbuild is not on the PATH
+// that git has (a GUI's) or fails, git merges the lines as it does without a
+// driver: else it would leave our side without markers, as if that were both.
+const Driver = "imgbuild lock merge %O %A %B %P; r=$?; [ $r -gt 1 ] || exit $r; git merge-file -L ours -L base -L theirs %A %O %B"
 
 // again is for what git or somebody's hand made of a conflict: with the driver
 // git merges the file anew from what it has of both sides.
-const again = "imgbuild init, git config merge.imgbuild.driver '" + Driver + "', then git checkout --merge " + File + " merges it anew"
+const again = "run imgbuild init and the git config line that it prints; then git checkout --merge " + File + " merges it anew"
+
+// Unmarked is the finding for a lockfile that git holds in conflict and that is
+// our side alone, without markers.
+func Unmarked() diag.Finding {
+	return diag.Finding{Severity: diag.Error, Code: codeHalf, Range: &diag.Range{File: File},
+		Text: File + ": git holds it in conflict, and it has no markers and is our side alone: what theirs bought is not in it",
+		Hint: again + "; if our side alone is meant: git add " + File}
+}
 
 // Split reads a lockfile with conflict markers of git, also with those of the
 // styles diff3 and zdiff3.

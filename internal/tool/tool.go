@@ -1,4 +1,5 @@
-// Package tool runs programs that the user has named: a credential command.
+// Package tool runs programs that the user has named (a credential command) or
+// has at hand (git).
 //
 // It promises bounds on time and output, an environment in which only what
 // is listed stands, and a folder that is not the project's: neither a program
