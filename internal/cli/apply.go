@@ -145,8 +145,8 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 		return err
 	}
 	if saved != nil {
-		if !reflect.DeepEqual(saved.Keys, s.keys(saved)) {
-			s.tellKeys(saved)
+		if !reflect.DeepEqual(saved.Keys, s.keys()) {
+			s.tellKeys()
 			return exit(exitStale)
 		}
 		s.mayRun = true

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	urfave "github.com/urfave/cli/v3"
@@ -20,19 +19,17 @@ func allowExecFlag(to *bool) urfave.Flag {
 	return &urfave.BoolFlag{Name: "allow-exec", Usage: "start the program of a credential_command also in CI, and without asking", Destination: to}
 }
 
-// keys is what stands before all else in the report of a plan: where the
-// keys of the providers that it asks go and come from, other than by default.
-// Nothing is remembered of what it was before: each plan tells it.
-func (s *session) keys(p *plan.Plan) (out []plan.Key) {
+// keys is what stands before all else in the report of a plan: where the keys
+// of the providers go and come from, other than by default. Nothing is
+// remembered of what it was before: each plan tells it, also one that asks no
+// provider, for it may be that of the pull request that brings the line.
+func (s *session) keys() (out []plan.Key) {
 	for _, c := range s.project.Providers {
 		k := plan.Key{Provider: c.Key(), Command: c.Command}
-		if c.Endpoint != "" && !all.Local(c) {
+		if all.Foreign(c) {
 			k.Endpoint = c.Endpoint
 		}
-		asked := slices.ContainsFunc(p.Steps, func(step plan.Step) bool {
-			return step.Provider == k.Provider && (step.Verb.Paid() || step.Verb == plan.Resume)
-		})
-		if asked && (k.Endpoint != "" || len(k.Command) > 0) {
+		if k.Endpoint != "" || len(k.Command) > 0 {
 			out = append(out, k)
 		}
 	}
@@ -40,10 +37,10 @@ func (s *session) keys(p *plan.Plan) (out []plan.Key) {
 }
 
 // tellKeys tells that what a saved plan says of keys is not so any more.
-func (s *session) tellKeys(p *plan.Plan) {
+func (s *session) tellKeys() {
 	c := palette(s.env, s.env.Stderr)
 	fmt.Fprintf(s.env.Stderr, "%s the endpoint or the credential_command of a provider is not what it was when the plan was made. Now:\n", c.Red("Error:"))
-	for _, k := range s.keys(p) {
+	for _, k := range s.keys() {
 		for _, line := range report.KeyText(&k) {
 			fmt.Fprintf(s.env.Stderr, "  %s\n", diag.Clean(line))
 		}
@@ -82,6 +79,8 @@ func runCredential(ctx context.Context, env *Env, c provider.Config, allowed boo
 	if inCI(env) && !allowed {
 		return "", trouble("its credential_command is not started in CI", "use -allow-exec if only trusted people change the configuration, or give XAI_API_KEY and delete the line")
 	}
+	// Whatever said yes to it, and to whom: that a program is started is never silent.
+	fmt.Fprintf(env.Stderr, "%s: starts a program for its key: %s\n", c.Key(), diag.Clean(strings.Join(c.Command, " ")))
 	b, err := tool.Output(ctx, env.Getenv, c.Command)
 	if err != nil {
 		return "", trouble("its credential_command: "+err.Error(), "try it: "+strings.Join(c.Command, " "))

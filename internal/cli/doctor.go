@@ -294,9 +294,7 @@ func (c cost) String() string {
 // proxy is that through which the provider is asked.
 func (d *doctor) proxy() string { return all.Proxy(d.cfg, all.Env{Getenv: d.env.Getenv}) }
 
-// credential asks for the key once.
 func (d *doctor) credential(ctx context.Context, c provider.Config) (string, error) {
-	fmt.Fprintf(d.env.Stderr, "Starts a program for its key: %s\n", diag.Clean(strings.Join(c.Command, " ")))
 	return runCredential(ctx, d.env, c, d.flags.allowExec)
 }
 

@@ -174,7 +174,6 @@ func askCatalogues(ctx context.Context, env *Env, blocks []provider.Config, allo
 	}
 	asked := map[[2]string]answer{}
 	world := all.Env{Getenv: env.Getenv, ReadFile: os.ReadFile, Now: env.Now, Credential: func(c provider.Config) (string, error) {
-		fmt.Fprintf(env.Stderr, "%s: starts a program for its key: %s\n", c.Key(), diag.Clean(strings.Join(c.Command, " ")))
 		return runCredential(ctx, env, c, allowExec)
 	}}
 	for _, cfg := range blocks {

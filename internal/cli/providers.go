@@ -12,6 +12,7 @@ import (
 
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/provider/all"
+	"github.com/imgbuild/imgbuild/internal/report"
 )
 
 func providersVerb() verb {
@@ -41,20 +42,21 @@ Asks no server: it only looks whether a key is there.
 
 func (s *session) providers(asJSON bool) error {
 	type row struct {
-		Key       string `json:"key"`
-		Model     string `json:"default_model"`
-		Endpoint  string `json:"endpoint,omitempty"`
-		Wire      string `json:"wire,omitempty"`
-		Transport string `json:"transport,omitempty"`
-		Deferred  bool   `json:"deferred,omitempty"`
-		Proxy     string `json:"proxy,omitempty"`
-		Images    int    `json:"images"`
-		Ready     bool   `json:"ready"`
-		Note      string `json:"note,omitempty"`
+		Key       string   `json:"key"`
+		Model     string   `json:"default_model"`
+		Endpoint  string   `json:"endpoint,omitempty"`
+		Wire      string   `json:"wire,omitempty"`
+		Transport string   `json:"transport,omitempty"`
+		Deferred  bool     `json:"deferred,omitempty"`
+		Proxy     string   `json:"proxy,omitempty"`
+		Command   []string `json:"credential_command,omitempty"`
+		Images    int      `json:"images"`
+		Ready     bool     `json:"ready"`
+		Note      string   `json:"note,omitempty"`
 	}
 	rows := []row{}
 	for _, c := range s.project.Providers {
-		r := row{Key: c.Key(), Endpoint: c.Endpoint, Ready: true}
+		r := row{Key: c.Key(), Endpoint: c.Endpoint, Command: c.Command, Ready: true}
 		if all.Wires(c.Type)[0] != "" { // it has a choice of them
 			r.Wire, r.Transport, r.Deferred = c.Wire, c.Transport, c.Deferred
 		}
@@ -97,6 +99,10 @@ func (s *session) providers(asJSON bool) error {
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	if keys := s.keys(); len(keys) > 0 {
+		fmt.Fprintln(s.env.Stdout)
+		report.Keys(s.env.Stdout, keys, s.reportOptions())
 	}
 	for _, r := range rows {
 		if r.Proxy != "" {

@@ -474,7 +474,7 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 			}
 		}
 		if p.Asks.None() || l.HasErrors() {
-			p.Keys = s.keys(p)
+			p.Keys = s.keys()
 			l = slices.Concat(l, ignored, s.endings(), unknown(p, o))
 			if !o.destroy {
 				l = append(l, s.conditions(p)...)

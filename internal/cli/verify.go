@@ -64,6 +64,7 @@ For CI: needs no key and no network, changes nothing, hashes every file.
 func (s *session) tellVerified(p *plan.Plan) {
 	c := palette(s.env, s.env.Stdout)
 	if len(p.Steps) == 0 {
+		report.Keys(s.env.Stdout, p.Keys, s.reportOptions())
 		fmt.Fprintf(s.env.Stdout, "%s configuration, lock and files agree on %d %s.\n", c.Green("Verified:"), p.Unchanged, noun(p.Unchanged, "image", "images"))
 		return
 	}

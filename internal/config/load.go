@@ -492,12 +492,12 @@ func (ev *evaluator) settings() {
 		if a := b.Body.Attributes["endpoint"]; a != nil && m.Endpoint == "" && has.said == has.set {
 			ev.add(problem(codeChoice, thing, a.Expr.Range(), "delete the line to use the provider's own endpoint", "endpoint is empty"))
 		}
-		if m.Endpoint != "" && !strings.HasPrefix(m.Endpoint, "https://") && !strings.HasPrefix(m.Endpoint, "http://") {
-			scheme := "https://"
-			if strings.HasPrefix(m.Endpoint, "127.") || strings.HasPrefix(m.Endpoint, "localhost") {
-				scheme = "http://"
+		if what, hint, ok := wrongEndpoint(m.Endpoint); ok {
+			where := at("endpoint")
+			if strings.ContainsAny(m.Endpoint, "@?#") {
+				where = b.DefRange() // a line that may hold a secret is not shown
 			}
-			ev.add(problem(codeChoice, thing, at("endpoint"), "write "+quoteKey(scheme+m.Endpoint), "endpoint %s is not a URL", quoteKey(m.Endpoint)))
+			ev.add(problem(codeChoice, thing, where, hint, "endpoint %s", what))
 		}
 		if a := b.Body.Attributes["credential_command"]; a != nil && m.Type != "xai" {
 			ev.add(problem(codeChoice, thing, a.Expr.Range(), "delete the line", "%s needs no key", m.Type))
@@ -525,6 +525,32 @@ func (ev *evaluator) settings() {
 		ev.p.Providers = append(ev.p.Providers, m.Config)
 	}
 	slices.SortFunc(ev.p.Providers, func(a, b provider.Config) int { return cmp.Compare(a.Key(), b.Key()) })
+}
+
+// wrongEndpoint says why a text can't be the endpoint of a provider.
+func wrongEndpoint(s string) (what, hint string, ok bool) {
+	if s == "" {
+		return "", "", false
+	}
+	const whole = `write the URL of the server: endpoint = "https://HOST/v1"`
+	u, err := url.Parse(s)
+	switch {
+	case !strings.Contains(s, "://") && !strings.ContainsAny(s, "@?#"):
+		scheme := "https://"
+		if strings.HasPrefix(s, "127.") || strings.HasPrefix(s, "localhost") {
+			scheme = "http://"
+		}
+		return quoteKey(s) + " is not a URL", "write " + quoteKey(scheme+s), true
+	case err == nil && u.User != nil:
+		return "has a user name or a password before its host, which is " + quoteKey(u.Host), "write it without them, and the key into XAI_API_KEY", true
+	case err != nil && strings.ContainsAny(s, "@?#"):
+		return "is not a URL", whole, true
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return quoteKey(s) + " is not the URL of a server", whole, true
+	case u.RawQuery != "" || u.Fragment != "":
+		return "has a query or a fragment", "delete what stands behind ? or #", true
+	}
+	return "", "", false
 }
 
 // wrongProgram reports whether a command does not begin with a program: one by

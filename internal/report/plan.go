@@ -32,11 +32,7 @@ func (o Options) width() int {
 // do, its reasons below where they do not fit, and a summary.
 func Plan(w io.Writer, p *plan.Plan, o Options) {
 	c := o.Palette
-	for i := range p.Keys {
-		for _, line := range KeyText(&p.Keys[i]) {
-			fmt.Fprintln(w, c.Yellow(diag.Clean(line)))
-		}
-	}
+	Keys(w, p.Keys, o)
 	if p.Partial && (len(p.Steps) > 0 || p.Unchanged > 0) {
 		fmt.Fprintln(w, c.Yellow("Partial plan: -target or -exclude leave something out."))
 	}
@@ -505,6 +501,15 @@ func PlanJSON(w io.Writer, p *plan.Plan) error {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(p)
+}
+
+// Keys tells where keys go and come from, other than by default.
+func Keys(w io.Writer, keys []plan.Key, o Options) {
+	for i := range keys {
+		for _, line := range KeyText(&keys[i]) {
+			fmt.Fprintln(w, o.Palette.Yellow(diag.Clean(line)))
+		}
+	}
 }
 
 // KeyText says where a key goes and comes from.

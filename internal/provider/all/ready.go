@@ -36,5 +36,9 @@ func Ready(cfg provider.Config, env Env) error {
 // endpoint is loopback.
 func Local(cfg provider.Config) bool { return cfg.Type == "sketch" || xai.Local(cfg) }
 
+// Foreign reports whether a provider is asked at a server that is neither its
+// own nor on this machine.
+func Foreign(cfg provider.Config) bool { return cfg.Type == "xai" && xai.Foreign(cfg) }
+
 // Inline reports whether a provider delivers bytes and no URLs.
 func Inline(cfg provider.Config) bool { return cfg.Type == "sketch" || cfg.Response == "b64_json" }

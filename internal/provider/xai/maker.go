@@ -144,6 +144,13 @@ func Local(cfg provider.Config) bool {
 	return err == nil && isLoopback(u.Hostname())
 }
 
+// Foreign reports whether the endpoint of cfg is neither the provider's own nor
+// loopback.
+func Foreign(cfg provider.Config) bool {
+	u, err := url.Parse(cmp.Or(cfg.Endpoint, Builtin))
+	return err != nil || !isLoopback(u.Hostname()) && !trusted(u, nil)
+}
+
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
