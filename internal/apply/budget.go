@@ -65,14 +65,14 @@ func (r *runner) afford(step *plan.Step, cost provider.Money, priced bool) error
 		return errUnknown
 	case blind && r.spent+r.doubt+r.reserved >= *r.MaxCost:
 		r.budget = true
-		return fmt.Errorf("the budget of %s is used up", *r.MaxCost)
+		return fmt.Errorf("the budget of %s is used up%s", *r.MaxCost, earlier(r.Before))
 	case blind:
 	case !priced:
 		r.budget = true
 		return errors.New("its price is not known, so the budget does not allow it")
 	case cost > 0 && r.spent+r.doubt+r.reserved+cost > *r.MaxCost:
 		r.budget = true
-		return fmt.Errorf("the budget of %s does not allow %s more", *r.MaxCost, cost)
+		return fmt.Errorf("the budget of %s does not allow %s more%s", *r.MaxCost, cost, earlier(r.Before))
 	}
 	for _, p := range r.purses(step) {
 		var err error
@@ -80,13 +80,13 @@ func (r *runner) afford(step *plan.Step, cost provider.Money, priced bool) error
 		case blind && r.unknown:
 			err = errUnknown
 		case blind && p.used >= p.Max:
-			err = fmt.Errorf("the budget %q of %s is used up", p.Name, p.Max)
+			err = fmt.Errorf("the budget %q of %s is used up%s", p.Name, p.Max, earlier(p.Before))
 		case blind:
 			continue
 		case !priced:
 			err = fmt.Errorf("its price is not known, so the budget %q does not allow it", p.Name)
 		case cost > 0 && p.used+cost > p.Max:
-			err = fmt.Errorf("the budget %q of %s does not allow %s more", p.Name, p.Max, cost)
+			err = fmt.Errorf("the budget %q of %s does not allow %s more%s", p.Name, p.Max, cost, earlier(p.Before))
 		default:
 			continue
 		}
@@ -96,6 +96,14 @@ func (r *runner) afford(step *plan.Step, cost provider.Money, priced bool) error
 		return err
 	}
 	return nil
+}
+
+// earlier says what of a budget this process did not spend itself.
+func earlier(spent provider.Money) string {
+	if spent == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", as %s of the run that did not end count too", spent)
 }
 
 // SpentBefore is what a run that did not end normally has spent, or may have,

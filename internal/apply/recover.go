@@ -21,6 +21,7 @@ import (
 // Recovery is what an earlier run left and what became of it.
 type Recovery struct {
 	Images int            // paid for, and now in the store
+	Paid   provider.Money // for those
 	Lost   int            // paid for, and gone or unusable
 	Doubts int            // newly held as in doubt
 	Price  provider.Money // of what is newly in doubt
@@ -190,6 +191,10 @@ func where(endpoint string) string { return cmp.Or(endpoint, "the provider's own
 func (r *resumption) tell(a *journal.Attempt, rec *Recovery) (open bool, err error) {
 	p := &r.purchase
 	rec.Images += len(p.images) + r.rec.Images
+	rec.Paid += r.rec.Paid
+	for i := range p.images {
+		rec.Paid += p.images[i].Price
+	}
 	rec.Lost += len(p.refused) + r.rec.Lost
 	var pe *provider.Error
 	errors.As(p.err, &pe)
@@ -277,6 +282,7 @@ func (e *Engine) fetch(ctx context.Context, a *journal.Attempt, d *journal.Deliv
 		return fmt.Errorf("%s: %w", a.Address, err)
 	case why == "":
 		rec.Images++
+		rec.Paid += d.Price
 	default:
 		rec.Lost++
 		e.remember(a, d, r, why)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -74,6 +75,7 @@ type Engine struct {
 	pixels   chan struct{}               // a place for each CPU
 	events   chan Event
 	attempts int
+	inFlight atomic.Int32 // requests that were sent and whose step has not ended: not what waits its turn
 
 	remembering sync.Mutex // the lock, while an earlier run's jobs end side by side
 	remembered  bool       // it has refusals that are not saved
@@ -176,7 +178,7 @@ func (e *Engine) Apply(ctx context.Context, stop <-chan struct{}, p *plan.Plan) 
 		stop = nil
 		close(halt)
 		r.stopping = true
-		r.tell(Event{Kind: Stopping, Count: r.paying, Wait: e.Grace})
+		r.tell(Event{Kind: Stopping, Count: int(e.inFlight.Load()), Wait: e.Grace})
 	}
 	for {
 		select {

@@ -285,6 +285,11 @@ func (e *Engine) call(ctx context.Context, j *job, maker provider.Maker, r *prov
 		return
 	}
 	s := &sink{engine: e, address: j.step.Address, budgets: j.step.Budgets, provider: j.step.Provider, digest: j.digest, fields: r.Fields(), request: r, id: id, each: j.each, free: j.free}
+	defer func() {
+		if s.sent {
+			e.inFlight.Add(-1)
+		}
+	}()
 	s.tell = func(ev Event) {
 		ev.At, ev.Address, ev.Verb = e.Now(), j.step.Address, j.step.Verb
 		e.events <- ev
@@ -567,7 +572,9 @@ func (s *sink) Sent() error {
 		return nil
 	}
 	err := s.engine.Journal.Append(s.intent(), journal.Record{Type: journal.TypeSent, Attempt: s.id})
-	s.sent = err == nil
+	if s.sent = err == nil; s.sent {
+		s.engine.inFlight.Add(1)
+	}
 	return err
 }
 
@@ -590,6 +597,9 @@ func (s *sink) Answered() error {
 		return nil
 	}
 	s.sent = false
+	if !s.resumed {
+		s.engine.inFlight.Add(-1)
+	}
 	return s.engine.Journal.Append(journal.Record{Type: journal.TypeFailed, Attempt: s.id, Reason: provider.RateLimited.String()})
 }
 

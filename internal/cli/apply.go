@@ -162,7 +162,7 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 		s.unseal(saved)
 	}
 	if saved != nil && saved.Config != digest.OfContent(s.project.Encode()) {
-		fmt.Fprintf(env.Stderr, "%s the configuration has changed since this plan was made; the plan is carried out as it is.\n", palette(env, env.Stderr).Yellow("Warning:"))
+		s.warn("the configuration has changed since this plan was made; the plan is carried out as it is.")
 	}
 	if p == nil {
 		f.pending = e.Open
@@ -183,8 +183,9 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 	e.Saved = saved != nil
 	s.budget(f, e, e.Saved)
 	s.budgets(p)
+	s.tellBudget(f, e, p)
 	if ask := s.checkKeys(e, p); ask && saved == nil && !f.yes {
-		if err := approve(ctx, env, p, e.NotReady); err != nil {
+		if err := approve(ctx, env, p, e); err != nil {
 			return err
 		}
 		s.mayRun = true
@@ -292,7 +293,7 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 	if rec.Images+rec.Lost+rec.Doubts > 0 {
 		var parts []string
 		if rec.Images > 0 {
-			parts = append(parts, fmt.Sprintf("%d paid %s taken in", rec.Images, noun(rec.Images, "image", "images")))
+			parts = append(parts, fmt.Sprintf("%d paid %s taken in (%s)", rec.Images, noun(rec.Images, "image", "images"), rec.Paid))
 		}
 		if rec.Lost > 0 {
 			parts = append(parts, fmt.Sprintf("%d paid %s gone at the provider", rec.Lost, noun(rec.Lost, "image is", "images are")))
@@ -390,6 +391,33 @@ func (s *session) budget(f *applyFlags, e *apply.Engine, saved bool) {
 	}
 }
 
+// warn tells what is about no file.
+func (s *session) warn(text string) {
+	fmt.Fprintf(s.env.Stderr, "%s %s\n", palette(s.env, s.env.Stderr).Yellow("Warning:"), text)
+}
+
+// tellBudget tells before anything is asked or done that the budget of the run
+// will stop it, where the plan does not say so: the budget is none of the
+// configuration, or an earlier run has used some of it.
+func (s *session) tellBudget(f *applyFlags, e *apply.Engine, p *plan.Plan) {
+	if e.MaxCost == nil || p.Summary.Price+e.Before <= *e.MaxCost || p.Summary.Price == 0 {
+		return
+	}
+	sum, whose, hint := fmt.Sprintf("the plan's %s", p.Summary.Price), "max_cost allows", ""
+	switch {
+	case f.maxCost != nil:
+		whose = "-max-cost allows"
+	case s.project.Settings.MaxCost == nil:
+		whose, hint = "a run may spend that nobody watches", "; allow more with -max-cost"
+	case e.Before == 0:
+		return // the plan has said so
+	}
+	if e.Before > 0 {
+		sum += fmt.Sprintf(", with %s of the run that did not end,", e.Before)
+	}
+	s.warn(fmt.Sprintf("%s is more than %s (%s): it stops there%s.", sum, whose, *e.MaxCost, hint))
+}
+
 // checkKeys tells before anything is asked or done which providers can't be
 // asked: their images wait, the others go on. It reports whether anything is
 // left to do.
@@ -427,10 +455,10 @@ func (s *session) checkKeys(e *apply.Engine, p *plan.Plan) (left bool) {
 }
 
 // approve asks, with the price of what will be sent: not of images whose
-// provider is not ready.
-func approve(ctx context.Context, env *Env, p *plan.Plan, notReady map[string]string) error {
+// provider is not ready, nor of what the budget does not allow.
+func approve(ctx context.Context, env *Env, p *plan.Plan, e *apply.Engine) error {
 	what := "Do this"
-	sum := p.Summary
+	sum, notReady := p.Summary, e.NotReady
 	for i := range p.Steps {
 		if step := &p.Steps[i]; notReady[step.Provider] != "" && step.Verb.Paid() {
 			if step.Priced {
@@ -445,6 +473,8 @@ func approve(ctx context.Context, env *Env, p *plan.Plan, notReady map[string]st
 		what = fmt.Sprintf("Spend %s and an unknown amount on %d more", s.Price, s.Unpriced)
 	case s.Unpriced > 0:
 		what = fmt.Sprintf("Spend an unknown amount on %d", s.Unpriced)
+	case s.Price > 0 && e.MaxCost != nil && s.Price+e.Before > *e.MaxCost:
+		what = fmt.Sprintf("Spend at most %s of %s", max(*e.MaxCost-e.Before, 0), s.Price)
 	case s.Price > 0:
 		what = "Spend " + s.Price.String()
 	}
