@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	urfave "github.com/urfave/cli/v3"
 
@@ -46,7 +45,7 @@ Needs no key and no network, and starts no program.
 			&urfave.StringFlag{Name: "out", Usage: "save the plan as JSON in `FILE`, for apply", Destination: &f.out},
 			&urfave.StringFlag{Name: "generate-config-out", Usage: "write blocks into the new `FILE.img.hcl` for images that imports name and that are not declared", Destination: &f.generate},
 			&urfave.BoolFlag{Name: "json", Usage: "write the plan as JSON to standard output", Destination: &f.json},
-			&urfave.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 if there is something to do, or a conflict", Destination: &f.detailed},
+			&urfave.BoolFlag{Name: "detailed-exitcode", Usage: "exit with 2 if something is to be done or is held back (refused, in doubt, missing, in conflict)", Destination: &f.detailed},
 			&urfave.BoolFlag{Name: "destroy", Usage: "plan to delete all files that imgbuild made", Destination: &f.destroy},
 			&urfave.BoolFlag{Name: "draft", Usage: "plan to sketch everything into .imgbuild/draft, offline and free", Destination: &f.draft},
 			&urfave.BoolFlag{Name: "verify", Usage: "hash the files instead of trusting their size and time", Destination: &f.verify},
@@ -103,11 +102,9 @@ func runPlan(ctx context.Context, env *Env, f *planFlags) error {
 	}
 	// Only what hashing found out is worth keeping; it makes the next plan faster.
 	_ = s.out.SaveIndex()
-	// What is paid for and only to be fetched changes files too, and a file that is
-	// in the way may hide that words changed.
-	if f.detailed && (p.Changes() || slices.ContainsFunc(p.Steps, func(s plan.Step) bool {
-		return s.Verb == plan.Resume || s.Verb == plan.Conflict
-	})) {
+	// What is held back is not as it is wanted either: it needs a decision, apply
+	// would end with 4 and verify with 3.
+	if f.detailed && len(p.Steps) > 0 {
 		return exit(exitChanges)
 	}
 	return nil

@@ -125,6 +125,9 @@ func runShow(env *Env, what string, asJSON bool) error {
 				return report.PlanJSON(env.Stdout, p)
 			}
 			report.Plan(env.Stdout, p, s.reportOptions())
+			if p.Summary.Price > 0 {
+				fmt.Fprintln(env.Stderr, "\nPrices are what the file says; apply reckons anew what each image costs, and holds its budgets against that.")
+			}
 			return nil
 		}
 		return s.noSuchImage(what)
