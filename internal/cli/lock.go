@@ -199,10 +199,57 @@ func runResolve(ctx context.Context, env *Env, f *lockFlags) error {
 		}
 		fmt.Fprintf(env.Stdout, "%s %s: %d %s.\n", verb, lock.File, n, noun(n, "image", "images"))
 		if !f.dry {
-			fmt.Fprintf(env.Stderr, "\nNext: git add %s, and imgbuild plan\n", lock.File)
+			r.tellLeft(sides, merged)
+			fmt.Fprintf(env.Stderr, "\nNext: git add %s and those of the pictures that git knows, and imgbuild plan\n", lock.File)
 		}
 	}
 	return nil
+}
+
+// tellLeft tells of files of what was chosen that are as the other side has
+// them: git leaves ours where both changed a picture, and a plan would take it for
+// one that somebody has changed.
+func (r *resolver) tellLeft(sides *lock.Sides, merged *lock.Merged) {
+	has := func(l *lock.Lock, a spec.Address, path string, c digest.Content) bool {
+		e := l.Get(a)
+		return e != nil && slices.ContainsFunc(e.Outputs, func(o lock.Output) bool { return o.Path == path && o.Content == c })
+	}
+	left := map[lock.Side][]string{} // by the side whose file is wanted
+	for _, c := range merged.Choices {
+		e := merged.Lock.Get(c.Address)
+		if e == nil {
+			continue
+		}
+		for i := range e.Outputs {
+			o := &e.Outputs[i]
+			switch is := r.disk(o.Path); {
+			case is.IsZero() || is == o.Content:
+			case has(sides.Ours, e.Address, o.Path, is) && has(sides.Theirs, e.Address, o.Path, o.Content):
+				left[lock.Theirs] = append(left[lock.Theirs], shellWord(o.Path))
+			case has(sides.Theirs, e.Address, o.Path, is) && has(sides.Ours, e.Address, o.Path, o.Content):
+				left[lock.Ours] = append(left[lock.Ours], shellWord(o.Path))
+			}
+		}
+	}
+	for _, side := range []struct {
+		wanted      lock.Side
+		other, take string
+	}{{lock.Theirs, "our", "--theirs"}, {lock.Ours, "their", "--ours"}} {
+		if names := left[side.wanted]; len(names) > 0 {
+			fmt.Fprintf(r.s.env.Stderr, "\n%d %s on the disk %s still of %s side:\n  git checkout %s -- %s\n", len(names), noun(len(names), "file", "files"),
+				noun(len(names), "is", "are"), side.other, side.take, strings.Join(names, " "))
+		}
+	}
+}
+
+// shellWord is a path as a shell takes it.
+func shellWord(path string) string {
+	if !strings.ContainsFunc(path, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/", r))
+	}) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(diag.Clean(path), "'", `'\''`) + "'"
 }
 
 // oursAlone reports whether git holds the lock in conflict, and its text is
