@@ -20,6 +20,7 @@ type condition struct {
 	kind               string // the type of the block
 	condition, message *hclsyntax.Attribute
 	pixels             bool // it uses what only the pixels tell
+	words              bool // it uses the revised prompt
 }
 
 // checkDecl is a check block.
@@ -56,7 +57,8 @@ func (ev *evaluator) conditionsIn(b *hclsyntax.Body, thing string, kinds ...stri
 		if c.condition == nil || c.message == nil {
 			continue
 		}
-		c.pixels = usesPixels(c.condition.Expr) || usesPixels(c.message.Expr)
+		c.pixels = usesOfSelf(c.condition.Expr, "has_alpha", "blank") || usesOfSelf(c.message.Expr, "has_alpha", "blank")
+		c.words = usesOfSelf(c.condition.Expr, "revised_prompt") || usesOfSelf(c.message.Expr, "revised_prompt")
 		if refersToNothing(c.condition.Expr) && inner.Type != "validation" {
 			f := problem(codeNoReference, thing, c.condition.Expr.Range(), "name what it is about, such as a variable", "condition refers to nothing, so it is always the same")
 			f.Severity = diag.Warning
@@ -79,12 +81,11 @@ func refersToNothing(e hclsyntax.Expression) bool {
 	return !calls && len(e.Variables()) == 0
 }
 
-// usesPixels reports whether an expression names an attribute of self that is
-// measured only for who asks for it.
-func usesPixels(e hclsyntax.Expression) bool {
+// usesOfSelf reports whether an expression names one of some attributes of self.
+func usesOfSelf(e hclsyntax.Expression, attrs ...string) bool {
 	return slices.ContainsFunc(e.Variables(), func(t hcl.Traversal) bool {
 		name, _, ok := nameStep(t, 1)
-		return ok && t.RootName() == "self" && (name == "has_alpha" || name == "blank")
+		return ok && t.RootName() == "self" && slices.Contains(attrs, name)
 	})
 }
 
@@ -238,6 +239,12 @@ func (ev *evaluator) checkImageConditions(sc *scope, s *slowImage, base string) 
 			code, eval := codePrecondition, ev.plain
 			if c.kind == "postcondition" {
 				code, eval = codePostcondition, ev.value
+				if c.words && len(im.Wanted.Sensitive) > 0 {
+					// It would be judged by a text that is empty for everybody.
+					ev.add(problem(codeSensitive, address, c.condition.Expr.Range(), "leave it out, or write nonsensitive(…) where the "+im.Wanted.Sensitive[0]+" is made, if it is no secret",
+						"postcondition: self.revised_prompt is withheld, because the %s is sensitive", im.Wanted.Sensitive[0]))
+					continue
+				}
 			}
 			if f, is := ev.broken(c, code, address, ctx, eval); is {
 				ev.add(f)

@@ -1944,6 +1944,47 @@ a.img.hcl:45:21-45:35 IB0451 image.b["l"]: l is 2 {each.value is 2}
 `}, want: `
 a.img.hcl:5:5-5:17 IB0201 image.a: lifecycle: there is no block "precondition" here | write it in the image itself
 `},
+	{name: "results that are not known yet", files: files{"a.img.hcl": sketch + `
+image "a" {
+  prompt = "x"
+  postcondition {
+    condition     = length(self.mime) > 2 && strlen(self.revised_prompt) > 1 && startswith(self.mime, "image/") && regex("[a-z]+", self.mime) == "image"
+    error_message = "no ${upper(self.mime)}"
+  }
+}
+output "words" {
+  value = length(image.a.revised_prompt)
+}
+check "words" {
+  assert {
+    condition     = wordcount(image.a.revised_prompt) > 2
+    error_message = "few"
+  }
+}
+`}, want: ``},
+	{name: "revised prompts that are withheld", files: files{"a.img.hcl": sketch + `variable "client" {
+  default   = "Acme"
+  sensitive = true
+}
+image "a" {
+  prompt = "for ${var.client}"
+  postcondition {
+    condition     = !strcontains(self.revised_prompt, var.client)
+    error_message = "no"
+  }
+  postcondition {
+    condition     = self.width > 1
+    error_message = "not ${self["revised_prompt"]}"
+  }
+  postcondition {
+    condition     = self.width > 2
+    error_message = "not ${var.client}"
+  }
+}
+`}, want: `
+a.img.hcl:9:21-9:66 IB0318 image.a: postcondition: self.revised_prompt is withheld, because the prompt is sensitive | leave it out, or write nonsensitive(…) where the prompt is made, if it is no secret
+a.img.hcl:13:21-13:35 IB0318 image.a: postcondition: self.revised_prompt is withheld, because the prompt is sensitive | leave it out, or write nonsensitive(…) where the prompt is made, if it is no secret
+`},
 	{name: "postconditions", files: files{"a.img.hcl": sketch + `variable "w" {
   default = 5
 }

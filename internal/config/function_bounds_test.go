@@ -403,3 +403,30 @@ func TestConversionIsThatOfCty(t *testing.T) {
 		}
 	}
 }
+
+// What a picture will be like is not known before it is there, and conditions
+// may ask every function about it.
+func TestUnknownArguments(t *testing.T) {
+	t.Parallel()
+	ev := newEvaluator(files{}, Options{})
+	for name := range catalogue() {
+		ev.function(name)
+		f := ev.funcs[name]
+		params := f.Params()
+		if p := f.VarParam(); p != nil {
+			params = append(params, *p, *p)
+		}
+		args := make([]cty.Value, len(params))
+		for _, ty := range []cty.Type{cty.String, cty.Number, cty.List(cty.String), cty.Map(cty.String), cty.DynamicPseudoType} {
+			for i, p := range params {
+				args[i] = cty.UnknownVal(p.Type)
+				if p.Type == cty.DynamicPseudoType {
+					args[i] = cty.UnknownVal(ty)
+				}
+			}
+			if _, err := f.Call(args); err != nil && strings.Contains(err.Error(), "panic in function implementation") {
+				t.Errorf("%s of what is not known (%s): %.200s", name, ty.FriendlyName(), err)
+			}
+		}
+	}
+}

@@ -46,7 +46,7 @@ func digitsOf(v cty.Value) float64 {
 }
 
 func textOf(v cty.Value) string {
-	if v.IsNull() || v.Type() != cty.String {
+	if !v.IsKnown() || v.IsNull() || v.Type() != cty.String {
 		return ""
 	}
 	return v.AsString()
@@ -58,7 +58,7 @@ func sizeOfFormat(args []cty.Value) (float64, string) {
 	longest, lines := 0.0, 1.0
 	for _, a := range args[1:] {
 		longest = max(longest, textIn(a))
-		if !a.IsNull() && a.CanIterateElements() {
+		if a.IsKnown() && !a.IsNull() && a.CanIterateElements() {
 			lines = max(lines, float64(a.LengthInt()))
 		}
 	}
@@ -183,7 +183,7 @@ func sizeOfSplit(args []cty.Value) (float64, string) {
 func sizeOfProduct(args []cty.Value) (float64, string) {
 	n := float64(len(args))
 	for _, a := range args {
-		if !a.IsNull() && a.CanIterateElements() {
+		if a.IsKnown() && !a.IsNull() && a.CanIterateElements() {
 			n *= float64(a.LengthInt())
 		}
 	}

@@ -94,6 +94,9 @@ func imageVal(im *spec.Image, f Facts) cty.Value {
 	}
 	if f.Known {
 		f.results(attrs)
+		if len(im.Wanted.Sensitive) > 0 && f.RevisedPrompt == "" {
+			attrs["revised_prompt"] = cty.NullVal(cty.String) // it is withheld, and no text says that better
+		}
 		return cty.ObjectVal(attrs)
 	}
 	for name, ty := range resultAttrs {
