@@ -124,6 +124,8 @@ func gather(ctx context.Context, o options, stdout, stderr io.Writer) error {
 			if b.From > 0 {
 				repeat += fmt.Sprintf(" -from=%d", b.From)
 			}
+			// A batch may take minutes, and who waits shall know for what.
+			fmt.Fprintf(stderr, "torture: %s: attacks %d to %d of %d …\n", r.name, b.From+1, b.From+b.N, r.long)
 			if err := r.attack(ctx, &b); err != nil {
 				if ctx.Err() != nil {
 					break
