@@ -512,6 +512,7 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 	}
 	var sinks []func(apply.Event)
 	var ends []func(apply.Result)
+	var into *report.Stream
 	if f.json {
 		s.stream.Begin(p)
 		sinks, ends = append(sinks, s.stream.Event), append(ends, s.stream.End)
@@ -527,7 +528,10 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 		}
 		defer file.Close()
 		stream := &report.Stream{W: file, Now: s.env.Now}
-		stream.Begin(p)
+		if stream.Begin(p); stream.Err() != nil {
+			return fail("name another file; nothing was sent", "the event log %s can't be written: %w", f.jsonInto, stream.Err())
+		}
+		into = stream
 		sinks, ends = append(sinks, stream.Event), append(ends, stream.End)
 	}
 	live := func() {}
@@ -570,6 +574,10 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 	told := s.tell(wrong)
 	for _, end := range ends {
 		end(res)
+	}
+	if into != nil && into.Err() != nil {
+		s.warn(fmt.Sprintf("the event log %s ends too early, as it could not be written: %v", diag.Clean(f.jsonInto), into.Err()))
+		told = cmp.Or(told, error(exit(exitError)))
 	}
 	err = errors.Join(err, s.promoteAll(e))
 	if err == nil {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/agext/levenshtein"
@@ -83,7 +85,23 @@ func verbs() []verb {
 
 // Main runs a command and returns its exit code.
 func Main(env *Env) int {
-	err := run(env)
+	out := &watched{w: env.Stdout}
+	world := *env
+	world.Stdout = out
+	err := run(&world)
+	// What nobody checked must not pass for said. Who only stops reading (| head)
+	// has what was wanted.
+	if lost := out.err; lost != nil && !errors.Is(lost, syscall.EPIPE) && !errors.Is(err, lost) {
+		if p, ok := errors.AsType[*fs.PathError](lost); ok {
+			lost = p.Err // its name says nothing that is not said
+		}
+		lost = fail("what was done is done; give standard output another place", "standard output can't be written: %w", lost)
+		if err == nil {
+			err = lost
+		} else {
+			tellError(env, lost)
+		}
+	}
 	var code exit
 	switch {
 	case err == nil:
@@ -95,6 +113,25 @@ func Main(env *Env) int {
 		fmt.Fprintln(env.Stderr, "Interrupted.")
 		return exitInterrupted
 	}
+	tellError(env, err)
+	return exitError
+}
+
+// watched notes the first failure of a stream.
+type watched struct {
+	w   io.Writer
+	err error
+}
+
+func (n *watched) Write(p []byte) (int, error) {
+	k, err := n.w.Write(p)
+	if n.err == nil && err != nil {
+		n.err = err
+	}
+	return k, err
+}
+
+func tellError(env *Env, err error) {
 	c := palette(env, env.Stderr)
 	text, hint := workspace.Plainly(err)
 	fmt.Fprintf(env.Stderr, "%s %s\n", c.Red("Error:"), diag.Clean(text))
@@ -109,7 +146,6 @@ func Main(env *Env) int {
 	if hint != "" {
 		fmt.Fprintf(env.Stderr, "  Hint: %s\n", diag.Clean(hint))
 	}
-	return exitError
 }
 
 func run(env *Env) error {
@@ -251,6 +287,9 @@ func nearest(name string, names []string) string {
 
 // terminal reports whether a stream is one, and its width in columns.
 func terminal(stream any) (width int, ok bool) {
+	if n, ok := stream.(*watched); ok {
+		stream = n.w
+	}
 	f, isFile := stream.(*os.File)
 	if !isFile {
 		return 0, false

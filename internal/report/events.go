@@ -65,6 +65,9 @@ type Stream struct {
 	err error
 }
 
+// Err is why the stream is not whole, or nil.
+func (s *Stream) Err() error { return s.err }
+
 // Write writes one line. After an error it writes nothing more.
 func (s *Stream) Write(l Line) {
 	if l.Time == "" {
