@@ -151,6 +151,7 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 		}
 		s.mayRun = true
 	}
+	s.tellLoopback() // before anything is asked, also for what an earlier run left
 	e, closeJournal, err := s.engine(ctx, f)
 	if err != nil {
 		return err

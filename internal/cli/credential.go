@@ -36,6 +36,19 @@ func (s *session) keys() (out []plan.Key) {
 	return out
 }
 
+// tellLoopback tells which providers on this machine get a key that is at hand:
+// whoever changes the configuration may name any port, and on a machine that
+// others use, too, somebody may listen there. Without a key it is nobody's
+// business.
+func (s *session) tellLoopback() {
+	has := s.env.Getenv("XAI_API_KEY") != "" || s.env.Getenv("XAI_API_KEY_FILE") != ""
+	for _, c := range s.project.Providers {
+		if c.Endpoint != "" && all.Local(c) && (has || len(c.Command) > 0) {
+			fmt.Fprintf(s.env.Stderr, "%s: its key goes to a server on this machine: %s\n", c.Key(), diag.Clean(c.Endpoint))
+		}
+	}
+}
+
 // tellKeys tells that what a saved plan says of keys is not so any more.
 func (s *session) tellKeys() {
 	c := palette(s.env, s.env.Stderr)

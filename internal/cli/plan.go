@@ -78,6 +78,7 @@ func runPlan(ctx context.Context, env *Env, f *planFlags) error {
 	if err != nil {
 		return err
 	}
+	s.tellLoopback()
 	protected := s.protections(p)
 	if f.out != "" || f.json {
 		p.Config = digest.OfContent(s.project.Encode())
