@@ -323,7 +323,7 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 		// The job goes on without us.
 		p.refuse = pe != nil && pe.StopsRun()
 		if pe == nil || pe.Kind != provider.Unfinished {
-			why := "given up before it ended: " + err.Error()
+			why := "given up before it ended: " + abandoned(err)
 			if errors.Is(err, context.DeadlineExceeded) {
 				why = "it is not ready"
 			}
@@ -345,6 +345,9 @@ func (e *Engine) conclude(ctx context.Context, maker provider.Maker, s *sink, re
 		what := "given up before the reply came: "
 		if hint != "" { // it is the disk that fails
 			what = "the reply can't be kept: "
+		}
+		if errors.Is(err, context.Canceled) {
+			why = abandoned(err)
 		}
 		pe = &provider.Error{Kind: provider.InDoubt, Message: what + why}
 		fallthrough
@@ -563,6 +566,14 @@ type delivery struct {
 	price   provider.Money
 	content digest.Content // where the bytes came with the reply: they are in the store
 	data    []byte
+}
+
+// abandoned says why a request was given up.
+func abandoned(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "the run was abandoned"
+	}
+	return err.Error()
 }
 
 // Sent journals the intent with the first byte and not before: until then there

@@ -485,7 +485,7 @@ func approve(ctx context.Context, env *Env, p *plan.Plan, e *apply.Engine) error
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return fail("answer yes, or use -auto-approve", "not approved; nothing was done")
+		return fail("answer yes, or use -auto-approve", "not approved; nothing of the plan was done")
 	}
 	fmt.Fprintln(env.Stderr)
 	return nil

@@ -1944,6 +1944,16 @@ a.img.hcl:45:21-45:35 IB0451 image.b["l"]: l is 2 {each.value is 2}
 `}, want: `
 a.img.hcl:5:5-5:17 IB0201 image.a: lifecycle: there is no block "precondition" here | write it in the image itself
 `},
+	{name: "conflict markers", files: files{"a.img.hcl": sketch + `image "a" {
+<<<<<<< HEAD
+  prompt = "ours"
+=======
+  prompt = "theirs"
+>>>>>>> theirs
+}
+`}, want: `
+a.img.hcl:3:1-3:2 IB0101 syntax: git left a conflict here | keep what counts of both sides, and delete the lines that begin with <<<<<<<, ======= and >>>>>>>
+`},
 	{name: "results that are not known yet", files: files{"a.img.hcl": sketch + `
 image "a" {
   prompt = "x"

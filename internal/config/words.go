@@ -60,13 +60,16 @@ var syntaxWords = map[string][2]string{
 
 var (
 	bareRatio = lazily(`=\s*(\d+(?:\.\d+)?:\d+(?:\.\d+)?)`)
+	marker    = lazily(`^(?:<{7}|\|{7}|={7}|>{7})(?: |\r?$)`)
 	withColon = lazily(`^\s*"?([A-Za-z_][\w-]*)"?\s*:`)
 )
 
 // syntaxProblem tells of an error of the parser; line is the one it is in.
 func syntaxProblem(d *hcl.Diagnostic, line string) diag.Finding {
 	text, hint := said(d)
-	if m := bareRatio().FindStringSubmatch(line); m != nil { // what people write first
+	if marker().MatchString(line) {
+		text, hint = "git left a conflict here", "keep what counts of both sides, and delete the lines that begin with <<<<<<<, ======= and >>>>>>>"
+	} else if m := bareRatio().FindStringSubmatch(line); m != nil { // what people write first
 		hint = "write it with quotes: " + quoteKey(m[1])
 	} else if m := withColon().FindStringSubmatch(line); m != nil && strings.HasPrefix(text, "this is neither") {
 		hint = "write " + m[1] + " = …"

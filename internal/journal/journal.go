@@ -416,7 +416,7 @@ func (j *Journal) Compact(keep func(Attempt) bool) error {
 	j.commit.Lock()
 	defer j.commit.Unlock()
 	if err := j.compact(keep); err != nil {
-		return fmt.Errorf("journal: compact: %w", err)
+		return fmt.Errorf("journal: can't be tidied up, and stays as it is: %w", err)
 	}
 	return nil
 }

@@ -62,6 +62,9 @@ func markers(b []byte) *diag.Finding {
 			} else {
 				f.Related = append(f.Related, diag.Related{Range: *at.Range, Text: string(line[:n])})
 			}
+			if c == '>' {
+				return f // the first conflict says enough: there may be hundreds
+			}
 		}
 		offset += len(line)
 	}

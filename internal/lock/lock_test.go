@@ -261,3 +261,13 @@ func TestSalvage(t *testing.T) {
 		t.Errorf("of nothing: %v, %v", l.Entries, lost)
 	}
 }
+
+// A file with hundreds of conflicts is told by its first one.
+func TestMarkersAreToldOnce(t *testing.T) {
+	t.Parallel()
+	const conflict = "<<<<<<< HEAD\na\n||||||| base\nb\n=======\nc\n>>>>>>> theirs\n"
+	_, l := Parse([]byte("{\n" + strings.Repeat(conflict, 100)))
+	if len(l) != 1 || !Conflicted(l) || l[0].Range.Start.Line != 2 || len(l[0].Related) != 3 {
+		t.Errorf("got %d findings: %.300v", len(l), l)
+	}
+}

@@ -32,6 +32,7 @@ type Live struct {
 	drawn   int // lines on the screen that belong to the view
 	done    int
 	failed  int
+	skipped int
 	spent   provider.Money
 	frame   int
 	stop    chan struct{}
@@ -106,7 +107,10 @@ func (v *Live) Event(e apply.Event) {
 	case apply.Done:
 		v.done++
 		line = c.Green("✓ ") + line
-	case apply.Failed, apply.Doubtful, apply.Accepted, apply.Stale, apply.Skipped:
+	case apply.Skipped:
+		v.skipped++
+		line = c.Yellow("– ") + line
+	case apply.Failed, apply.Doubtful, apply.Accepted, apply.Stale:
 		v.failed++
 		line = c.Red("✗ ") + line
 	}
@@ -167,11 +171,14 @@ func (v *Live) status(now time.Time) string {
 	if v.failed > 0 {
 		s += fmt.Sprintf(" · %d failed", v.failed)
 	}
+	if v.skipped > 0 {
+		s += fmt.Sprintf(" · %d skipped", v.skipped)
+	}
 	if v.price > 0 || v.spent > 0 {
 		s += fmt.Sprintf(" · %s of %s", v.spent, v.price)
 	}
 	elapsed := now.Sub(v.begun)
-	if ended := v.done + v.failed; ended > 0 && ended < v.total && elapsed > 2*time.Second {
+	if ended := v.done + v.failed + v.skipped; ended > 0 && ended < v.total && elapsed > 2*time.Second {
 		s += " · " + seconds(elapsed*time.Duration(v.total-ended)/time.Duration(ended)) + " left"
 	}
 	return s
@@ -181,7 +188,7 @@ func (v *Live) bar(width int) string {
 	if v.total == 0 {
 		return ""
 	}
-	full := width * (v.done + v.failed) / v.total
+	full := width * (v.done + v.failed + v.skipped) / v.total
 	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
 }
 

@@ -135,7 +135,7 @@ func TestLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bytes.Buffer
 		p := every()
-		v := NewLive(&b, p, time.Now, Options{Width: 80})
+		v := NewLive(&b, p, time.Now, Options{Width: 100})
 		for _, a := range []spec.Address{"image.hero", "image.hero_night"} {
 			v.Event(apply.Event{Kind: apply.Started, At: time.Now(), Address: a, Verb: plan.Generate})
 		}
@@ -143,11 +143,13 @@ func TestLive(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		v.Event(apply.Event{Kind: apply.Done, Address: "image.hero", Paths: []string{"hero.png"}, Took: 5 * time.Second, Spent: provider.Dollar / 50})
 		v.Event(apply.Event{Kind: apply.Failed, Address: "image.hero_night", Text: "no\x07", Spent: provider.Dollar / 50})
+		v.Event(apply.Event{Kind: apply.Skipped, Address: "image.card", Text: "the run was stopped", Spent: provider.Dollar / 50})
 		time.Sleep(time.Second)
 		v.Close()
 		out := b.String()
 		for _, want := range []string{"image.hero generating 4.9 s, waits 3.0 s (rate\\x1b[2J)", "✓ image.hero: done, wrote hero.png in 5.0 s", "✗ image.hero_night: failed: no\\a",
-			"1/8 done · 0 running · 1 failed · $0.02 of $0.12", "left"} {
+			"– image.card: skipped: the run was stopped",
+			"1/8 done · 0 running · 1 failed · 1 skipped · $0.02 of $0.12", "left"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("the view never showed %q", want)
 			}

@@ -403,7 +403,7 @@ func (w *watched) Close() error {
 
 // failed is a call that broke off.
 func (m *maker) failed(k provider.Kind, err error) *provider.Error {
-	e := &provider.Error{Kind: k, Message: m.clip(plainly(err))}
+	e := &provider.Error{Kind: k, Message: m.clip(strings.ReplaceAll(plainly(err), context.Canceled.Error(), "the run was abandoned"))}
 	if errors.Is(err, syscall.ECONNREFUSED) && m.loopback {
 		e.Hint = "is imgbuild emulate running there?"
 	}
