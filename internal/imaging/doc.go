@@ -17,6 +17,16 @@
 // files carry no such promise; Encode says which encoder made them, and golden
 // tests compare Digest.
 //
+// # Labels
+//
+// Relabel writes into the XMP of a PNG, JPEG or WebP where the picture is from
+// and whom to name, by rewriting the container: the pixels are not touched, and
+// the bytes do not depend on the label before. ReadMarks tells what a file of
+// any format says of that, and whether it has a C2PA manifest. Such a manifest
+// is signed over the whole file: a label is refused where there is one. It is
+// neither validated nor written. An AVIF gets no label: its metadata are an item
+// among others, and to add one moves all offsets of the file.
+//
 // # What it refuses
 //
 // TIFF, BMP, AVIF and SVG are not read. Colour profiles are not applied, and
