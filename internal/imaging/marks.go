@@ -16,6 +16,8 @@ type Marks struct {
 	C2PA  bool   // it has Content Credentials; whether they hold is not checked
 }
 
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 // maxPacket is the most bytes that are read of XMP, maxWalk the most chunks that
 // are walked, and maxScanned the most bytes of a format that is not taken apart.
 const (
@@ -247,7 +249,10 @@ func parseXMP(packet []byte) (l Label, tool string) {
 			depth--
 		}
 	}
-	l.SourceType = source[strings.LastIndexByte(source, '/')+1:]
+	code := source[strings.LastIndexByte(source, '/')+1:]
+	if len(code) <= 64 && strings.Trim(code, letters) == "" {
+		l.SourceType = code
+	}
 	if l.License = web; web == "" {
 		l.License = terms
 	}

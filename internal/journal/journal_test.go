@@ -44,7 +44,7 @@ func receipt(id string, i int) Record {
 
 func blob(id string, i int) Record {
 	return Record{Type: TypeBlob, Attempt: id, Delivery: &Delivery{
-		Index: i, Content: digest.OfContent([]byte(id)), Width: 16, Height: 9, Bytes: 100, MIME: "image/png",
+		Index: i, Content: digest.OfContent([]byte(id)), Width: 16, Height: 9, Bytes: 100, MIME: "image/png", C2PA: true, SourceType: "digitalCapture",
 	}}
 }
 

@@ -90,6 +90,10 @@ func (in *reader) delivery(d *Delivery) {
 	var bytes int
 	in.int("bytes", &bytes)
 	d.Bytes = int64(bytes)
+	if d.C2PA = in.has("c2pa"); d.C2PA {
+		in.take("true")
+	}
+	in.string("digital_source_type", &d.SourceType)
 	in.end()
 }
 

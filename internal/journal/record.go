@@ -79,6 +79,9 @@ type Delivery struct {
 	Height  int            `json:"height,omitempty"` // pixels
 	Bytes   int64          `json:"bytes,omitempty"`
 
+	C2PA       bool   `json:"c2pa,omitempty"` // what the file says of itself, as provider.Image has it
+	SourceType string `json:"digital_source_type,omitempty"`
+
 	Refused string `json:"-"` // reason of its unusable record
 }
 
@@ -207,6 +210,7 @@ func (a *Attempt) add(r Record) {
 			*d = *r.Delivery
 			if d.Content.IsZero() {
 				d.Content, d.Width, d.Height, d.Bytes = old.Content, old.Width, old.Height, old.Bytes
+				d.C2PA, d.SourceType = old.C2PA, old.SourceType
 			}
 			d.Refused = old.Refused
 		}
@@ -215,6 +219,7 @@ func (a *Attempt) add(r Record) {
 		if r.Delivery != nil {
 			d := a.delivery(r.Delivery.Index)
 			d.Content, d.Width, d.Height, d.Bytes = r.Delivery.Content, r.Delivery.Width, r.Delivery.Height, r.Delivery.Bytes
+			d.C2PA, d.SourceType = r.Delivery.C2PA, r.Delivery.SourceType
 			if r.Delivery.MIME != "" {
 				d.MIME = r.Delivery.MIME // as measured
 			}

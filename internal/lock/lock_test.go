@@ -271,3 +271,28 @@ func TestMarkersAreToldOnce(t *testing.T) {
 		t.Errorf("got %d findings: %.300v", len(l), l)
 	}
 }
+
+// What a picture says of itself is recorded where it says something, and only
+// then: locks of pictures that say nothing stay as they are.
+func TestMarksOfCandidates(t *testing.T) {
+	t.Parallel()
+	l := &Lock{}
+	l.Set(Entry{Address: "image.a", Request: request("a"), Candidates: []provider.Image{
+		{Content: content("a"), C2PA: true, SourceType: "trainedAlgorithmicMedia"}, {Content: content("b"), C2PA: true}, {Content: content("c")}}})
+	text := string(l.Bytes())
+	if strings.Count(text, `"c2pa": true`) != 2 || strings.Count(text, `"digital_source_type"`) != 1 || strings.Contains(text, "false") {
+		t.Error(text)
+	}
+	got, findings := Parse([]byte(text))
+	if len(findings) > 0 {
+		t.Fatal(findings)
+	}
+	if d := cmp.Diff(l.Entries[0].Candidates, got.Entries[0].Candidates); d != "" {
+		t.Error(d)
+	}
+	for _, value := range []string{"false", "tru", `"true"`, "1", "truer", "null", ""} {
+		if _, findings := Parse([]byte(strings.Replace(text, `"c2pa": true`, `"c2pa": `+value, 1))); len(findings) != 1 {
+			t.Errorf("c2pa: %s was read", value)
+		}
+	}
+}

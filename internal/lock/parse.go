@@ -188,6 +188,16 @@ func (s *scanner) number() int64 {
 	return n
 }
 
+// yes reads true: what is not so has no key.
+func (s *scanner) yes() {
+	s.space()
+	if !strings.HasPrefix(s.text[min(s.i, len(s.text)):], "true") {
+		s.fail(s.i, "expected true, found %q", rest(s.text[min(s.i, len(s.text)):]))
+		return
+	}
+	s.i += len("true")
+}
+
 // object calls f for each key, which must read the value.
 func (s *scanner) object(f func(key string, at int)) {
 	s.expect('{')
@@ -298,7 +308,7 @@ func (s *scanner) images(l *Lock) {
 
 var (
 	entryKeys     = []string{"request", "fields", "candidates", "pick", "refused", "outputs"}
-	candidateKeys = []string{"sha256", "mime", "width", "height", "bytes", "price", "model", "revised_prompt"}
+	candidateKeys = []string{"sha256", "mime", "width", "height", "bytes", "price", "model", "revised_prompt", "c2pa", "digital_source_type"}
 	refusedKeys   = []string{"request", "reason", "price", "message"}
 	outputKeys    = []string{"sha256", "bytes", "recipe", "of", "encoder"}
 )
@@ -408,6 +418,11 @@ func (s *scanner) candidate() (c provider.Image) {
 			c.Model = s.string()
 		case 7:
 			c.RevisedPrompt = s.string()
+		case 8:
+			s.yes()
+			c.C2PA = true
+		case 9:
+			c.SourceType = s.string()
 		}
 	})
 	if s.err == "" && set&1 == 0 {

@@ -178,6 +178,11 @@ func (c *candidate) append(b []byte) []byte {
 	o.money("price", c.Price)
 	o.str("model", c.Model)
 	o.str("revised_prompt", c.RevisedPrompt)
+	if c.C2PA {
+		o.key("c2pa")
+		o.b = append(o.b, "true"...)
+	}
+	o.str("digital_source_type", c.SourceType)
 	return append(o.b, '}')
 }
 

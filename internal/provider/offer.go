@@ -46,6 +46,9 @@ type Offer struct {
 	// included; ok is false where none is known.
 	Price func(r *Request) (m Money, ok bool)
 
+	// Procedural: it draws by rules; no model was trained.
+	Procedural bool
+
 	AsOf      string // date of these facts, YYYY-MM-DD
 	Source    string // where they are from
 	EndOfLife string // date after which the model is gone, YYYY-MM-DD, or ""
@@ -81,4 +84,9 @@ type Image struct {
 	Price         Money          `json:"price"`           // paid for this image
 	Model         string         `json:"model,omitempty"` // that served it, where the reply says so
 	RevisedPrompt string         `json:"revised_prompt,omitempty"`
+
+	// What the file says of itself: that it has Content Credentials, and the code
+	// of IPTC's digital source types in its XMP.
+	C2PA       bool   `json:"c2pa,omitempty"`
+	SourceType string `json:"digital_source_type,omitempty"`
 }

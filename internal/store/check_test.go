@@ -28,7 +28,7 @@ func stocked(t testing.TB, n int) (*faultfs.Disk, []string) {
 	for i := range n {
 		c := put(t, d, strings.Repeat(fmt.Sprint("picture ", i), 100))
 		fields := []provider.Field{{Name: "provider", Value: "xai"}, {Name: "prompt", Value: fmt.Sprint("a lake ", i)}}
-		r := store.Roll{ID: fmt.Sprint("a/", i), Image: provider.Image{Content: c, Width: 3, Height: 4, Bytes: 5, MIME: "image/png", Model: "m", RevisedPrompt: "lake", Price: 2e8}}
+		r := store.Roll{ID: fmt.Sprint("a/", i), Image: provider.Image{Content: c, Width: 3, Height: 4, Bytes: 5, MIME: "image/png", Model: "m", RevisedPrompt: "lake", Price: 2e8, C2PA: i%2 == 0, SourceType: "digitalCapture"}}
 		if err := d.Record(digest.OfRequest(provider.Canonical(fields)), fields, r); err != nil {
 			t.Fatal(err)
 		}

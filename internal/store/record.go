@@ -47,18 +47,20 @@ type roll struct {
 	MIME          string         `json:"mime,omitempty"`
 	Model         string         `json:"model,omitempty"`
 	RevisedPrompt string         `json:"revised_prompt,omitempty"`
+	C2PA          bool           `json:"c2pa,omitempty"`
+	SourceType    string         `json:"digital_source_type,omitempty"`
 	Price         provider.Money `json:"price"` // USD
 	Refused       string         `json:"refused,omitempty"`
 }
 
 func (r Roll) file() roll {
 	i := r.Image
-	return roll{r.ID, i.Content, i.Width, i.Height, i.Bytes, i.MIME, i.Model, i.RevisedPrompt, i.Price, r.Refused}
+	return roll{r.ID, i.Content, i.Width, i.Height, i.Bytes, i.MIME, i.Model, i.RevisedPrompt, i.C2PA, i.SourceType, i.Price, r.Refused}
 }
 
 func (r roll) roll() Roll {
 	return Roll{r.ID, provider.Image{Content: r.Content, Width: r.Width, Height: r.Height, Bytes: r.Bytes,
-		MIME: r.MIME, Model: r.Model, RevisedPrompt: r.RevisedPrompt, Price: r.Price}, r.Refused}
+		MIME: r.MIME, Model: r.Model, RevisedPrompt: r.RevisedPrompt, C2PA: r.C2PA, SourceType: r.SourceType, Price: r.Price}, r.Refused}
 }
 
 func hexOf(req digest.Request) string { return digest.Content(req).String() } // without the prefix
@@ -219,6 +221,10 @@ func (rec record) text() []byte {
 		str("mime", r.MIME)
 		str("model", r.Model)
 		str("revised_prompt", r.RevisedPrompt)
+		if r.C2PA {
+			b = append(b, ",\n      \"c2pa\": true"...)
+		}
+		str("digital_source_type", r.SourceType)
 		str("price", r.Price.Decimal())
 		str("refused", r.Refused)
 		b = append(b, "\n    }"...)

@@ -28,6 +28,7 @@ func Offer(name string) (provider.Offer, bool) {
 		Provider:     "sketch",
 		Model:        model,
 		AnySize:      true,
+		Procedural:   true,
 		MaxPixels:    maxPixels,
 		AspectRatios: ratios,
 		Resolutions:  []string{"1k", "2k"},
