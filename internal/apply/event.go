@@ -42,6 +42,7 @@ type Event struct {
 	Took    time.Duration
 	Paths   []string // written
 	Deleted []string
+	Note    string // of Done: what the outputs lack
 }
 
 // Outcome is what became of a step.

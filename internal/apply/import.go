@@ -51,6 +51,7 @@ func Importable(sources *workspace.Root, path string) (plan.Imported, []byte) {
 	}
 	out.Fault = nil
 	out.Image = provider.Image{Content: digest.OfContent(b), MIME: info.MIME, Width: info.Width, Height: info.Height, Bytes: int64(len(b)), Model: plan.ImportedModel}
+	Mark(&out.Image, b)
 	return out, b
 }
 

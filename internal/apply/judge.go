@@ -94,8 +94,16 @@ func Looker(e *Engine) func(plan.Picture) (*Picture, error) {
 
 func (e *Engine) look(ask plan.Picture) (*Picture, error) {
 	if entry := e.Lock.Get(ask.Address); entry != nil {
-		if rec := entry.Output(ask.Output.Path); rec != nil && rec.Recipe == ask.Output.Recipe && rec.Of == ask.Of.Content {
+		rec := entry.Output(ask.Output.Path)
+		switch {
+		case rec == nil || rec.Of != ask.Of.Content:
+		case rec.Recipe == ask.Output.Recipe:
 			return e.pictureOf(ask.Output, &ask.Of, ask.Model, rec, nil)
+		case spec.SameButLabel(rec.Recipe, ask.Output.Recipe):
+			o := plan.Output{Path: ask.Output.Path, Recipe: ask.Output.Recipe, Expect: rec.Content}
+			if b, err := e.relabel(&job{step: &plan.Step{Label: &ask.Label}}, o, &ask.Of); err == nil && b != nil {
+				return e.pictureOf(ask.Output, &ask.Of, ask.Model, nil, b)
+			}
 		}
 	}
 	recipe, err := spec.ParseRecipe(ask.Output.Recipe)
@@ -110,7 +118,7 @@ func (e *Engine) look(ask plan.Picture) (*Picture, error) {
 		return nil, err
 	}
 	var pic *imaging.Picture
-	b, _, err := e.render(&job{step: &plan.Step{Sources: ask.Sources, MaskFile: ask.Mask}}, plan.Output{Path: ask.Output.Path, Recipe: ask.Output.Recipe}, &ask.Of, original, &pic)
+	b, _, err := e.render(&job{step: &plan.Step{Sources: ask.Sources, MaskFile: ask.Mask, Label: &ask.Label}}, plan.Output{Path: ask.Output.Path, Recipe: ask.Output.Recipe}, &ask.Of, original, &pic)
 	if err != nil {
 		return nil, err
 	}

@@ -319,7 +319,7 @@ func Rolls(a *journal.Attempt) (out []store.Roll) {
 // rollOf is what the run itself would have noted.
 func rollOf(a *journal.Attempt, d *journal.Delivery) store.Roll {
 	im := provider.Image{Content: d.Content, Bytes: d.Bytes, Width: d.Width, Height: d.Height, MIME: d.MIME,
-		Model: d.Model, RevisedPrompt: d.RevisedPrompt, Price: d.Price}
+		Model: d.Model, RevisedPrompt: d.RevisedPrompt, Price: d.Price, C2PA: d.C2PA, SourceType: d.SourceType}
 	if im.Model == provider.RequestOf(a.Fields, a.N, a.First).Model {
 		im.Model = ""
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -20,6 +21,10 @@ func (e *Engine) render(j *job, o plan.Output, picked *provider.Image, original 
 	}
 	if recipe.Verbatim(strings.TrimPrefix(picked.MIME, "image/")) {
 		return original, "", nil
+	}
+	if recipe.Copies(strings.TrimPrefix(picked.MIME, "image/")) {
+		b, err := imaging.Relabel(original, imaging.Label(*j.step.Label))
+		return b, "", err
 	}
 	e.pixels <- struct{}{}
 	defer func() { <-e.pixels }()
@@ -44,7 +49,41 @@ func (e *Engine) render(j *job, o plan.Output, picked *provider.Image, original 
 	}
 	var b bytes.Buffer
 	encoder, err := p.Encode(&b, recipe.File.Format, recipe.File.Quality, recipe.File.Lossless)
-	return b.Bytes(), encoder, err
+	if err != nil || recipe.Label == "" {
+		return b.Bytes(), encoder, err
+	}
+	out, err := imaging.Relabel(b.Bytes(), imaging.Label(*j.step.Label))
+	return out, encoder, err
+}
+
+// maxRelabel is the most bytes of a file that gets another label: our own are
+// larger than what providers deliver.
+const maxRelabel = 4 * 64 << 20
+
+// relabel gives a file that was written before another label. It is nil for what
+// is to be a copy of its original again and is not with its label taken away: the
+// original had metadata of its own.
+func (e *Engine) relabel(j *job, o plan.Output, of *provider.Image) ([]byte, error) {
+	recipe, err := spec.ParseRecipe(o.Recipe)
+	if err != nil {
+		return nil, err
+	}
+	b, err := e.Out.Read(o.Path, maxRelabel)
+	if err != nil {
+		return nil, err
+	}
+	if digest.OfContent(b) != o.Expect {
+		return nil, fmt.Errorf("it has changed since the plan was made")
+	}
+	var l imaging.Label
+	if recipe.Label != "" {
+		l = imaging.Label(*j.step.Label)
+	}
+	b, err = imaging.Relabel(b, l)
+	if err == nil && recipe.Verbatim(strings.TrimPrefix(of.MIME, "image/")) && digest.OfContent(b) != of.Content {
+		return nil, nil
+	}
+	return b, err
 }
 
 // fit makes exact pixels; a picture that is too small is an error unless it

@@ -83,21 +83,22 @@ type Engine struct {
 
 // job is a step that may start, with all that it needs from the lock.
 type job struct {
-	step    *plan.Step
-	place   int
-	request provider.Request
-	digest  digest.Request
-	need    int
-	have    []provider.Image
-	entry   lock.Entry // as it is now; zero if there is none
-	outputs []plan.Output
-	each    provider.Money // estimated price of an image
-	priced  bool           // whether it is known
-	blind   bool           // it is not, and a budget counts
-	free    bool           // by its offer: nothing can ever be owed
-	attempt string
-	landed  provider.Money // of images that came; owned by the runner
-	charged provider.Money // by the receipts so far; owned by the runner
+	step     *plan.Step
+	place    int
+	request  provider.Request
+	digest   digest.Request
+	need     int
+	have     []provider.Image
+	entry    lock.Entry // as it is now; zero if there is none
+	outputs  []plan.Output
+	each     provider.Money // estimated price of an image
+	priced   bool           // whether it is known
+	blind    bool           // it is not, and a budget counts
+	free     bool           // by its offer: nothing can ever be owed
+	attempt  string
+	unsigned []string       // outputs that lack the C2PA manifest of their original
+	landed   provider.Money // of images that came; owned by the runner
+	charged  provider.Money // by the receipts so far; owned by the runner
 }
 
 // result is what became of a job.
@@ -112,6 +113,7 @@ type result struct {
 	unknown bool // more than that may be owed, and nobody knows how much
 	paths   []string
 	gone    []string // deleted
+	note    string
 	took    time.Duration
 	refuse  bool   // the provider refuses everything: stop asking it
 	unkept  string // what to do about a disk that refused what was bought: buy no more
@@ -625,7 +627,7 @@ func done(e *lock.Entry, j *job) bool {
 	}
 	picked := e.Picked(j.step.Pick)
 	for _, o := range j.outputs {
-		if rec := e.Output(o.Path); o.Action == plan.Write && (rec == nil || picked == nil || rec.Recipe != o.Recipe || rec.Of != picked.Content) {
+		if rec := e.Output(o.Path); o.Action == plan.Write && (rec == nil || picked == nil || rec.Recipe != spec.Settled(o.Recipe, picked) || rec.Of != picked.Content) {
 			return false
 		}
 	}
@@ -681,7 +683,7 @@ func (r *runner) end(res result) error {
 	}
 	r.unkept = cmp.Or(r.unkept, res.unkept)
 	r.outcomes[j.place].Paid = res.paid
-	ev := Event{Price: res.paid, Took: res.took, Paths: res.paths, Deleted: res.gone}
+	ev := Event{Price: res.paid, Took: res.took, Paths: res.paths, Deleted: res.gone, Note: res.note}
 	r.concludeWith(j.place, res.kind, res.err, ev)
 	if r.dirty && !r.unsaved && r.Now().Sub(r.saved) >= saveEvery {
 		begun := r.Now()

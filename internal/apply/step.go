@@ -85,6 +85,9 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 	}
 	paths, gone, err := e.files(ctx, j, &entry, picked)
 	res.paths, res.gone = paths, gone
+	if len(j.unsigned) > 0 && len(paths) > 0 {
+		res.note = plan.Unsigned(j.unsigned)
+	}
 	switch {
 	case err != nil:
 		res.err, res.kind = errors.Join(res.err, err), Failed
@@ -478,7 +481,7 @@ func (e *Engine) takeOne(ctx context.Context, maker provider.Maker, attempt stri
 // settle journals that a delivery needs nothing more.
 func (e *Engine) settle(attempt string, d delivery, im provider.Image, refused string) error {
 	records := []journal.Record{{Type: journal.TypeBlob, Attempt: attempt, Delivery: &journal.Delivery{
-		Index: d.index, Content: im.Content, Bytes: im.Bytes, MIME: im.MIME, Width: im.Width, Height: im.Height}}}
+		Index: d.index, Content: im.Content, Bytes: im.Bytes, MIME: im.MIME, Width: im.Width, Height: im.Height, C2PA: im.C2PA, SourceType: im.SourceType}}}
 	if refused != "" {
 		records = append(records, journal.Record{Type: journal.TypeUnusable, Attempt: attempt, Reason: refused,
 			Delivery: &journal.Delivery{Index: d.index}})
@@ -505,6 +508,12 @@ func (e *Engine) bytes(ctx context.Context, maker provider.Maker, d delivery) (d
 	return c, b.Bytes(), err
 }
 
+// Mark notes what the bytes of an image say of themselves.
+func Mark(im *provider.Image, b []byte) {
+	m := imaging.ReadMarks(bytes.NewReader(b), int64(len(b)))
+	im.C2PA, im.SourceType = m.C2PA, m.Label.SourceType
+}
+
 // check decodes an image, measures it and compares it with what was asked.
 func (e *Engine) check(b []byte, r *provider.Request, im *provider.Image) (why string) {
 	e.pixels <- struct{}{}
@@ -514,6 +523,7 @@ func (e *Engine) check(b []byte, r *provider.Request, im *provider.Image) (why s
 		return "it is no picture: " + err.Error()
 	}
 	im.MIME, im.Width, im.Height = info.MIME, info.Width, info.Height
+	Mark(im, b)
 	if !r.Size.IsZero() && r.Size != (provider.Size{Width: info.Width, Height: info.Height}) {
 		return fmt.Sprintf("it is %dx%d, asked was %s", info.Width, info.Height, r.Size)
 	}
@@ -827,15 +837,30 @@ func (e *Engine) makeFiles(j *job, picked *provider.Image, original []byte) (mad
 			made = append(made, m)
 			continue
 		}
-		if original == nil {
+		o.Recipe = spec.Settled(o.Recipe, picked)
+		m.rec.Recipe = o.Recipe
+		if o.Relabel {
+			if m.bytes, err = e.relabel(j, o, picked); err != nil {
+				return nil, fmt.Errorf("%s: %w", o.Path, err)
+			}
+			if old := j.entry.Output(o.Path); old != nil {
+				m.rec.Encoder = old.Encoder
+			}
+		}
+		if m.bytes == nil && original == nil {
 			if original, err = e.original(picked.Content); err != nil {
 				return nil, err
 			}
 		}
-		if m.bytes, m.rec.Encoder, err = e.render(j, o, picked, original, &pic); err != nil {
-			return nil, fmt.Errorf("%s: %w", o.Path, err)
+		if m.bytes == nil {
+			if m.bytes, m.rec.Encoder, err = e.render(j, o, picked, original, &pic); err != nil {
+				return nil, fmt.Errorf("%s: %w", o.Path, err)
+			}
 		}
 		m.rec.Content, m.rec.Bytes = digest.OfContent(m.bytes), int64(len(m.bytes))
+		if picked.C2PA && m.rec.Content != picked.Content {
+			j.unsigned = append(j.unsigned, o.Path)
+		}
 		made = append(made, m)
 	}
 	return made, nil

@@ -546,6 +546,7 @@ func (c *checkup) checkCandidate(e *lock.Entry, k int) {
 		if b, err := c.s.store.Get(im.Content, imaging.DefaultLimits.Bytes); err == nil {
 			if info, err := imaging.Measure(b, imaging.DefaultLimits); err == nil {
 				want.Width, want.Height, want.MIME = info.Width, info.Height, info.MIME
+				apply.Mark(&want, b)
 			}
 		}
 		if here && !e.Request.IsZero() && !slices.Contains(c.absent, e.Request) && !c.damaged(e.Request) {
@@ -574,6 +575,8 @@ func (c *checkup) checkCandidate(e *lock.Entry, k int) {
 	differ("mime", have.MIME, want.MIME)
 	differ("price", have.Price.Decimal(), want.Price.Decimal())
 	differ("model", have.Model, want.Model)
+	differ("c2pa", have.C2PA, want.C2PA)
+	differ("digital_source_type", have.SourceType, want.SourceType)
 	if have.RevisedPrompt != want.RevisedPrompt {
 		what = append(what, "revised_prompt is another one")
 	}

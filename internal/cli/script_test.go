@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
@@ -93,6 +95,7 @@ func scripts(dir string) testscript.Params {
 			"stats":     stats,
 			"picture":   picture,
 			"mask":      mask,
+			"sign":      sign,
 			"outside":   outside,
 			"stable":    stable,
 			"jsonl":     jsonLines,
@@ -546,6 +549,17 @@ func mask(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o666))
 }
 
+// sign FILE puts the chunk of a C2PA manifest into a PNG.
+func sign(ts *testscript.TestScript, neg bool, args []string) {
+	refuse(ts, neg, len(args) == 1, "sign FILE")
+	b := []byte(ts.ReadFile(args[0]))
+	chunk := []byte("caBXjumb")
+	c := binary.BigEndian.AppendUint32(nil, uint32(len(chunk)-4))
+	c = binary.BigEndian.AppendUint32(append(c, chunk...), crc32.ChecksumIEEE(chunk))
+	const header = 33 // with the signature
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), slices.Concat(b[:header], c, b[header:]), 0o666))
+}
+
 // outside A B: of two pictures the lower halves, which mask protects, are equal
 // to the bit, and the upper ones are not.
 func outside(ts *testscript.TestScript, neg bool, args []string) {
@@ -735,6 +749,10 @@ func untouched(ts *testscript.TestScript, neg bool, args []string) {
 // TestLocks guards upgrades: what an earlier imgbuild recorded must never be
 // bought, rendered or moved by a later one. The outputs are stood in for by
 // files of the recorded size, which is all that a plan without an index looks at.
+//
+// One thing an upgrade does: format1 is of before labels, and what was encoded
+// here gets one, free and from the very files. Without that a project would have
+// labels on its new pictures only, and nobody would know on which.
 func TestLocks(t *testing.T) {
 	t.Parallel()
 	folders, err := filepath.Glob("testdata/locks/*")
@@ -757,6 +775,18 @@ func TestLocks(t *testing.T) {
 					Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk, Args: args, Dir: dir,
 					Getenv: func(string) string { return "" }, Now: time.Now,
 				})
+			}
+			if filepath.Base(from) == "format1" {
+				code := run("plan", "-detailed-exitcode")
+				for line := range strings.Lines(out.String()) {
+					if strings.HasPrefix(line, "  ") && line[2] != ' ' && !strings.HasPrefix(line, "  ± ") && !strings.Contains(line, " unchanged") || strings.HasPrefix(line, "  ± ") && !strings.Contains(line, ": label added ") {
+						t.Errorf("more than labels: %s", line)
+					}
+				}
+				if code != 2 || !strings.Contains(out.String(), "\nPlan: 6 free.\n") {
+					t.Errorf("plan ends with %d:\n%s%s", code, &out, &talk)
+				}
+				return
 			}
 			if code := run("plan", "-detailed-exitcode"); code != 0 || !strings.HasPrefix(out.String(), "No changes.") {
 				t.Errorf("plan ends with %d:\n%s%s", code, &out, &talk)

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	urfave "github.com/urfave/cli/v3"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/report"
 	"github.com/imgbuild/imgbuild/internal/spec"
@@ -136,6 +138,7 @@ func runShow(env *Env, what string, asJSON bool) error {
 	for i := range s.lock.Entries {
 		if e := &s.lock.Entries[i]; what == "" || e.Address == address(what) {
 			shown = append(shown, report.Record(e))
+			s.readLabels(shown[len(shown)-1].Outputs)
 		}
 	}
 	if asJSON {
@@ -150,6 +153,16 @@ func runShow(env *Env, what string, asJSON bool) error {
 	}
 	report.Records(env.Stdout, shown, s.reportOptions())
 	return nil
+}
+
+// readLabels tells what the files that are there say of themselves.
+func (s *session) readLabels(outputs []report.RecordedOutput) {
+	for i := range outputs {
+		_ = s.out.Peek(outputs[i].Path, func(r io.ReaderAt, size int64) { // one that is not there has none
+			m := imaging.ReadMarks(r, size)
+			outputs[i].Label = &report.RecordedLabel{SourceType: m.Label.SourceType, Credit: m.Label.Credit, License: m.Label.License, Alt: m.Label.Alt, Caption: m.Label.Caption, C2PA: m.C2PA}
+		})
+	}
 }
 
 // noSuchImage says that an address is unknown, with the nearest that is known.

@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 8\n"
+const encodingVersion = "imgbuild config 9\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -280,6 +280,9 @@ const (
 	hasLife // tags, depends_on or ignore_changes
 	isJudged
 	hasMaxCost
+	hasLabel // caption, credit or license
+	isUnlabelled
+	labelsCopies
 )
 
 func (w *writer) image(im *spec.Image) {
@@ -290,7 +293,7 @@ func (w *writer) image(im *spec.Image) {
 	}{
 		{hasEdit, len(im.Wanted.Sources) > 0}, {hasMask, im.Wanted.Mask != nil}, {hasFile, im.File != spec.Encoding{}},
 		{hasRenditions, len(im.Renditions) > 0}, {isShared, im.Share}, {isDecorative, im.Decorative}, {isEnlarged, im.Wanted.Enlarge},
-		{isProtected, im.Protect}, {isJudged, im.Judged}, {hasMaxCost, im.MaxCost != nil}, {hasLife, len(im.Tags)+len(im.DependsOn) > 0 || im.Ignore != 0},
+		{isProtected, im.Protect}, {isJudged, im.Judged}, {hasMaxCost, im.MaxCost != nil}, {hasLabel, im.Caption+im.Credit+im.License != ""}, {isUnlabelled, im.Unlabelled}, {labelsCopies, im.LabelCopies}, {hasLife, len(im.Tags)+len(im.DependsOn) > 0 || im.Ignore != 0},
 	} {
 		if f.on {
 			bits |= f.bit
@@ -353,6 +356,11 @@ func (w *writer) image(im *spec.Image) {
 	}
 	if bits&hasMaxCost != 0 {
 		w.number(int(*im.MaxCost))
+	}
+	if bits&hasLabel != 0 {
+		w.text(im.Caption)
+		w.again(im.Credit)
+		w.again(im.License)
 	}
 }
 
@@ -452,7 +460,7 @@ func (r *reader) encoding(e *spec.Encoding) {
 func (r *reader) image(im *spec.Image) {
 	bits := r.number()
 	im.Share, im.Decorative, im.Wanted.Enlarge = bits&isShared != 0, bits&isDecorative != 0, bits&isEnlarged != 0
-	im.Protect, im.Judged = bits&isProtected != 0, bits&isJudged != 0
+	im.Protect, im.Judged, im.Unlabelled, im.LabelCopies = bits&isProtected != 0, bits&isJudged != 0, bits&isUnlabelled != 0, bits&labelsCopies != 0
 	im.Address = spec.Address(r.text())
 	im.Wanted.Prompt, im.Path, im.Alt = r.text(), r.text(), r.text()
 	for _, t := range repeating(im) {
@@ -500,5 +508,8 @@ func (r *reader) image(im *spec.Image) {
 	if bits&hasMaxCost != 0 {
 		m := provider.Money(r.number())
 		im.MaxCost = &m
+	}
+	if bits&hasLabel != 0 {
+		im.Caption, im.Credit, im.License = r.text(), r.again(), r.again()
 	}
 }

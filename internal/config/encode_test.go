@@ -57,6 +57,10 @@ image "full" {
   path         = "x/full.jpg"
   decorative   = true
   enlarge      = true
+  caption      = "c"
+  credit       = "Me"
+  license      = "CC0"
+  label        = true
   file {
     format  = "jpeg"
     quality = 7
@@ -99,6 +103,7 @@ image "other" {
   prompt       = "p"
   alt          = "an alt"
   aspect_ratio = "1:1"
+  label        = false
   file {
     lossless = true
   }

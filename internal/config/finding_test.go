@@ -1190,10 +1190,16 @@ a.img.hcl:135:5-135:9 IB0403 image.g: edit: mask: it has 65 shapes, and at most 
   aspect_ratio = "1:1"
   alt = "a"
   decorative = true
+  credit = 3
+  label = "no"
+  license = ["CC0"]
 }
 `}, want: `
 a.img.hcl:5:18-5:23 IB0409 image.a: size "1x1" and aspect_ratio "1:1" exclude each other | keep one of them
 a.img.hcl:7:16-7:20 IB0411 image.a: a decorative image has no alt text | keep one of them
+a.img.hcl:8:12-8:13 IB0204 image.a: credit must be a string, and 3 is a number | write it with quotes, or convert it with tostring()
+a.img.hcl:9:11-9:15 IB0204 image.a: label must be true or false, and "no" is a string | write true or false, without quotes
+a.img.hcl:10:13-10:20 IB0204 image.a: license must be a string, and ["CC0"] is a list | join(", ", …) makes one text of a list
 `},
 	{name: "values of wrong blocks", files: files{"a.img.hcl": sketch + `locals {
   x = 1

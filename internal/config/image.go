@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"path"
 	"regexp"
 	"slices"
@@ -522,11 +523,29 @@ func (ev *evaluator) finish(im *draft, where *locator) {
 	if im.Alt != "" && im.Decorative {
 		ev.add(where.problem(codeAlt, im, "decorative", "keep one of them", "a decorative image has no alt text"))
 	}
+	im.Unlabelled, im.LabelCopies = im.set&rowLabel != 0 && !im.label, im.label
+	if n := len(im.Alt) + len(im.Caption) + len(im.Credit) + len(im.License); n > maxLabel && !im.Unlabelled {
+		ev.add(where.problem(codeRange, im, labelField(im), "shorten it, or write label = false", "alt, caption, credit and license have %d bytes together, and a label has room for %d", n, maxLabel))
+	}
 	ev.finishProvider(im, where)
 	ev.checkOutput(im, "", im.Path, im.File, where)
 	for i := range im.Renditions {
 		ev.checkOutput(im, im.Renditions[i].Name, im.Renditions[i].Path, im.Renditions[i].File, where)
 	}
+}
+
+// maxLabel is the most bytes of what people write into a label; with the code of
+// its source type it has room in any format.
+const maxLabel = 9_900
+
+// labelField is the attribute that takes most of a label.
+func labelField(im *draft) string {
+	return slices.MaxFunc([]string{"alt", "caption", "credit", "license"}, func(a, b string) int {
+		size := func(name string) int {
+			return len(*imageSchema.rows[bits.TrailingZeros32(rowOf(name))].to(im).(*string))
+		}
+		return cmp.Compare(size(a), size(b))
+	})
 }
 
 // inherit fills what an image, or a preset, does not say with what its preset

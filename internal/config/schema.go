@@ -63,6 +63,7 @@ type draft struct {
 	named         bool // the path is final
 	enabled       bool // only where it is set
 	preserve      *bool
+	label         bool // only where it is set
 }
 
 // words are put round the prompt.
@@ -91,6 +92,10 @@ var imageSchema = schema[draft]{
 		{name: "n", low: 1, up: 10, to: func(d *draft) any { return &d.N }, def: "1", doc: "how many candidates to have; all stay in the store"},
 		{name: "pick", low: 1, up: 10, to: func(d *draft) any { return &d.Pick }, def: "1", doc: "the chosen candidate, from 1 to n; another choice is free"},
 		{name: "alt", to: func(d *draft) any { return &d.Alt }, doc: "the text for people who don't see it"},
+		{name: "caption", to: func(d *draft) any { return &d.Caption }, doc: "the text below it; goes into the label"},
+		{name: "credit", to: func(d *draft) any { return &d.Credit }, doc: "whom to name; goes into the label"},
+		{name: "license", to: func(d *draft) any { return &d.License }, doc: "the terms of use, as a URL or in words such as \"CC-BY-4.0\"; goes into the label"},
+		{name: "label", to: func(d *draft) any { return &d.label }, doc: "false: no file says in its metadata how the picture was made, nor alt, caption, credit and license. true: also copies of what the provider sent do, unless they are signed. Without it, what is encoded here does: renditions, and a main output that is converted"},
 		{name: "decorative", to: func(d *draft) any { return &d.Decorative }, def: "false", doc: "it needs no alt; excludes alt"},
 		{name: "enlarge", to: func(d *draft) any { return &d.Wanted.Enlarge }, def: "false", doc: "size and renditions may be larger than the picture"},
 		{name: "enabled", to: func(d *draft) any { return &d.enabled }, def: "true", doc: "false leaves the image out, as if the block were not there: its files are deleted, its candidates stay in the store"},
@@ -108,8 +113,7 @@ var imageSchema = schema[draft]{
 		{name: "postcondition", many: true, body: &postconditionSchema, doc: "what must hold of the picture before it is written"},
 		{name: "dynamic", label: "BLOCK", many: true, body: &dynamicSchema, doc: "blocks of one kind, one for each element"},
 	},
-	later: []string{"negative_prompt", "seed", "background", "caption", "license", "credit",
-		"responsive"},
+	later: []string{"negative_prompt", "seed", "background", "responsive"},
 }
 
 // presetSchema is imageSchema without what makes sense for one image only, and
@@ -137,8 +141,8 @@ func rowOf(name string) uint32 {
 }
 
 var (
-	rowPath, rowSize, rowRatio, rowPrompt, rowN, rowEnabled = rowOf("path"), rowOf("size"), rowOf("aspect_ratio"), rowOf("prompt"), rowOf("n"), rowOf("enabled")
-	rowStyle, rowUser                                       = rowOf("style"), rowOf("user")
+	rowPath, rowSize, rowRatio, rowPrompt, rowN, rowEnabled, rowLabel = rowOf("path"), rowOf("size"), rowOf("aspect_ratio"), rowOf("prompt"), rowOf("n"), rowOf("enabled"), rowOf("label")
+	rowStyle, rowUser                                                 = rowOf("style"), rowOf("user")
 )
 
 var renditionSchema = schema[rendition]{rows: []row[rendition]{

@@ -127,6 +127,9 @@ var whyNotSensitive = map[string]string{
 	"file":       "it would show in the names of files",
 	"output_dir": "it would show in the names of files",
 	"alt":        "it is written for the readers of a site",
+	"caption":    "it is written for the readers of a site",
+	"credit":     "it is written for the readers of a site",
+	"license":    "it is written for the readers of a site",
 	"endpoint":   "it would show in the lists of providers and in the journal",
 }
 

@@ -181,7 +181,7 @@ var pixelAttrs = map[string]string{
 func wantedRows() (rows []*row[draft]) {
 	for i := range imageSchema.rows {
 		r := &imageSchema.rows[i]
-		if r.to == nil || r.name == "enabled" || slices.Contains(imageAttrs, r.name) && r.name != "model" {
+		if r.to == nil || r.name == "enabled" || r.name == "label" || slices.Contains(imageAttrs, r.name) && r.name != "model" {
 			continue
 		}
 		if _, ok := wantedValue(r.to(&draft{})); ok {

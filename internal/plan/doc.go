@@ -27,4 +27,12 @@
 // prompt and a switched branch find what was bought. Candidates that another
 // image of the configuration holds are taken: equal requests at two addresses
 // are separate rolls unless both say share = true.
+//
+// # Labels
+//
+// What a file is to say of itself stands in the step; its recipe names it by a
+// digest. A copy of a candidate has no label unless it is asked for, but whether a
+// file will be a copy is known only with the candidate: the recipe of one that is
+// still to be bought has the label, and apply settles it. Where nothing but the
+// label differs the step says so (Output.Relabel), and needs no original.
 package plan

@@ -44,7 +44,13 @@ type state struct {
 	waits   bool           // can't go on in this run
 	works   bool           // has a step that changes its lock entry
 	content digest.Content // of the picked candidate; none if it will change
-	entry   *lock.Entry    // nil if the lock does not know it
+	picked  *provider.Image
+	as      *spec.Image // with what ignore_changes holds on to; nil until it is visited
+	origin  struct {
+		code  string // see maker.origin
+		known bool
+	}
+	entry *lock.Entry // nil if the lock does not know it
 }
 
 // sharer is an image whose candidates others may take, and how many it will
@@ -223,6 +229,7 @@ func (m *maker) image(i int, im *spec.Image) {
 	entry := st.entry
 	configured := im
 	im, request, blind := m.hold(im, entry)
+	st.as = im
 	for _, a := range im.Before() {
 		if j, _ := m.index(a); m.state[j].skip && m.state[j].content.IsZero() {
 			st.skip = true
@@ -232,7 +239,7 @@ func (m *maker) image(i int, im *spec.Image) {
 		if entry != nil {
 			// A candidate that a postcondition refused has no output.
 			if p := entry.Picked(Pick(im, entry)); p != nil && (!im.Judged || slices.ContainsFunc(entry.Outputs, func(o lock.Output) bool { return o.Of == p.Content })) {
-				st.content = p.Content
+				st.content, st.picked = p.Content, p
 			}
 		}
 		st.waits = st.content.IsZero()
@@ -280,7 +287,7 @@ func (m *maker) image(i int, im *spec.Image) {
 			m.plan.Unchanged++
 			return
 		}
-		st.content = digest.Content{}
+		st.content, st.picked = digest.Content{}, nil
 	}
 	if !m.writable(im, &res) {
 		st.waits = true
@@ -293,7 +300,7 @@ func (m *maker) image(i int, im *spec.Image) {
 // writable makes sure that every output has a format that we can write.
 func (m *maker) writable(im *spec.Image, res *spec.Resolved) bool {
 	ok := true
-	for _, o := range res.Outputs(im, digest.Content{}) {
+	for _, o := range res.Outputs(im, digest.Content{}, nil, nil) {
 		if r, _ := spec.ParseRecipe(o.Recipe); r.File.Format != "png" && r.File.Format != "jpeg" {
 			ok = false
 			m.problem(im.Address, spec.Problem{Field: "path", Value: o.Path,
@@ -374,7 +381,7 @@ func (m *maker) upToDate(im *spec.Image, st *state, entry *lock.Entry, res *spec
 	if picked == nil {
 		return false
 	}
-	outs := res.Outputs(im, mask)
+	outs := m.outputs(im, res, mask, picked)
 	if len(outs) != len(entry.Outputs) {
 		return false
 	}
@@ -384,7 +391,7 @@ func (m *maker) upToDate(im *spec.Image, st *state, entry *lock.Entry, res *spec
 			return false
 		}
 	}
-	st.content = picked.Content
+	st.content, st.picked = picked.Content, picked
 	return true
 }
 
@@ -398,9 +405,12 @@ func (m *maker) unfit(im *spec.Image, res *spec.Resolved, of *provider.Image, ma
 	key := Unfit{im.Address, of.Content}
 	why, ok := m.in.Unfit[key]
 	if !ok {
-		p := Picture{Unfit: key, Of: *of, Model: res.Request.Model, Output: res.Outputs(im, mask)[0], Sources: im.Wanted.Sources}
+		p := Picture{Unfit: key, Of: *of, Model: res.Request.Model, Output: m.outputs(im, res, mask, of)[0], Sources: im.Wanted.Sources}
 		if im.Wanted.Mask != nil {
 			p.Mask = im.Wanted.Mask.File
+		}
+		if r, _ := spec.ParseRecipe(p.Output.Recipe); r.Label != "" {
+			p.Label = m.label(im, of)
 		}
 		m.plan.Asks.Pictures = append(m.plan.Asks.Pictures, p)
 	}
@@ -578,8 +588,12 @@ func (p *Plan) Check() error {
 			if err := spec.CheckOutput(o.Path); err != nil {
 				return bad("the path %q %v", o.Path, err)
 			}
-			if _, err := spec.ParseRecipe(o.Recipe); err != nil {
+			r, err := spec.ParseRecipe(o.Recipe)
+			if err != nil {
 				return bad("%v", err)
+			}
+			if o.Action == Write && !o.Adopt && r.Label != "" && (s.Label == nil || s.Label.Digest() != r.Label) {
+				return bad("its label is not the one that %q is to have", o.Path)
 			}
 		}
 		if s.Need > 0 && len(s.Outputs) == 0 {

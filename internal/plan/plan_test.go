@@ -139,6 +139,7 @@ func (w *world) apply(p *Plan) {
 			switch o.Action {
 			case Write:
 				of := e.Picked(s.Pick).Content
+				o.Recipe = spec.Settled(o.Recipe, e.Picked(s.Pick))
 				c := digest.OfContent([]byte(o.Recipe + of.String()))
 				if o.Recipe == "format=png" {
 					c = of

@@ -189,7 +189,7 @@ func (s *stepper) blockedButChosen() bool {
 	if p == nil || s.step.Verb != Hold && s.step.Verb != Refused {
 		return false
 	}
-	return s.entry == nil || slices.ContainsFunc(s.res.Outputs(s.im, s.mask), func(o spec.Output) bool {
+	return s.entry == nil || slices.ContainsFunc(s.m.outputs(s.im, s.res, s.mask, p), func(o spec.Output) bool {
 		rec := s.entry.Output(o.Path)
 		return rec == nil || rec.Recipe != o.Recipe || rec.Of != p.Content || !s.m.in.Seen(o.Path).Exists
 	})
@@ -502,7 +502,7 @@ func (s *stepper) outputs() {
 	if p := s.picked(); p != nil {
 		of = p.Content
 	}
-	wanted := s.res.Outputs(s.im, s.mask)
+	wanted := s.m.outputs(s.im, s.res, s.mask, s.picked())
 	var why, conflicts []Reason
 	write := false
 	for _, o := range wanted {
@@ -512,7 +512,7 @@ func (s *stepper) outputs() {
 		if conflict != nil {
 			conflicts = append(conflicts, *conflict)
 		}
-		write = write || out.Action == Write && !out.Adopt
+		write = write || out.Action == Write && !out.Adopt && !out.Relabel
 	}
 	if s.entry != nil {
 		for i := range s.entry.Outputs {
@@ -525,6 +525,7 @@ func (s *stepper) outputs() {
 			why = append(why, reasons...)
 		}
 	}
+	s.labels()
 	if len(conflicts) > 0 {
 		s.step.Verb, s.step.Why, s.step.Need = Conflict, conflicts, 0
 		return
@@ -590,6 +591,8 @@ func (s *stepper) output(o spec.Output, of digest.Content) (out Output, why []Re
 		out.Expect = rec.Content
 		if fresh {
 			out.Action = KeepFile
+		} else {
+			out.Relabel = rec.Of == of && !of.IsZero() && spec.SameButLabel(rec.Recipe, o.Recipe)
 		}
 	case s.written(o, seen):
 		out.Expect = s.m.in.Written[o.Path]
@@ -730,7 +733,7 @@ func (s *stepper) finish() {
 		p = s.entry.Picked(Pick(s.im, s.entry))
 	}
 	if p != nil && (!step.Fresh || step.Verb == Protected) {
-		st.content = p.Content
+		st.content, st.picked = p.Content, p
 	} else {
 		st.waits = step.Verb.Standing()
 	}

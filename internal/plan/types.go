@@ -103,6 +103,9 @@ type Output struct {
 	Recipe string         `json:"recipe,omitempty"`
 	Expect digest.Content `json:"expect,omitzero"` // bytes that may be replaced or deleted; none: the file must not exist
 	Adopt  bool           `json:"adopt,omitempty"` // the file has the right bytes already: only recorded
+	// Relabel: only the label differs. It is written into the file that is
+	// there, which has the bytes of Expect, without its original.
+	Relabel bool `json:"relabel,omitempty"`
 }
 
 // Step is what is to be done for one image. It carries all that apply needs.
@@ -135,8 +138,9 @@ type Step struct {
 	ShareWith  spec.Address     `json:"share_with,omitempty"` // take the candidates of this image once it is done
 	Import     string           `json:"import,omitempty"`     // the file whose bytes the only candidate is: it must still have them
 
-	Outputs []Output `json:"outputs,omitempty"`
-	Budgets []string `json:"budgets,omitempty"` // that it counts for, of a paid step
+	Outputs []Output    `json:"outputs,omitempty"`
+	Label   *spec.Label `json:"label,omitempty"`   // that the recipes of outputs name
+	Budgets []string    `json:"budgets,omitempty"` // that it counts for, of a paid step
 
 	Price  provider.Money `json:"price"`
 	Priced bool           `json:"priced"` // false where no price is known; free steps are priced 0
@@ -204,6 +208,7 @@ type Picture struct {
 	Output  spec.Output
 	Sources []spec.Source // of an edit
 	Mask    string        // its file
+	Label   spec.Label    // that the recipe may name
 }
 
 // Unfit names a candidate of an image.

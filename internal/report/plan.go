@@ -468,6 +468,15 @@ func because(s *plan.Step) (string, []line) {
 			case r.Field == "restore":
 				add("mask changed")
 				shapes(r.Old, r.New, ":")
+			case r.Field == "label":
+				switch {
+				case old == "":
+					add("label added")
+				case new == "":
+					add("label removed")
+				default:
+					add("label changed")
+				}
 			default:
 				add(fmt.Sprintf("%s %s → %s", r.Field, either(old, "none"), either(new, "none")))
 			}

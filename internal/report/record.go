@@ -1,8 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/lock"
@@ -31,6 +34,35 @@ type RecordedOutput struct {
 	Recipe  string `json:"recipe,omitempty"`
 	Of      string `json:"of,omitempty"`
 	Encoder string `json:"encoder,omitempty"`
+
+	Label *RecordedLabel `json:"label,omitempty"` // none if the file could not be looked at
+}
+
+// RecordedLabel is what a file on disk says of itself.
+type RecordedLabel struct {
+	SourceType string `json:"digital_source_type,omitempty"` // these are in XMP
+	Credit     string `json:"credit,omitempty"`
+	License    string `json:"license,omitempty"`
+	Alt        string `json:"alt,omitempty"`
+	Caption    string `json:"caption,omitempty"`
+	C2PA       bool   `json:"c2pa,omitempty"` // it has Content Credentials
+}
+
+// text is the label in a line, "" for one that says nothing.
+func (l *RecordedLabel) text() string {
+	var parts []string
+	if l.SourceType != "" {
+		parts = append(parts, diag.Clean(l.SourceType))
+	}
+	if l.C2PA {
+		parts = append(parts, "Content Credentials (C2PA)")
+	}
+	for _, p := range [][2]string{{"alt", l.Alt}, {"caption", l.Caption}, {"credit", l.Credit}, {"license", l.License}} {
+		if p[1] != "" {
+			parts = append(parts, p[0]+" "+strconv.Quote(diag.Clean(p[1])))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // RecordedRefusal is one unusable reply of a lock entry.
@@ -67,7 +99,7 @@ func Record(e *lock.Entry) Recorded {
 		if !o.Of.IsZero() {
 			of = o.Of.String()
 		}
-		r.Outputs = append(r.Outputs, RecordedOutput{o.Path, o.Content.String(), o.Bytes, o.Recipe, of, o.Encoder})
+		r.Outputs = append(r.Outputs, RecordedOutput{o.Path, o.Content.String(), o.Bytes, o.Recipe, of, o.Encoder, nil})
 	}
 	return r
 }
@@ -102,6 +134,9 @@ func Records(w io.Writer, list []Recorded, o Options) {
 		}
 		for _, x := range r.Outputs {
 			fmt.Fprintf(w, "  file         %s  %s\n", diag.Clean(x.Path), c.Dim(x.Recipe))
+			if x.Label != nil {
+				fmt.Fprintf(w, "    label      %s\n", cmp.Or(x.Label.text(), "none"))
+			}
 		}
 	}
 }

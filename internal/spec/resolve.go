@@ -320,26 +320,46 @@ func (res *Resolved) SetInputs(im *Image, source func(Source) digest.Content, fi
 }
 
 // Outputs lists the files of an image with their recipes. A recipe is stable
-// text: its keys are sorted and it has only what was asked for.
-func (res *Resolved) Outputs(im *Image, maskFile digest.Content) []Output {
+// text: its keys are sorted and it has only what was asked for. Of is the
+// candidate, nil while it is still to be made; label is asked at most once, and
+// only where a file is not a plain copy of it.
+func (res *Resolved) Outputs(im *Image, maskFile digest.Content, of *provider.Image, label func() Label) []Output {
+	format := formatOf(of)
+	var tag string
+	asked := label == nil
+	text := func(r recipe) string {
+		if r == (recipe{file: Encoding{Format: format}}) && !im.LabelCopies || !labelled(r.file.Format) { // what most images have
+			return r.String()
+		}
+		if !asked {
+			if tag, asked = label().Digest(), true; tag != "" && im.LabelCopies {
+				tag += labelCopies
+			}
+		}
+		if r.label = tag; of != nil && r.width+r.height > 0 { // certainly no copy
+			r.label = strings.TrimSuffix(tag, labelCopies)
+			return r.String()
+		}
+		return Settled(r.String(), of)
+	}
 	out := make([]Output, 0, 1+len(im.Renditions))
 	var restore string
 	if res.Restore && len(res.Request.Inputs) > 0 {
 		mask := provider.Input{Edit: im.Wanted.Mask.Edit, Shapes: im.Wanted.Mask.Shapes, Content: maskFile}
 		restore = mask.Edit + ":" + mask.Name() + ":" + res.Request.Inputs[0].Content.String()
 	}
-	out = append(out, Output{Path: im.Path, Recipe: recipe{
+	out = append(out, Output{Path: im.Path, Recipe: text(recipe{
 		size: res.Size.String(), restore: restore, enlarge: res.Enlarge && !res.Size.IsZero(), file: withFormat(im.File, im.Path),
-	}.String()})
+	})})
 	for _, r := range im.Renditions {
 		fit := r.Fit
 		if fit == "" {
 			fit = "cover"
 		}
-		out = append(out, Output{Name: r.Name, Path: r.Path, Recipe: recipe{
+		out = append(out, Output{Name: r.Name, Path: r.Path, Recipe: text(recipe{
 			size: res.Size.String(), restore: restore, enlarge: res.Enlarge, file: withFormat(r.File, r.Path),
 			fit: fit, width: r.Width, height: r.Height,
-		}.String()})
+		})})
 	}
 	return out
 }
@@ -357,6 +377,7 @@ type recipe struct {
 	file          Encoding
 	width, height int
 	restore, size string
+	label         string
 }
 
 func (r recipe) String() string {
@@ -382,6 +403,7 @@ func (r recipe) String() string {
 	add("fit", r.fit)
 	add("format", r.file.Format)
 	add("height", strconv.Itoa(r.height))
+	add("label", r.label)
 	if r.file.Lossless {
 		add("lossless", "true")
 	}
@@ -401,11 +423,49 @@ type Recipe struct {
 	File          Encoding
 	Restore       provider.Input // the mask outside of which the source is put back; no Edit for no restoring
 	RestoreSource digest.Content
+	Label         string // digest of what is written into the metadata; "" for nothing
+	LabelCopies   bool   // that also where nothing else is done
+}
+
+// labelCopies ends the label of a recipe that is for copies, too.
+const labelCopies = ",copies"
+
+// Settled is a recipe for a candidate that is known now: a copy of it gets a
+// label only where that was asked for and breaks no signature.
+func Settled(recipe string, of *provider.Image) string {
+	r, err := ParseRecipe(recipe)
+	switch {
+	case err != nil || of == nil || r.Label == "":
+		return recipe
+	case !r.Copies(formatOf(of)):
+		return strings.Replace(recipe, labelCopies, "", 1) // it has one anyway
+	case r.LabelCopies && !of.C2PA:
+		return recipe
+	}
+	return withoutLabel(recipe)
+}
+
+// formatOf is the format of a candidate, "" for none.
+func formatOf(of *provider.Image) string {
+	if of == nil {
+		return ""
+	}
+	return strings.TrimPrefix(of.MIME, "image/")
+}
+
+// withoutLabel is the recipe with the label taken out.
+func withoutLabel(recipe string) string {
+	parts := strings.Fields(recipe)
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return strings.HasPrefix(p, "label=") }), " ")
 }
 
 // Verbatim reports whether the recipe leaves a picture of the given format as
 // it is, byte for byte.
-func (r Recipe) Verbatim(format string) bool {
+func (r Recipe) Verbatim(format string) bool { return r.Label == "" && r.Copies(format) }
+
+// Copies reports whether the recipe does nothing to a picture of the given
+// format but, perhaps, label it.
+func (r Recipe) Copies(format string) bool {
 	return r.Restore.Edit == "" && r.Size.IsZero() && r.Width == 0 && r.Height == 0 && r.File == (Encoding{Format: format})
 }
 
@@ -424,6 +484,8 @@ func ParseRecipe(s string) (Recipe, error) {
 			r.File.Format = value
 		case "height":
 			r.Height, err = strconv.Atoi(value)
+		case "label":
+			r.Label, r.LabelCopies = strings.CutSuffix(value, labelCopies)
 		case "lossless":
 			r.File.Lossless = value == "true"
 		case "quality":

@@ -20,14 +20,21 @@ type Image struct {
 	File       Encoding // of the main output
 	Renditions []Rendition
 	Alt        string
-	Tags       []string  // sorted, each once
-	DependsOn  []Address // sorted, each once; order only, in no digest
-	Ignore     Fields    // count as what the lock recorded, once it has the image
-	Share      bool      // equal requests may share their candidates
-	Decorative bool
-	Protect    bool            // what is there must not be bought again, written over or deleted
-	Judged     bool            // it has postconditions
-	MaxCost    *provider.Money // that an apply may spend on it; nil if not said
+	Caption    string
+	Credit     string // whom to name
+	License    string // a URL, or words
+	Unlabelled bool   // nothing gets a label
+
+	// LabelCopies: a file that would be a copy of its candidate gets a label, too.
+	LabelCopies bool
+	Tags        []string  // sorted, each once
+	DependsOn   []Address // sorted, each once; order only, in no digest
+	Ignore      Fields    // count as what the lock recorded, once it has the image
+	Share       bool      // equal requests may share their candidates
+	Decorative  bool
+	Protect     bool            // what is there must not be bought again, written over or deleted
+	Judged      bool            // it has postconditions
+	MaxCost     *provider.Money // that an apply may spend on it; nil if not said
 }
 
 // Wanted is what the user asks for and might be paid for. Empty means "not

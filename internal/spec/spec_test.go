@@ -129,7 +129,7 @@ func TestLocalIsNotInTheDigest(t *testing.T) {
 	if first.Request.Digest() != second.Request.Digest() {
 		t.Errorf("%s\n%s", first.Request.Canonical(), second.Request.Canonical())
 	}
-	if first.Outputs(&base, digest.Content{1})[0].Recipe == second.Outputs(&changed, digest.Content{1})[0].Recipe {
+	if first.Outputs(&base, digest.Content{1}, nil, nil)[0].Recipe == second.Outputs(&changed, digest.Content{1}, nil, nil)[0].Recipe {
 		t.Error("the recipes are equal")
 	}
 }
@@ -141,7 +141,7 @@ func TestRecipes(t *testing.T) {
 	res := Resolved{Restore: true, Size: provider.Size{Width: 1000, Height: 700}, Enlarge: true}
 	res.Request.Inputs = []provider.Input{{Content: digest.Content{2}}}
 	restore := "restore=black:" + digest.Content{1}.String() + ":" + digest.Content{2}.String()
-	got := res.Outputs(&im, digest.Content{1})
+	got := res.Outputs(&im, digest.Content{1}, nil, nil)
 	want := []Output{
 		{Path: "a.jpg", Recipe: "enlarge=true format=jpeg quality=82 " + restore + " size=1000x700"},
 		{Name: "c", Path: "c.png", Recipe: "enlarge=true fit=cover format=png height=360 " + restore + " size=1000x700 width=640"},
@@ -159,7 +159,7 @@ func TestRecipes(t *testing.T) {
 		t.Errorf("recipe (-want +got):\n%s", d)
 	}
 	im.Wanted.Mask = &Mask{Edit: provider.Drawn, Shapes: "ellipse(50%,1.5,9)~4;!rect(0,0,1,1);~2"}
-	drawn := res.Outputs(&im, digest.Content{})[0].Recipe
+	drawn := res.Outputs(&im, digest.Content{}, nil, nil)[0].Recipe
 	if want := "enlarge=true format=jpeg quality=82 restore=drawn:ellipse(50%,1.5,9)~4;!rect(0,0,1,1);~2:" + (digest.Content{2}).String() + " size=1000x700"; drawn != want {
 		t.Errorf("recipe %s, want %s", drawn, want)
 	}

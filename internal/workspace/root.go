@@ -146,6 +146,22 @@ func (r *Root) Read(p string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
+// Peek gives a regular file, and its size in bytes, to someone who reads only
+// parts of it. The errors are those of Read.
+func (r *Root) Peek(p string, look func(io.ReaderAt, int64)) error {
+	err := check(p)
+	if err == nil {
+		var f File
+		var fi fs.FileInfo
+		if f, fi, err = r.open(p); err == nil {
+			defer f.Close()
+			look(f, fi.Size())
+			return nil
+		}
+	}
+	return fmt.Errorf("workspace: read %s: %w", p, about(p, err))
+}
+
 func (r *Root) read(p string, limit int64) ([]byte, error) {
 	if err := check(p); err != nil {
 		return nil, err
