@@ -24,7 +24,7 @@ const module = "github.com/imgbuild/imgbuild/"
 var levels = map[string]int{
 	"digest": 0, "diag": 0, "imaging": 0, "paint": 0, "provider": 0, "xaipb": 0, "tool": 0, "shape": 0,
 
-	"spec": 1, "workspace": 1, "store": 1, "emulator": 1,
+	"spec": 1, "site": 1, "workspace": 1, "store": 1, "emulator": 1,
 	"provider/xai": 1, "provider/sketch": 1, "provider/limit": 1, "provider/all": 1,
 	"provider/providertest": 1,
 
@@ -55,6 +55,7 @@ var doors = map[string]map[string]string{
 		"provider": "a wish is resolved to a request for an offer",
 	},
 	"imaging":         {"digest": "pixels have a name", "shape": "masks are drawn of them"},
+	"site":            {"digest": "recognises outputs by their bytes", "imaging": "reads the labels of files"},
 	"paint":           {"imaging": "what is drawn is a picture"},
 	"provider/sketch": {"paint": "draws", "imaging": "reads sources and masks, encodes", "provider": "is a maker", "digest": "seeds by the name of the request"},
 	"provider/xai":    {"provider": "is a maker", "xaipb": "sends and reads its messages"},
@@ -85,7 +86,7 @@ var doors = map[string]map[string]string{
 		"provider/providertest": "doctor runs for users what the tests of makers run",
 		"imaging":               "the measure of a header for config, what an imported PNG tells, and the limits of files",
 		"tool":                  "runs the credential command; lock resolve asks git whether the lock is in conflict",
-		"spec":                  "names images", "store": "opens the tiers", "workspace": "opens the root", "emulator": "serves it",
+		"spec":                  "names images", "site": "looks through built sites", "store": "opens the tiers", "workspace": "opens the root", "emulator": "serves it",
 	},
 	"cmd": {"cli": "starts it"},
 	"bench": {
@@ -113,7 +114,7 @@ var keepers = map[string][]string{
 	"golang.org/x/image/":         {"imaging", "paint"},
 	"net/http":                    {"provider/*", "store", "emulator", "report", "cli", "bench", "torture"}, // the bench measures it alone; torture waits for the connections of its emulator
 	"net/http/":                   {"provider/*", "store", "emulator", "report", "cli"},
-	"golang.org/x/net/":           {"provider/all"}, // what the environment says of proxies
+	"golang.org/x/net/":           {"provider/all", "site"}, // what the environment says of proxies; the tags of pages
 	"connectrpc.com/connect":      {"provider/xai", "emulator"},
 	"google.golang.org/protobuf/": {"xaipb", "provider/xai", "emulator", "bench"},
 	"os":                          {"workspace", "store", "journal", "tool", "cli", "cmd", "bench", "faultfs", "torture"},

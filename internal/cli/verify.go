@@ -20,16 +20,24 @@ import (
 func verifyVerb() verb {
 	var f projectFlags
 	var asJSON bool
+	var site string
 	return verb{
 		name: "verify", short: "check that configuration, lock and files agree",
 		help: `
   imgbuild verify
   imgbuild verify -json
+  imgbuild verify -site public
 
 For CI: needs no key and no network, changes nothing, hashes every file.
+
+With -site it looks at a built site instead: for each picture of the project that
+a page or a style sheet shows, is there still a label that says how it was made,
+in the page, in XMP or as Content Credentials (C2PA)? What was looked for and what
+counts is told under Labels in docs/reference.md.
 `,
 		codes: []int{exitCheck},
-		flags: append([]urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "the differences as the JSON of a plan", Destination: &asJSON}}, f.flags()...),
+		flags: append([]urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "the differences as the JSON of a plan, or the pictures of the site", Destination: &asJSON},
+			&urfave.StringFlag{Name: "site", Usage: "look for labels in the built site in `DIR`", Destination: &site}}, f.flags()...),
 		run: func(ctx context.Context, env *Env, _ *urfave.Command) error {
 			s, err := openSession(env)
 			if err != nil {
@@ -39,6 +47,9 @@ For CI: needs no key and no network, changes nothing, hashes every file.
 			f.noCache = true
 			if err := s.prepare(ctx, &f); err != nil {
 				return err
+			}
+			if site != "" {
+				return s.runVerifySite(ctx, site, asJSON)
 			}
 			o := planOptions{verify: true}
 			if err := s.readJournal(&o); err != nil {

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/site"
+)
+
+// sitePicture is a picture of a site and whether it needs a label.
+type sitePicture struct {
+	site.Picture
+	Needed bool `json:"needed"` // it was made by a model or a program, and its image does not say label = false
+}
+
+// runVerifySite looks at a built site. It needs the configuration and the lock,
+// and no picture but those of the site.
+func (s *session) runVerifySite(ctx context.Context, dir string, asJSON bool) error {
+	root, err := os.OpenRoot(join(s.env.Dir, dir))
+	if err != nil {
+		return fail("build the site first, and name the folder that the build wrote: -site public", "there is no folder %s", diag.Clean(dir))
+	}
+	defer root.Close()
+	var outputs []site.Output
+	needed := map[string]bool{"": true} // what only its XMP tells of
+	types := plan.SourceTypes(plan.Input{Images: s.project.Images, Offer: s.offer, Lock: s.lock})
+	for i := range s.project.Images {
+		im := &s.project.Images[i]
+		needed[string(im.Address)] = types[im.Address] != "" && !im.Unlabelled
+		if e := s.lock.Get(im.Address); e != nil {
+			for _, o := range e.Outputs {
+				outputs = append(outputs, site.Output{Image: string(im.Address), Path: o.Path, Content: o.Content, Bytes: o.Bytes, Alt: strings.TrimSpace(im.Alt)})
+			}
+		}
+	}
+	r, err := site.Look(ctx, root.FS(), outputs)
+	if err != nil {
+		return err
+	}
+	if r.Pages == 0 {
+		return fail("build the site first, and name the folder that the build wrote: -site public", "there is no page (*.html) below %s", diag.Clean(dir))
+	}
+	list, bare := make([]sitePicture, len(r.Pictures)), 0
+	for i, p := range r.Pictures {
+		list[i] = sitePicture{p, needed[p.Image]}
+		if list[i].Needed && len(p.Labels) == 0 {
+			bare++
+		}
+	}
+	if asJSON {
+		err = writeJSON(s.env.Stdout, struct {
+			FormatVersion string         `json:"format_version"`
+			Pages         int            `json:"pages"`
+			Unlabelled    int            `json:"unlabelled"` // pictures that need a label and have none
+			Pictures      []sitePicture  `json:"pictures"`
+			Skipped       []site.Skipped `json:"skipped,omitempty"`
+		}{"1.0", r.Pages, bare, list, r.Skipped})
+	} else {
+		s.tellSite(list, r, bare)
+	}
+	if err == nil && (bare > 0 || len(r.Skipped) > 0) {
+		return exit(exitCheck)
+	}
+	return err
+}
+
+func (s *session) tellSite(list []sitePicture, r site.Report, bare int) {
+	w, c := s.env.Stdout, palette(s.env, s.env.Stdout)
+	page := ""
+	for _, p := range list {
+		if p.Page != page {
+			page = p.Page
+			fmt.Fprintln(w, diag.Clean(page))
+		}
+		mark, has := c.Green("✓"), strings.Join(p.Labels, ", ")
+		switch {
+		case has != "":
+		case p.Needed:
+			mark, has = c.Red("!"), "no label"
+		default:
+			mark, has = " ", "no label, and none is needed"
+		}
+		if p.SourceType != "" {
+			has += " (" + p.SourceType + ")"
+		}
+		image := cmp.Or(diag.Clean(p.Image), "an image of another time")
+		if by := map[string]string{site.ByName: "by its name", site.ByAlt: "by its alt text", site.ByXMP: "by its XMP"}[p.By]; by != "" {
+			image += ", " + by
+		}
+		fmt.Fprintf(w, "  %s %s  %s: %s\n", mark, diag.Clean(p.Source), image, has)
+	}
+	for _, x := range r.Skipped {
+		fmt.Fprintf(w, "  %s %s  not looked at: %s\n", c.Red("!"), diag.Clean(x.File), diag.Clean(x.Why))
+	}
+	if len(list)+len(r.Skipped) > 0 {
+		fmt.Fprintln(w)
+	}
+	pages := fmt.Sprintf("%d %s", r.Pages, noun(r.Pages, "page", "pages"))
+	switch {
+	case bare > 0:
+		fmt.Fprintf(w, "%s %d of %d %s on %s tell nowhere how they were made.\n", c.Red("Not labelled:"), bare, len(list), noun(len(list), "picture", "pictures"), pages)
+		hint := "write data-ai-generated into the <img> or the <figure> around it, or let the site copy files instead of converting them"
+		if slices.ContainsFunc(list, func(p sitePicture) bool { return p.By == site.ByContent && p.Needed && len(p.Labels) == 0 }) {
+			hint = "write data-ai-generated into the <img> or the <figure> around it; label = true in the image labels files that are copies of what the provider sent"
+		}
+		fmt.Fprintf(w, "  Hint: %s.\n", hint)
+	case len(list) == 0:
+		fmt.Fprintf(w, "No picture of this project was found on %s.\n", pages)
+	default:
+		fmt.Fprintf(w, "%s %d %s on %s.\n", c.Green("Labelled:"), len(list), noun(len(list), "picture", "pictures"), pages)
+	}
+}
