@@ -609,8 +609,10 @@ func (m *merger) adopt() {
 			}
 			f := facts{o: out.entry, t: &x, request: Theirs}
 			f.compare()
-			out.choice = &Choice{Address: a, Took: Both, Why: "it was " + string(from) + " on one side, whose request the configuration asks for under this name"}
+			own := out.entry.Candidates
 			out.entry = f.merge(Theirs)
+			out.choice = &Choice{Address: a, Took: Both, Why: "it was " + string(from) + " on one side, whose request the configuration asks for under this name",
+				Dropped: missing(own, out.entry.Candidates)}
 			out.adopted = from
 			m.settled[from].entry, m.settled[from].choice = nil, nil
 			strays = slices.Delete(strays, i, i+1)

@@ -108,7 +108,7 @@ func TestMerge(t *testing.T) {
 		{name: "removed and changed, said", base: "a=r:1", ours: "", theirs: "a=q:3", force: Ours, want: " ", say: "as you said; theirs changed what ours removed [3]"},
 		{name: "renamed and changed", base: "a=r:1 p.png:1", ours: "b=r:1 p.png:1", theirs: "a=q:2 p.png:2", want: "b=q:2 p.png:2", say: "ours renamed image.a, theirs changed it"},
 		{name: "renamed and both changed", base: "a=r:1 p.png:1", ours: "b=r:1,3 p.png:1", theirs: "a=q:2 p.png:2", config: "b=q:", want: "b=q:2 p.png:2", say: "theirs: the configuration asks for it [3]"},
-		{name: "renamed and changed, as markers of git have it", ours: "b=r:1 p.png:1", theirs: "a=q:2 p.png:2; b=r:1 p.png:1", config: "b=q:", want: "b=q:2 p.png:2", say: "image.b both: it was image.a on one side"},
+		{name: "renamed and changed, as markers of git have it", ours: "b=r:1 p.png:1", theirs: "a=q:2 p.png:2; b=r:1 p.png:1", config: "b=q:", want: "b=q:2 p.png:2", say: "whose request the configuration asks for under this name [1]"},
 		{name: "renamed twice", base: "a=r:1", ours: "b=r:1", theirs: "c=r:1", want: "b=r:1; c=r:1"},
 		{name: "swapped paths", base: "a=r:1 a.png:1; b=s:2 b.png:2", ours: "a=r:1 b.png:1; b=s:2 a.png:2", theirs: "a=r:1 a.png:1; b=s:2 b.png:2; c=t:3", want: "a=r:1 b.png:1; b=s:2 a.png:2; c=t:3"},
 		{name: "one path, two images", ours: "a=r:1 p.png:1", theirs: "b=s:2 p.png:2", say: "image.a and image.b: both sides made p.png, each for another image: ours has image.a with 1 picture for $0.02, theirs has image.b with 1 picture for $0.02"},
