@@ -6,7 +6,7 @@ version := $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty
 ldflags := -s -w $(if $(version),-X github.com/imgbuild/imgbuild/internal/cli.Version=$(version))
 tests   := -timeout 20m
 
-.PHONY: build test check conformance bench torture torture-peers fuzz mutation supply setup demo clean
+.PHONY: build test check conformance bench peers torture torture-peers fuzz mutation supply setup demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(ldflags)" -o bin/imgbuild ./cmd/imgbuild
@@ -23,8 +23,12 @@ check:
 conformance: build setup
 	scripts/conformance
 
-bench: build
+bench: build peers
 	go run ./internal/bench
+
+# What the bench measures pictures against, and the photographs.
+peers:
+	scripts/peers
 
 # make torture TORTURE='-rows kill -for 1h': goes on where the last run ended.
 torture: setup

@@ -508,3 +508,43 @@ func TestRun(t *testing.T) {
 		})
 	}
 }
+
+func TestPictures(t *testing.T) {
+	t.Parallel()
+	p, q := imaging.New(40, 32), imaging.New(40, 32)
+	for i := range p.Pix() {
+		p.Pix()[i] = byte(i * i >> 4)
+		q.Pix()[i] = p.Pix()[i] ^ byte(i&4)
+	}
+	if same, other := ssim(p, p), ssim(p, q); math.Abs(same-1) > 1e-9 || other > 0.9999 || other < 0.5 {
+		t.Errorf("alike %v with itself, %v with what differs a little", same, other)
+	}
+	script, err := os.ReadFile(filepath.Join("..", "..", "testdata", "bench", "sharp.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range jobs {
+		if !bytes.Contains(script, []byte("\n  "+name+": ")) && !bytes.Contains(script, []byte("\n  '"+name+"': ")) {
+			t.Errorf("sharp does not do %q", name)
+		}
+	}
+}
+
+func TestPeersThatAreNotThere(t *testing.T) {
+	t.Parallel()
+	l := testLab(t)
+	var missing notRun
+	if err := l.photographs(t.TempDir(), "sharp.js"); !errors.As(err, &missing) { // there is no testdata/bench here
+		t.Errorf("%v", err)
+	}
+	ours, peer := &probe{name: "ours"}, &probe{name: "peer"}
+	l.samples = map[string]*sample{
+		"ours": {said: "7 ns each, 90000 bytes\n", rss: []int64{60e6}}, "peer": {said: "9 ns each, 100000 bytes\n", rss: []int64{100e6}},
+	}
+	if r := said("bytes", ours, peer, 1, 0.5).judge(l); r.value != "0.90 ×" || r.missed {
+		t.Errorf("%+v", r)
+	}
+	if r := leaner("memory", ours, peer, 0.5, 0.5).judge(l); r.value != "0.60 ×" || !r.missed {
+		t.Errorf("%+v", r)
+	}
+}

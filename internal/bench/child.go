@@ -35,6 +35,11 @@ var children = map[string]func(w io.Writer, arg string) error{
 	"-bare":     bareNet,
 	"-serve":    serveInline,
 	"-inline":   runInline,
+
+	"-photographs": takePhotographs,
+	"-pixels":      runJob,
+	"-site":        runSite,
+	"-ssim":        runSSIM,
 }
 
 // raw parses every configuration file of a folder with the bare HCL parser, one

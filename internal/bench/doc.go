@@ -14,6 +14,8 @@
 //     round until they add up to something that can be measured.
 //   - Real work: the pictures of each project are drawn by `imgbuild apply`, and
 //     every measured plan must answer with exit code 0 for "no changes".
+//   - Pictures against sharp, Hugo and cwebp, on photographs that are fetched and
+//     not committed (scripts/peers); where they can't be had the rows say so.
 //   - A row that was not run says so and why. A must that is missed, or a
 //     command that failed, ends the bench with exit code 1; only a row that
 //     tells why it is known to miss does not.

@@ -42,7 +42,7 @@ func table(l *lab) []row {
 		versus("start, help", start(l, "help"), hello(l), "Go hello", 4, 3),
 		{name: "start, slowest init of a package", must: 2, aim: 2, unit: milliseconds, read: slowestInit},
 	}
-	return slices.Concat(rows, languageRows(l), engine(l), safety(l), wire(l), inline(l), []row{drawing(l)})
+	return slices.Concat(rows, languageRows(l), engine(l), safety(l), wire(l), inline(l), []row{drawing(l)}, pixels(l))
 }
 
 // sized skips a row that -n leaves out.

@@ -22,9 +22,14 @@ func maxRSS(s *os.ProcessState) int64 {
 }
 
 // selfCPU is the CPU time that this process has used.
-func selfCPU() time.Duration {
+func selfCPU() time.Duration { return cpuOf(syscall.RUSAGE_SELF) }
+
+// childrenCPU is the CPU time of the children that this process waited for.
+func childrenCPU() time.Duration { return cpuOf(syscall.RUSAGE_CHILDREN) }
+
+func cpuOf(who int) time.Duration {
 	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+	if err := syscall.Getrusage(who, &u); err != nil {
 		panic(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
