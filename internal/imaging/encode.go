@@ -5,10 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"image/jpeg"
 	"io"
 	"math/bits"
-	"runtime"
 
 	"github.com/klauspost/compress/zlib"
 )
@@ -39,10 +37,10 @@ func (p *Picture) Encode(w io.Writer, format string, quality int, lossless bool)
 		if quality == 0 {
 			quality = DefaultQuality
 		}
-		if err := jpeg.Encode(w, p.onWhite().rgba(), &jpeg.Options{Quality: quality}); err != nil {
+		if err := p.onWhite().encodeJPEG(w, quality); err != nil {
 			return "", fmt.Errorf("imaging: jpeg: %w", err)
 		}
-		return runtime.Version() + "/jpeg", nil
+		return "imgbuild/jpeg 1", nil
 	}
 	return "", fmt.Errorf("imaging: no encoder for %q", format)
 }

@@ -40,7 +40,7 @@ func TestEncodeJPEG(t *testing.T) {
 	}
 	var b bytes.Buffer
 	encoder, err := p.Encode(&b, "jpeg", 0, false)
-	if err != nil || !strings.HasPrefix(encoder, "go") || !strings.HasSuffix(encoder, "/jpeg") {
+	if err != nil || encoder != "imgbuild/jpeg 1" {
 		t.Fatalf("%q %v", encoder, err)
 	}
 	q, info, err := Decode(b.Bytes(), DefaultLimits)
