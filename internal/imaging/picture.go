@@ -99,6 +99,11 @@ func Decode(b []byte, lim Limits) (p *Picture, info Info, err error) {
 	if err := complete(b, h.Format); err != nil {
 		return nil, Info{}, fmt.Errorf("imaging: %w", err)
 	}
+	if h.Format == "png" {
+		if p := readPNG(b); p != nil {
+			return p, h.Info, nil
+		}
+	}
 	decode := map[string]func(*bytes.Reader) (image.Image, error){
 		"png":  func(r *bytes.Reader) (image.Image, error) { return png.Decode(r) },
 		"jpeg": func(r *bytes.Reader) (image.Image, error) { return jpeg.Decode(r) },
