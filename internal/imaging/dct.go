@@ -134,3 +134,30 @@ func idct(b *block) {
 		b[24+i], b[32+i] = (x3+x4)>>18, (x3-x4)>>18
 	}
 }
+
+// idct4 makes four rows of four pixels out of the lowest sixteen frequencies.
+func idct4(b *block, dst []byte, stride int) {
+	const (
+		shift = 12
+		c1    = 5352 // sqrt(2)*cos(pi/8)
+		c3    = 2217 // sqrt(2)*cos(3*pi/8)
+	)
+	var t [16]int64 // what leaves has twelve fractional bits
+	for i := range 4 {
+		x0, x1, x2, x3 := int64(b[i]), int64(b[8+i]), int64(b[16+i]), int64(b[24+i])
+		even, odd := (x0+x2)<<shift, (x0-x2)<<shift
+		far, near := c1*x1+c3*x3, c3*x1-c1*x3
+		t[i], t[4+i], t[8+i], t[12+i] = even+far, odd+near, odd-near, even-far
+	}
+	for y := range 4 {
+		x := t[4*y : 4*y+4 : 4*y+4]
+		const half = 1 << (2*shift + 2)
+		even, odd := (x[0]+x[2])<<shift+half, (x[0]-x[2])<<shift+half
+		far, near := c1*x[1]+c3*x[3], c3*x[1]-c1*x[3]
+		row := dst[y*stride:][:4:4]
+		row[0] = level(int32((even + far) >> (2*shift + 3)))
+		row[1] = level(int32((odd + near) >> (2*shift + 3)))
+		row[2] = level(int32((odd - near) >> (2*shift + 3)))
+		row[3] = level(int32((even - far) >> (2*shift + 3)))
+	}
+}

@@ -106,7 +106,7 @@ func TestEncodeWriteError(t *testing.T) {
 func TestDigest(t *testing.T) {
 	t.Parallel()
 	p := sample(6, 4, true)
-	q := &Picture{p.pix, 4, 6}
+	q := &Picture{pix: p.pix, width: 4, height: 6}
 	if Digest(p) == Digest(q) {
 		t.Error("the shape is not in the digest")
 	}

@@ -16,7 +16,8 @@ import "fmt"
 // reduced, keeping its own ratio, until it does not. Any other fit is a
 // bug and panics.
 func Fit(p *Picture, width, height int, fit string, enlarge bool) *Picture {
-	pl := place(p.width, p.height, width, height, fit, enlarge)
+	w, h := p.full()
+	pl := place(w, h, width, height, fit, enlarge)
 	scaled := resize(p, pl.crop, pl.width, pl.height)
 	if pl.width == pl.boxWidth && pl.height == pl.boxHeight {
 		return scaled

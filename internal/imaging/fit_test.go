@@ -107,7 +107,7 @@ func TestFilterBounds(t *testing.T) {
 	t.Parallel()
 	for src := 1; src < 40; src++ {
 		for dst := 1; dst < 40; dst++ {
-			for i, tp := range filter(src, dst).taps {
+			for i, tp := range filter(0, src, 1, src, dst).taps {
 				sum, low, high := int64(0), int64(0), int64(0)
 				for _, w := range tp.weights {
 					sum += w

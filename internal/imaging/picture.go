@@ -20,6 +20,10 @@ import (
 type Picture struct {
 	pix           []byte
 	width, height int
+
+	// A JPEG that was decoded at a fraction of its size knows the whole, so that
+	// Fit makes of it what it would of that. 0 for any other.
+	shrink, fullWidth, fullHeight int
 }
 
 // New is a transparent picture of the given size, which must be positive.
@@ -27,7 +31,7 @@ func New(width, height int) *Picture {
 	if width < 1 || height < 1 {
 		panic(fmt.Sprintf("imaging: picture of %dx%d pixels", width, height))
 	}
-	return &Picture{make([]byte, 4*width*height), width, height}
+	return &Picture{pix: make([]byte, 4*width*height), width: width, height: height}
 }
 
 // Width is in pixels.
@@ -88,6 +92,21 @@ func Digest(p *Picture) digest.Content {
 // promised. Of an animation it reads the first picture. A JPEG is turned as
 // its EXIF orientation says.
 func Decode(b []byte, lim Limits) (p *Picture, info Info, err error) {
+	return DecodeFor(b, lim, Box{})
+}
+
+// Box is what Fit is asked for. The zero Box asks for the picture as it is.
+type Box struct {
+	Width, Height int
+	Fit           string
+	Enlarge       bool
+}
+
+// DecodeFor is Decode of a picture of which nothing is wanted but to Fit it
+// into boxes. Where a half, a quarter or an eighth of the pixels is enough for
+// all of them it may give no more, which costs less; Fit makes of these the
+// sizes that it would make of the whole.
+func DecodeFor(b []byte, lim Limits, boxes ...Box) (p *Picture, info Info, err error) {
 	defer recovered(&p, &err)
 	h, err := readHeader(b, lim)
 	if err != nil {
@@ -99,10 +118,21 @@ func Decode(b []byte, lim Limits) (p *Picture, info Info, err error) {
 	if err := complete(b, h.Format); err != nil {
 		return nil, Info{}, fmt.Errorf("imaging: %w", err)
 	}
-	if h.Format == "png" {
-		if p := readPNG(b); p != nil {
-			return p, h.Info, nil
+	switch h.Format {
+	case "png":
+		p = readPNG(b)
+	case "jpeg":
+		shrink := 1
+		if h.turn == 1 {
+			shrink = enough(h.Width, h.Height, boxes)
 		}
+		p = readJPEGPixels(b, shrink)
+	}
+	if p != nil {
+		if w, height := p.full(); w != h.rawWidth || height != h.rawHeight {
+			return nil, Info{}, h.mismatch(w, height)
+		}
+		return turned(p, h.turn), h.Info, nil
 	}
 	decode := map[string]func(*bytes.Reader) (image.Image, error){
 		"png":  func(r *bytes.Reader) (image.Image, error) { return png.Decode(r) },
@@ -116,9 +146,40 @@ func Decode(b []byte, lim Limits) (p *Picture, info Info, err error) {
 	}
 	screen := image.Rect(0, 0, h.rawWidth, h.rawHeight)
 	if m.Bounds() != screen && (h.Format != "gif" || !m.Bounds().In(screen)) {
-		return nil, Info{}, fmt.Errorf("imaging: %s header says %dx%d pixels, the picture has %dx%d", h.Format, h.rawWidth, h.rawHeight, m.Bounds().Dx(), m.Bounds().Dy())
+		return nil, Info{}, h.mismatch(m.Bounds().Dx(), m.Bounds().Dy())
 	}
 	return turned(fromImage(m, screen), h.turn), h.Info, nil
+}
+
+func (h header) mismatch(width, height int) error {
+	return fmt.Errorf("imaging: %s header says %dx%d pixels, the picture has %dx%d", h.Format, h.rawWidth, h.rawHeight, width, height)
+}
+
+// full is the size of the whole picture, of which p may be a reduction.
+func (p *Picture) full() (width, height int) {
+	if p.shrink > 1 {
+		return p.fullWidth, p.fullHeight
+	}
+	return p.width, p.height
+}
+
+// enough is by how much a picture may shrink so that no box enlarges what is
+// left: 1, 2, 4 or 8.
+func enough(width, height int, boxes []Box) int {
+	shrink := 8
+	for _, b := range boxes {
+		if b == (Box{}) {
+			return 1
+		}
+		pl := place(width, height, b.Width, b.Height, b.Fit, b.Enlarge)
+		for shrink > 1 && (pl.width*shrink > pl.crop.width || pl.height*shrink > pl.crop.height) {
+			shrink /= 2
+		}
+	}
+	if len(boxes) == 0 {
+		return 1
+	}
+	return shrink
 }
 
 // recovered turns a panic of a decoder, which is about the bytes it was given,
@@ -134,11 +195,11 @@ func recovered[T any](result *T, err *error) {
 func fromImage(m image.Image, screen image.Rectangle) *Picture {
 	w, h := screen.Dx(), screen.Dy()
 	if m, ok := m.(*image.NRGBA); ok && m.Rect == screen && m.Stride == 4*w {
-		return &Picture{m.Pix[:4*w*h], w, h}
+		return &Picture{pix: m.Pix[:4*w*h], width: w, height: h}
 	}
 	// A decoder gives this only for a picture without alpha, for which both mean the same.
 	if m, ok := m.(*image.RGBA); ok && m.Rect == screen && m.Stride == 4*w {
-		return &Picture{m.Pix[:4*w*h], w, h}
+		return &Picture{pix: m.Pix[:4*w*h], width: w, height: h}
 	}
 	p := New(w, h)
 	switch m := m.(type) {

@@ -33,16 +33,23 @@ var clamp = func() (t [512]uint8) {
 	return t
 }()
 
-// resize scales the part crop of p to width x height.
+// resize scales the part crop of p to width x height. Of a picture that was
+// shrunk, crop is in pixels of the whole.
 func resize(p *Picture, crop rect, width, height int) *Picture {
 	out := New(width, height)
-	if crop.width == width && crop.height == height {
+	step := max(1, p.shrink)
+	if crop.width == width && crop.height == height && step == 1 {
 		for y := range height {
 			copy(out.pix[4*y*width:4*(y+1)*width], p.pix[4*((crop.y+y)*p.width+crop.x):])
 		}
 		return out
 	}
-	down, across := filter(crop.height, height), filter(crop.width, width)
+	whole := crop
+	crop = rect{crop.x / step, crop.y / step, 0, 0}
+	crop.width = min((whole.x+whole.width+step-1)/step, p.width) - crop.x
+	crop.height = min((whole.y+whole.height+step-1)/step, p.height) - crop.y
+	down := filter(whole.y-crop.y*step, whole.height, step, crop.height, height)
+	across := filter(whole.x-crop.x*step, whole.width, step, crop.width, width)
 	row := func(pix []byte, stride, x, y, n int) []byte { return pix[4*(y*stride+x):][:4*n] }
 	if p.Opaque() {
 		ring := newRing(down.size, crop.width)
@@ -183,20 +190,23 @@ type taps struct {
 	size int // of the longest tap
 }
 
-// filter is the weights that scale src pixels to dst. At the edges the part of
-// the filter that lies outside is left out.
-func filter(src, dst int) taps {
-	unit := 2 * max(src, dst) // half source pixels, times dst, that make one lobe
+// filter is the weights that make dst pixels of size pixels from offset on, of
+// which each of the n that there are covers step. At the edges the part of the
+// filter that lies outside is left out.
+func filter(offset, size, step, n, dst int) taps {
+	// Lengths are in halves of a pixel, times dst.
+	pixel := step * dst
+	unit := 2 * max(size, pixel) // that make one lobe
 	out := taps{taps: make([]tap, dst)}
 	var raw []int64
 	for i := range dst {
-		center := (2*i + 1) * src // in units of half a source pixel, times dst
-		// Source pixel j has its center at (2j+1)*dst.
-		first := max(0, (center-3*unit+dst)/(2*dst)-1)
+		center := 2*offset*dst + (2*i+1)*size
+		// Source pixel j has its center at (2j+1)*pixel.
+		first := max(0, (center-3*unit+pixel)/(2*pixel)-1)
 		raw = raw[:0]
 		var total int64
-		for j := first; j < src && (2*j+1)*dst < center+3*unit; j++ {
-			d := (2*j+1)*dst - center
+		for j := first; j < n && (2*j+1)*pixel < center+3*unit; j++ {
+			d := (2*j+1)*pixel - center
 			w := lanczos(int64(max(d, -d)) << 20 / int64(unit))
 			if w == 0 && len(raw) == 0 {
 				first = j + 1
