@@ -272,7 +272,7 @@ var jobs = map[string]job{
 	"scaled": {1, func() (func() (int, error), error) {
 		b, err := os.ReadFile("large.jpg")
 		return func() (int, error) {
-			p, _, err := imaging.Decode(b, imaging.DefaultLimits)
+			p, _, err := imaging.DecodeFor(b, imaging.DefaultLimits, imaging.Box{Width: 1280})
 			if err != nil {
 				return 0, err
 			}
@@ -364,8 +364,12 @@ func resizes(name string, width int) (func() (int, error), error) {
 // for.
 func sets(name string, write func(p *imaging.Picture, format string) (int, error), webp func(*imaging.Picture) (int, error)) (func() (int, error), error) {
 	b, err := os.ReadFile(name)
+	var boxes []imaging.Box
+	for _, width := range widths {
+		boxes = append(boxes, imaging.Box{Width: width})
+	}
 	return func() (total int, err error) {
-		p, _, err := imaging.Decode(b, imaging.DefaultLimits)
+		p, _, err := imaging.DecodeFor(b, imaging.DefaultLimits, boxes...)
 		if err != nil {
 			return 0, err
 		}
