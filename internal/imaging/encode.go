@@ -77,26 +77,7 @@ func (p *Picture) encodePNG(w io.Writer, bpp int) error {
 	out.chunk("IHDR", append(head, 8, colour, 0, 0, 0))
 
 	idat := bufio.NewWriterSize(chunks{out}, 1<<16)
-	z, err := zlib.NewWriterLevel(idat, pngLevel)
-	if err != nil {
-		panic(err) // the level is a constant
-	}
-	f := newFilters(p.width*bpp, bpp)
-	for y := range p.height {
-		src := p.pix[4*p.width*y : 4*p.width*(y+1)]
-		if bpp == 4 {
-			copy(f.row, src)
-		} else {
-			for i, j := 0, 0; j+2 < len(f.row) && i+3 < len(src); i, j = i+4, j+3 {
-				f.row[j], f.row[j+1], f.row[j+2] = src[i], src[i+1], src[i+2]
-			}
-		}
-		if _, err := z.Write(f.best()); err != nil {
-			return err
-		}
-		f.row, f.above = f.above, f.row
-	}
-	if err := z.Close(); err != nil {
+	if err := p.deflate(idat, bpp, p.pngLevel(bpp), 0, p.height); err != nil {
 		return err
 	}
 	if err := idat.Flush(); err != nil {
@@ -106,9 +87,64 @@ func (p *Picture) encodePNG(w io.Writer, bpp int) error {
 	return out.err
 }
 
-// pngLevel: against level 1 it takes 1.2 to 2 times as long and saves 17 to
+// deflate writes the filtered rows from one to below another.
+func (p *Picture) deflate(w io.Writer, bpp, level, from, to int) error {
+	z, err := zlib.NewWriterLevel(w, level)
+	if err != nil {
+		panic(err) // levels are constants
+	}
+	f := newFilters(p.width*bpp, bpp)
+	for y := max(0, from-1); y < to; y++ {
+		src := p.pix[4*p.width*y : 4*p.width*(y+1)]
+		if bpp == 4 {
+			copy(f.row, src)
+		} else {
+			for i, j := 0, 0; j+2 < len(f.row) && i+3 < len(src); i, j = i+4, j+3 {
+				f.row[j], f.row[j+1], f.row[j+2] = src[i], src[i+1], src[i+2]
+			}
+		}
+		if y >= from {
+			if _, err := z.Write(f.best()); err != nil {
+				return err
+			}
+		}
+		f.row, f.above = f.above, f.row
+	}
+	return z.Close()
+}
+
+// pngLevel is how to compress. In a photograph next to nothing repeats, and to
+// look for it takes seven times as long as codes alone and makes the file
+// larger; a drawing it makes several times smaller. A few bands of rows are
+// tried both ways.
+func (p *Picture) pngLevel(bpp int) int {
+	const band, every = 16, 256
+	if p.width*p.height < 1<<18 || p.height < band {
+		return searching
+	}
+	var codes, search counter
+	for y := min(every, p.height-band) / 2; y+band <= p.height; y += every {
+		if p.deflate(&codes, bpp, zlib.HuffmanOnly, y, y+band) != nil || p.deflate(&search, bpp, searching, y, y+band) != nil {
+			return searching // never: a counter takes everything
+		}
+	}
+	if codes <= search {
+		return zlib.HuffmanOnly
+	}
+	return searching
+}
+
+// counter counts what is written.
+type counter int
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
+
+// searching: against level 1 it takes 1.2 to 2 times as long and saves 17 to
 // 30 % of a drawn picture, 1 % of a photograph; level 7 is three times slower.
-const pngLevel = 6
+const searching = 6
 
 // filters holds a row, the one above and the row as each filter leaves it,
 // with the number of the filter in front.

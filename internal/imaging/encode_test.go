@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"image/png"
+	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zlib"
 )
 
 func TestEncodePNG(t *testing.T) {
@@ -123,5 +126,31 @@ func BenchmarkEncodePNG(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(out.Len()), "bytes")
+	}
+}
+
+// TestPNGLevel: in noise nothing repeats, and in a drawing much.
+func TestPNGLevel(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	noise, drawing := New(1024, 700).onWhite(), sample(1024, 700, false)
+	for i := range noise.pix {
+		if i%4 < 3 {
+			noise.pix[i] = byte(i/4096) + byte(random.IntN(9))
+		}
+		drawing.pix[i] &= 0xf0 | byte(i%4/3*255)
+	}
+	for _, tt := range []struct {
+		name string
+		p    *Picture
+		want int
+	}{{"noise", noise, zlib.HuffmanOnly}, {"drawing", drawing, searching}, {"a small one", sample(30, 30, false), searching}, {"one row", New(1<<18, 1).onWhite(), searching}} {
+		if got := tt.p.pngLevel(3); got != tt.want {
+			t.Errorf("%s: level %d, want %d", tt.name, got, tt.want)
+		}
+		q, _, err := Decode(encode(t, tt.p, "png"), Limits{Bytes: 1 << 26, Side: 1 << 20, Pixels: 1 << 22})
+		if err != nil || Digest(q) != Digest(tt.p) {
+			t.Errorf("%s: other pixels, %v", tt.name, err)
+		}
 	}
 }
