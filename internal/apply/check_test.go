@@ -18,7 +18,7 @@ import (
 // What came is compared with what was asked, with room for what providers round.
 func TestCheckOfPictures(t *testing.T) {
 	t.Parallel()
-	e := &Engine{pixels: make(chan struct{}, 1)}
+	e := &Engine{pixels: newWorkshop(imaging.DefaultLimits)}
 	edit := []provider.Input{{}}
 	for _, tt := range []struct {
 		name          string

@@ -273,7 +273,7 @@ func TestImportIsRendered(t *testing.T) {
 		logo := paint(7, "xxx")
 		s.put("a.png", logo)
 		var imported plan.Imported
-		s.open(func(e *Engine, root *workspace.Root) { imported, _ = Importable(root, "a.png") })
+		s.open(func(e *Engine, root *workspace.Root) { imported, _ = Importable(root, "a.png", imaging.DefaultLimits) })
 		s.open(func(e *Engine, root *workspace.Root) {
 			p := s.plan(e, root, func(in *plan.Input) {
 				in.Imports = map[spec.Address]plan.Imported{"image.a": imported}

@@ -21,10 +21,10 @@ import (
 
 // Importable looks at a picture that is to be imported, and returns its bytes
 // too. What is wrong with it is a fault and no error.
-func Importable(sources *workspace.Root, path string) (plan.Imported, []byte) {
+func Importable(sources *workspace.Root, path string, lim imaging.Limits) (plan.Imported, []byte) {
 	out := plan.Imported{Path: path, Fault: &spec.Problem{Field: "import", Value: path}}
 	f := out.Fault
-	b, err := sources.Read(path, imaging.DefaultLimits.Bytes)
+	b, err := sources.Read(path, lim.Bytes)
 	var large *workspace.TooLarge
 	var other *workspace.NotRegular
 	switch {
@@ -44,15 +44,24 @@ func Importable(sources *workspace.Root, path string) (plan.Imported, []byte) {
 		f.Text, f.Hint = fmt.Sprintf("%q can't be read: %v", path, cmp.Or(errors.Unwrap(err), err)), "see that the file can be read"
 		return out, nil
 	}
-	info, err := imaging.Measure(b, imaging.DefaultLimits)
+	info, err := imaging.Measure(b, lim)
 	if err != nil {
-		f.Text, f.Hint = fmt.Sprintf("%q can't be imported: %s", path, plainly(err)), "PNG, JPEG, WebP and GIF can be imported"
+		f.Text, f.Hint = fmt.Sprintf("%q can't be imported: %s", path, plainly(err)), orLarger(err, "PNG, JPEG, WebP and GIF can be imported")
 		return out, nil
 	}
 	out.Fault = nil
 	out.Image = provider.Image{Content: digest.OfContent(b), MIME: info.MIME, Width: info.Width, Height: info.Height, Bytes: int64(len(b)), Model: plan.ImportedModel}
 	Mark(&out.Image, b)
 	return out, b
+}
+
+// orLarger is a hint about a picture that is not read: for one over the limits
+// how to raise them.
+func orLarger(err error, hint string) string {
+	if errors.Is(err, imaging.ErrOver) {
+		return fmt.Sprintf("make it smaller, or, if you trust it, set IMGBUILD_MAX_MEGAPIXELS to more than %d", imaging.Least)
+	}
+	return hint
 }
 
 // adopt brings the picture of an import into the store, and its record beside
@@ -63,13 +72,13 @@ func (e *Engine) adopt(ctx context.Context, j *job) ([]byte, EventKind, error) {
 	if err != nil {
 		return nil, Stale, err
 	}
-	e.pixels <- struct{}{}
-	_, _, err = imaging.Decode(b, imaging.DefaultLimits)
-	<-e.pixels
+	leave := e.pixels.enter(e.limits(), b)
+	_, err = imaging.Check(b, e.limits())
+	leave()
 	if err != nil {
 		return nil, Failed, fmt.Errorf("%s can't be imported: %s", j.step.Import, plainly(err))
 	}
-	if _, _, err := e.Store.Put(ctx, bytes.NewReader(b), imaging.DefaultLimits.Bytes); err != nil {
+	if _, _, err := e.Store.Put(ctx, bytes.NewReader(b), e.limits().Bytes); err != nil {
 		return nil, Failed, err
 	}
 	if err := e.Store.Record(j.digest, j.request.Fields(), store.Roll{ID: "import-" + im.Content.String(), Image: im}); err != nil {

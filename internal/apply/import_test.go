@@ -48,7 +48,7 @@ func TestImportable(t *testing.T) {
 		"link.png":   `a link on the way to "link.png" leads out of the project | copy the picture into the project`,
 		long:         `"` + long + `" can't be read: `,
 	} {
-		got, b := Importable(s.root(), path)
+		got, b := Importable(s.root(), path, imaging.DefaultLimits)
 		told := ""
 		if f := got.Fault; f != nil {
 			if told = f.Text + " | " + f.Hint; f.Field != "import" || f.Value != path {
@@ -62,7 +62,7 @@ func TestImportable(t *testing.T) {
 			t.Errorf("%s: %d bytes of %s", path, len(b), got.Path)
 		}
 	}
-	got, b := Importable(s.root(), "fine.png")
+	got, b := Importable(s.root(), "fine.png", imaging.DefaultLimits)
 	if want := (provider.Image{Content: digest.OfContent(drawn("RG")), MIME: "image/png", Width: 2, Height: 1, Bytes: int64(len(b)), Model: plan.ImportedModel}); got.Image != want || !bytes.Equal(b, drawn("RG")) {
 		t.Errorf("%+v", got.Image)
 	}
@@ -96,7 +96,7 @@ func TestImport(t *testing.T) {
 		s := newSite(t, im)
 		s.write("logo.png", tt.file)
 		with := func(in *plan.Input) {
-			got, _ := Importable(s.root(), "logo.png")
+			got, _ := Importable(s.root(), "logo.png", imaging.DefaultLimits)
 			in.Imports = map[spec.Address]plan.Imported{"image.a": got}
 			in.Hashes["logo.png"] = digest.OfContent(tt.file)
 		}
@@ -154,7 +154,7 @@ func TestEachFailureOfAnImport(t *testing.T) {
 		s := newSite(t, im)
 		s.write("logo.png", fine)
 		p := s.save(func(in *plan.Input) {
-			got, _ := Importable(s.root(), "logo.png")
+			got, _ := Importable(s.root(), "logo.png", imaging.DefaultLimits)
 			in.Imports = map[spec.Address]plan.Imported{"image.a": got}
 			in.Hashes["logo.png"] = digest.OfContent(fine)
 		})
@@ -196,7 +196,7 @@ func TestPowerCutAfterAnImport(t *testing.T) {
 		disk := faultfs.NewDisk()
 		e.Store = &store.Tiers{Local: store.Open(disk)}
 		p := s.plan(e, root, func(in *plan.Input) {
-			got, _ := Importable(root, "logo.png")
+			got, _ := Importable(root, "logo.png", imaging.DefaultLimits)
 			in.Imports = map[spec.Address]plan.Imported{"image.a": got}
 			in.Hashes["logo.png"] = digest.OfContent(fine)
 		})

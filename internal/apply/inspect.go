@@ -17,8 +17,8 @@ import (
 // Inspect finds sources that are no pictures and masks that don't fit them, in
 // the steps of a plan that may cost money: what would end such a step is told
 // before anybody says yes to it. Sources that are not made yet can't be known.
-func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan) (problems []plan.Problem) {
-	e := Engine{Sources: sources}
+func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan, lim imaging.Limits) (problems []plan.Problem) {
+	e := Engine{Sources: sources, Limits: lim}
 	type sized struct {
 		size provider.Size
 		err  error
@@ -47,7 +47,7 @@ func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan) (problems []pl
 			}
 			size, err := known.size, known.err
 			if err != nil {
-				add("edit.image", "PNG, JPEG and WebP can be edited", "%s can't be edited: %s", src, plainly(err))
+				add("edit.image", orLarger(err, "PNG, JPEG and WebP can be edited"), "%s can't be edited: %s", src, plainly(err))
 			}
 			if k == 0 {
 				first = size
@@ -66,12 +66,12 @@ func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan) (problems []pl
 			var b []byte
 			var err error
 			if in.Edit != provider.Drawn {
-				b, err = e.Sources.Read(s.MaskFile, imaging.DefaultLimits.Bytes)
+				b, err = e.Sources.Read(s.MaskFile, e.limits().Bytes)
 			}
 			if err != nil {
 				of.faults = []spec.Problem{{Field: "edit.mask.file", Text: err.Error(), Hint: aMask}}
 			} else {
-				of.mask, of.faults = readMask(in, s.MaskFile, b, first)
+				of.mask, of.faults = e.readMask(in, s.MaskFile, b, first)
 			}
 			masks[key] = of
 		}
@@ -107,7 +107,7 @@ func (e *Engine) sizeOf(src spec.Source, want digest.Content, l *lock.Lock) (pro
 	if err != nil {
 		return provider.Size{}, err
 	}
-	info, err := imaging.Measure(b, imaging.DefaultLimits)
+	info, err := imaging.Measure(b, e.limits())
 	return provider.Size{Width: info.Width, Height: info.Height}, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -101,7 +102,7 @@ func TestInspect(t *testing.T) {
 			step.Request.Mask.Edit, step.Request.Mask.Shapes, _ = strings.Cut(tt.edit, " ")
 		}
 		var got []string
-		for _, p := range Inspect(s.root(), l, &plan.Plan{Steps: []plan.Step{step}}) {
+		for _, p := range Inspect(s.root(), l, &plan.Plan{Steps: []plan.Step{step}}, imaging.DefaultLimits) {
 			mild := map[bool]string{true: "warning: "}[p.Warning]
 			if got = append(got, fmt.Sprintf("%s%s: %s | %s", mild, p.Field, p.Text, p.Hint)); p.Address != "image.e" {
 				t.Errorf("%s: told of %s", tt.name, p.Address)
@@ -119,7 +120,7 @@ func TestInspect(t *testing.T) {
 	edit.Request.Mask = &provider.Input{Edit: "white"}
 	again := edit
 	again.Address = "image.f"
-	if got := Inspect(s.root(), l, &plan.Plan{Steps: []plan.Step{edit, again}}); len(got) != 4 {
+	if got := Inspect(s.root(), l, &plan.Plan{Steps: []plan.Step{edit, again}}, imaging.DefaultLimits); len(got) != 4 {
 		t.Errorf("%d things are told of: %v", len(got), got)
 	}
 }
@@ -139,7 +140,7 @@ func TestInspectEachCandidate(t *testing.T) {
 		st.Request.Inputs, st.Request.Mask = []provider.Input{{Content: c}}, &provider.Input{Edit: "white"}
 		p.Steps = append(p.Steps, st)
 	}
-	if got := Inspect(s.root(), l, &p); len(got) != 1 || got[0].Address != "image.1" {
+	if got := Inspect(s.root(), l, &p, imaging.DefaultLimits); len(got) != 1 || got[0].Address != "image.1" {
 		t.Errorf("%+v", got)
 	}
 }

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -35,14 +34,14 @@ func (p *Picture) Pixels() (alpha, blank bool, err error) {
 	if err != nil {
 		return false, false, err
 	}
-	p.engine.pixels <- struct{}{}
-	defer func() { <-p.engine.pixels }()
-	return Pixels(b)
+	lim := p.engine.limits()
+	defer p.engine.pixels.enter(lim, b)()
+	return Pixels(b, lim)
 }
 
 // Pixels is Picture.Pixels for the bytes of a file.
-func Pixels(b []byte) (alpha, blank bool, err error) {
-	pic, _, err := imaging.Decode(b, imaging.DefaultLimits)
+func Pixels(b []byte, lim imaging.Limits) (alpha, blank bool, err error) {
+	pic, _, err := imaging.Decode(b, lim)
 	if err != nil {
 		return false, false, err
 	}
@@ -70,7 +69,7 @@ func (e *Engine) pictureOf(o spec.Output, of *provider.Image, model string, rec 
 	case rec != nil:
 		p.Content, p.Bytes = rec.Content, rec.Bytes
 		p.load = func() ([]byte, error) {
-			b, err := e.Out.Read(o.Path, imaging.DefaultLimits.Bytes)
+			b, err := e.Out.Read(o.Path, e.limits().Bytes)
 			if err == nil && digest.OfContent(b) != rec.Content {
 				err = fmt.Errorf("%s is not what was written", o.Path)
 			}
@@ -87,7 +86,7 @@ func (e *Engine) pictureOf(o spec.Output, of *provider.Image, model string, rec 
 // needs Out, Sources, Store and Lock of e, writes no output and makes what is
 // not on disk in memory.
 func Looker(e *Engine) func(plan.Picture) (*Picture, error) {
-	e.pixels = make(chan struct{}, runtime.GOMAXPROCS(0))
+	e.pixels = newWorkshop(e.limits())
 	e.findCopies()
 	return e.look
 }
@@ -117,8 +116,7 @@ func (e *Engine) look(ask plan.Picture) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	var pic *imaging.Picture
-	b, _, err := e.render(&job{step: &plan.Step{Sources: ask.Sources, MaskFile: ask.Mask, Label: &ask.Label}}, plan.Output{Path: ask.Output.Path, Recipe: ask.Output.Recipe}, &ask.Of, original, &pic)
+	b, _, err := e.render(&job{step: &plan.Step{Sources: ask.Sources, MaskFile: ask.Mask, Label: &ask.Label}}, plan.Output{Path: ask.Output.Path, Recipe: ask.Output.Recipe}, &ask.Of, original, new(decoded))
 	if err != nil {
 		return nil, err
 	}

@@ -46,9 +46,9 @@ func called(in *provider.Input, file string) string {
 
 // readMask reads the mask in b, the bytes of file, or draws it for a picture of
 // the given size. It tells all that is wrong with it by itself.
-func readMask(in *provider.Input, file string, b []byte, size provider.Size) (*imaging.Mask, []spec.Problem) {
+func (e *Engine) readMask(in *provider.Input, file string, b []byte, size provider.Size) (*imaging.Mask, []spec.Problem) {
 	if in.Edit != provider.Drawn {
-		mask, err := imaging.ReadMask(b, in.Edit, imaging.DefaultLimits)
+		mask, err := imaging.ReadMask(b, in.Edit, e.limits())
 		if err != nil {
 			return nil, []spec.Problem{{Field: "edit.mask.file", Text: fmt.Sprintf("mask %s: %s", file, plainly(err)), Hint: aMask}}
 		}
@@ -109,7 +109,7 @@ func misfit(mask *imaging.Mask, file string, size provider.Size) *spec.Problem {
 // mask reads or draws a mask and makes sure that it fits the picture and is
 // what was planned.
 func (e *Engine) mask(in *provider.Input, file string, picture []byte) (*imaging.Mask, error) {
-	info, err := imaging.Measure(picture, imaging.DefaultLimits)
+	info, err := imaging.Measure(picture, e.limits())
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (e *Engine) mask(in *provider.Input, file string, picture []byte) (*imaging
 		}
 	}
 	size := provider.Size{Width: info.Width, Height: info.Height}
-	mask, problems := readMask(in, file, b, size)
+	mask, problems := e.readMask(in, file, b, size)
 	if mask != nil {
 		if p := misfit(mask, file, size); p != nil {
 			problems = append(problems, *p)
@@ -143,7 +143,7 @@ func ShowMask(e *Engine, m *spec.Mask, file digest.Content, src spec.Source, con
 	if err != nil {
 		return nil, nil, err
 	}
-	picture, _, err := imaging.Decode(b, imaging.DefaultLimits)
+	picture, _, err := imaging.Decode(b, e.limits())
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s can't be edited: %s", src, plainly(err))
 	}
@@ -155,7 +155,7 @@ func ShowMask(e *Engine, m *spec.Mask, file digest.Content, src spec.Source, con
 			return nil, nil, err
 		}
 	}
-	mask, problems := readMask(&in, m.File, bytes, size)
+	mask, problems := e.readMask(&in, m.File, bytes, size)
 	if mask == nil {
 		return nil, problems, nil
 	}

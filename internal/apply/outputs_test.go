@@ -226,7 +226,7 @@ func TestPut(t *testing.T) {
 			if size >= keepInMemory && chunk > 1000 {
 				continue // slow, and no other case
 			}
-			p := &put{store: tiers(faultfs.Fault{})}
+			p := &put{store: tiers(faultfs.Fault{}), most: imaging.DefaultLimits.Bytes}
 			for rest := whole[:size]; len(rest) > 0; {
 				n, err := p.Write(rest[:min(chunk, len(rest))])
 				if err != nil {
@@ -251,7 +251,7 @@ func TestPut(t *testing.T) {
 		}
 	}
 
-	p := &put{}
+	p := &put{most: imaging.DefaultLimits.Bytes}
 	large := make([]byte, imaging.DefaultLimits.Bytes-1)
 	for _, tt := range []struct {
 		n    int
@@ -263,14 +263,14 @@ func TestPut(t *testing.T) {
 	}
 
 	for at := 1; at < 20; at++ { // whatever fails once
-		p := &put{store: tiers(faultfs.Fault{At: at})}
+		p := &put{store: tiers(faultfs.Fault{At: at}), most: imaging.DefaultLimits.Bytes}
 		b := []byte(fmt.Sprint(at))
 		p.Write(b)
 		if err := p.Close(); err != nil || p.content != digest.OfContent(b) {
 			t.Errorf("a fault at %d: %v", at, err)
 		}
 	}
-	p = &put{store: tiers(faultfs.Fault{At: 1, Kind: faultfs.Frozen})}
+	p = &put{store: tiers(faultfs.Fault{At: 1, Kind: faultfs.Frozen}), most: imaging.DefaultLimits.Bytes}
 	p.Write([]byte("x"))
 	if err := p.Close(); !errors.Is(err, faultfs.Err) {
 		t.Errorf("a disk that keeps nothing: %v", err)

@@ -124,7 +124,7 @@ func TestRender(t *testing.T) {
 		s.write("mask2.png", drawn("WK", "KW"))
 		s.open(func(e *Engine, _ *workspace.Root) {
 			j := &job{step: &plan.Step{Sources: []spec.Source{{File: tt.source}}, MaskFile: tt.mask}}
-			var pic *imaging.Picture
+			var pic decoded
 			b, encoder, err := e.render(j, plan.Output{Recipe: tt.recipe}, &provider.Image{MIME: "image/png"}, original, &pic)
 			if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%s: %v, want %q", tt.recipe, err, tt.err)
@@ -149,7 +149,7 @@ func TestRender(t *testing.T) {
 	}
 	// What can't be decoded is told, unless the bytes are all that is wanted.
 	s.open(func(e *Engine, _ *workspace.Root) {
-		var pic *imaging.Picture
+		var pic decoded
 		if b, _, err := e.render(&job{}, plan.Output{Recipe: "format=png"}, &provider.Image{MIME: "image/png"}, torn(), &pic); err != nil || !bytes.Equal(b, torn()) {
 			t.Errorf("as it is: %v", err)
 		}
@@ -262,11 +262,11 @@ func TestPixels(t *testing.T) {
 	for want, b := range map[string][]byte{
 		"false false": drawn("RG"), "false true": drawn("RR"), "true false": drawn("R-G"), "true true": drawn("--"),
 	} {
-		if alpha, blank, err := Pixels(b); err != nil || fmt.Sprint(alpha, blank) != want {
+		if alpha, blank, err := Pixels(b, imaging.DefaultLimits); err != nil || fmt.Sprint(alpha, blank) != want {
 			t.Errorf("%v %v %v, want %s", alpha, blank, err, want)
 		}
 	}
-	if _, _, err := Pixels(torn()); err == nil {
+	if _, _, err := Pixels(torn(), imaging.DefaultLimits); err == nil {
 		t.Error("a torn picture has pixels")
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
@@ -33,7 +32,7 @@ type Recovery struct {
 // doubt. The attempts that are still open are then in Open, and those of state say
 // what they have cost by now.
 func (e *Engine) Recover(ctx context.Context, state journal.State) (Recovery, error) {
-	e.pixels = make(chan struct{}, runtime.GOMAXPROCS(0))
+	e.pixels = newWorkshop(e.limits())
 	var rec Recovery
 	var failure error
 	resumed := e.resumeAll(ctx, state.Attempts)

@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/plan"
 )
 
@@ -13,7 +12,6 @@ func (e *Engine) Redraw(step *plan.Step, o plan.Output) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var pic *imaging.Picture
-	b, _, err := e.render(&job{step: step}, o, picked, original, &pic)
+	b, _, err := e.render(&job{step: step}, o, picked, original, new(decoded))
 	return b, err
 }

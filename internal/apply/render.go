@@ -3,6 +3,8 @@ package apply
 import (
 	"bytes"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
@@ -14,7 +16,7 @@ import (
 
 // render carries out a recipe. An original that the recipe leaves alone is
 // copied byte for byte, with whatever its maker put into it.
-func (e *Engine) render(j *job, o plan.Output, picked *provider.Image, original []byte, pic **imaging.Picture) ([]byte, string, error) {
+func (e *Engine) render(j *job, o plan.Output, picked *provider.Image, original []byte, pic *decoded) ([]byte, string, error) {
 	recipe, err := spec.ParseRecipe(o.Recipe)
 	if err != nil {
 		return nil, "", err
@@ -26,14 +28,15 @@ func (e *Engine) render(j *job, o plan.Output, picked *provider.Image, original 
 		b, err := imaging.Relabel(original, imaging.Label(*j.step.Label))
 		return b, "", err
 	}
-	e.pixels <- struct{}{}
-	defer func() { <-e.pixels }()
-	if *pic == nil {
-		if *pic, _, err = imaging.Decode(original, imaging.DefaultLimits); err != nil {
-			return nil, "", err
-		}
+	work := [][]byte{original}
+	if recipe.Restore.Edit != "" {
+		work = append(work, original, original) // the source and the mask are as large, about
 	}
-	p := *pic
+	defer e.pixels.enter(e.limits(), work...)()
+	p, err := pic.decode(original, boxOf(recipe), e.limits())
+	if err != nil {
+		return nil, "", err
+	}
 	if recipe.Restore.Edit != "" {
 		if p, err = e.restore(j, recipe, p); err != nil {
 			return nil, "", err
@@ -86,6 +89,52 @@ func (e *Engine) relabel(j *job, o plan.Output, of *provider.Image) ([]byte, err
 	return b, err
 }
 
+// decoded is the original of outputs, decoded once for all whose boxes are
+// known before: a JPEG only as large as what is fitted into them needs.
+type decoded struct {
+	boxes []imaging.Box
+	pic   *imaging.Picture
+}
+
+// decode is the original for an output that makes that box of it.
+func (d *decoded) decode(original []byte, box imaging.Box, lim imaging.Limits) (p *imaging.Picture, err error) {
+	known := slices.Contains(d.boxes, box)
+	if !known {
+		d.boxes = append(d.boxes, box)
+	}
+	if !known || d.pic == nil {
+		d.pic, _, err = imaging.DecodeFor(original, lim, d.boxes...)
+	}
+	return d.pic, err
+}
+
+// boxes are what the outputs that are to be written make of their original, in
+// the given format, first of all. Copies need no pixel.
+func boxes(outputs []plan.Output, format string) (out []imaging.Box) {
+	for _, o := range outputs {
+		recipe, err := spec.ParseRecipe(o.Recipe)
+		if err == nil && o.Action == plan.Write && !o.Adopt && !recipe.Copies(format) {
+			out = append(out, boxOf(recipe))
+		}
+	}
+	return out
+}
+
+// boxOf is what a recipe makes of its original first of all: the zero Box for
+// one that says anything that is not known here, and so may need every pixel.
+func boxOf(r spec.Recipe) imaging.Box {
+	known := spec.Recipe{Size: r.Size, Width: r.Width, Height: r.Height, Fit: r.Fit, Enlarge: r.Enlarge, File: r.File, Label: r.Label}
+	switch {
+	case !reflect.DeepEqual(r, known):
+		return imaging.Box{}
+	case !r.Size.IsZero():
+		return imaging.Box{Width: r.Size.Width, Height: r.Size.Height, Fit: "cover", Enlarge: r.Enlarge}
+	case r.Width > 0 || r.Height > 0:
+		return imaging.Box{Width: r.Width, Height: r.Height, Fit: r.Fit, Enlarge: r.Enlarge}
+	}
+	return imaging.Box{}
+}
+
 // fit makes exact pixels; a picture that is too small is an error unless it
 // may be enlarged.
 func fit(p *imaging.Picture, width, height int, how string, enlarge bool) (*imaging.Picture, error) {
@@ -106,7 +155,7 @@ func (e *Engine) restore(j *job, recipe spec.Recipe, edited *imaging.Picture) (*
 	if err != nil {
 		return nil, err
 	}
-	base, _, err := imaging.Decode(source, imaging.DefaultLimits)
+	base, _, err := imaging.Decode(source, e.limits())
 	if err != nil {
 		return nil, err
 	}

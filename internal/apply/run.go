@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/journal"
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
@@ -43,6 +44,8 @@ type Engine struct {
 	Maker    func(provider string) (provider.Maker, error)
 	Endpoint func(provider string) string // where it is asked; "" for its own. May be nil
 	Offer    func(providerKey, model string) (*provider.Offer, bool)
+
+	Limits imaging.Limits // of the pictures that are read; zero for the default ones
 
 	Process     string // unique among all processes that work on the project: letters, digits and dashes
 	Run         string // whose budget it is: Process, or the run that did not end normally
@@ -72,7 +75,7 @@ type Engine struct {
 
 	stop     <-chan struct{}
 	copies   map[digest.Content][]string // outputs that are copies of a candidate
-	pixels   chan struct{}               // a place for each CPU
+	pixels   *workshop
 	events   chan Event
 	attempts int
 	inFlight atomic.Int32 // requests that were sent and whose step has not ended: not what waits its turn
@@ -157,11 +160,18 @@ type runner struct {
 	dirty    bool
 }
 
+func (e *Engine) limits() imaging.Limits {
+	if e.Limits == (imaging.Limits{}) {
+		return imaging.DefaultLimits
+	}
+	return e.Limits
+}
+
 // Apply carries out p. Closing stop starts nothing new and lets what runs
 // finish; cancelling ctx abandons what runs, too. The error is about the disk:
 // what could not be recorded.
 func (e *Engine) Apply(ctx context.Context, stop <-chan struct{}, p *plan.Plan) (Result, error) {
-	e.pixels = make(chan struct{}, runtime.GOMAXPROCS(0))
+	e.pixels = newWorkshop(e.limits())
 	e.events = make(chan Event, 64)
 	e.findCopies()
 	if e.NotReady == nil {
@@ -302,7 +312,7 @@ func (r *runner) start() {
 		switch {
 		case r.paying < r.Parallelism && r.paid.Len() > 0 && !r.blind:
 			r.launch(heap.Pop(&r.paid).(int))
-		case r.working < cap(r.pixels) && r.free.Len() > 0:
+		case r.working < cap(r.pixels.places) && r.free.Len() > 0:
 			r.launch(heap.Pop(&r.free).(int))
 		default:
 			return

@@ -193,7 +193,7 @@ func (e *Engine) load(ctx context.Context, j *job) error {
 		if in.Data, err = e.source(j.step.Sources[k], in.Content); err != nil {
 			return err
 		}
-		info, err := imaging.Measure(in.Data, imaging.DefaultLimits)
+		info, err := imaging.Measure(in.Data, e.limits())
 		if err != nil {
 			return fmt.Errorf("%s can't be edited: %s", j.step.Sources[k], plainly(err))
 		}
@@ -203,17 +203,21 @@ func (e *Engine) load(ctx context.Context, j *job) error {
 		return nil
 	}
 	picture := j.request.Inputs[0].Data
+	read := func(in *provider.Input) (*imaging.Mask, error) {
+		defer e.pixels.enter(e.limits(), picture)() // a mask has as many pixels
+		return e.mask(in, j.step.MaskFile, picture)
+	}
 	if j.request.Mask == nil {
 		// The mask is used after the purchase: what is wrong with it is found before.
 		recipe, err := spec.ParseRecipe(j.outputs[0].Recipe)
 		if err != nil || recipe.Restore.Edit == "" {
 			return err
 		}
-		_, err = e.mask(&recipe.Restore, j.step.MaskFile, picture)
+		_, err = read(&recipe.Restore)
 		return err
 	}
 	m := *j.request.Mask
-	mask, err := e.mask(&m, j.step.MaskFile, picture)
+	mask, err := read(&m)
 	if err != nil {
 		return err
 	}
@@ -241,7 +245,7 @@ func (e *Engine) source(s spec.Source, want digest.Content) ([]byte, error) {
 }
 
 func (e *Engine) file(path string, want digest.Content) ([]byte, error) {
-	b, err := e.Sources.Read(path, imaging.DefaultLimits.Bytes)
+	b, err := e.Sources.Read(path, e.limits().Bytes)
 	if err != nil {
 		return nil, err
 	}
@@ -254,14 +258,14 @@ func (e *Engine) file(path string, want digest.Content) ([]byte, error) {
 // original is the bytes of a candidate: from a tier, else from an output that
 // is a copy of it.
 func (e *Engine) original(c digest.Content) ([]byte, error) {
-	b, err := e.Store.Get(c, imaging.DefaultLimits.Bytes)
+	b, err := e.Store.Get(c, e.limits().Bytes)
 	if err == nil || !errors.Is(err, store.ErrMissing) {
 		return b, err
 	}
 	for i := range e.copies[c] {
-		if b, err := e.Out.Read(e.copies[c][i], imaging.DefaultLimits.Bytes); err == nil && digest.OfContent(b) == c {
+		if b, err := e.Out.Read(e.copies[c][i], e.limits().Bytes); err == nil && digest.OfContent(b) == c {
 			// The next one who needs it finds it in the store.
-			_, _, err := e.Store.Put(context.Background(), bytes.NewReader(b), imaging.DefaultLimits.Bytes)
+			_, _, err := e.Store.Put(context.Background(), bytes.NewReader(b), e.limits().Bytes)
 			return b, err
 		}
 	}
@@ -497,14 +501,14 @@ func (e *Engine) bytes(ctx context.Context, maker provider.Maker, d delivery) (d
 	case d.data != nil:
 		return d.content, d.data, nil // they came with the reply
 	default:
-		b, err := e.Store.Get(d.content, imaging.DefaultLimits.Bytes)
+		b, err := e.Store.Get(d.content, e.limits().Bytes)
 		return d.content, b, err
 	}
 	var b bytes.Buffer
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(maker.Fetch(ctx, d.URL, w)) }()
 	defer r.Close()
-	c, _, err := e.Store.Put(ctx, io.TeeReader(r, &b), imaging.DefaultLimits.Bytes)
+	c, _, err := e.Store.Put(ctx, io.TeeReader(r, &b), e.limits().Bytes)
 	return c, b.Bytes(), err
 }
 
@@ -516,9 +520,9 @@ func Mark(im *provider.Image, b []byte) {
 
 // check decodes an image, measures it and compares it with what was asked.
 func (e *Engine) check(b []byte, r *provider.Request, im *provider.Image) (why string) {
-	e.pixels <- struct{}{}
-	_, info, err := imaging.Decode(b, imaging.DefaultLimits)
-	<-e.pixels
+	leave := e.pixels.enter(e.limits(), b)
+	info, err := imaging.Check(b, e.limits())
+	leave()
 	if err != nil {
 		return "it is no picture: " + err.Error()
 	}
@@ -684,7 +688,7 @@ func (s *sink) Spool(i int) (io.WriteCloser, error) {
 	if s.puts == nil {
 		s.puts = map[int]*put{}
 	}
-	s.puts[i] = &put{store: s.engine.Store}
+	s.puts[i] = &put{store: s.engine.Store, most: s.engine.limits().Bytes}
 	return s.puts[i], nil
 }
 
@@ -694,14 +698,15 @@ func (s *sink) Spool(i int) (io.WriteCloser, error) {
 // much.
 type put struct {
 	store   *store.Tiers
+	most    int64 // bytes
 	content digest.Content
 	pieces  [][]byte
 	size    int64
 }
 
 func (p *put) Write(b []byte) (int, error) {
-	if most := imaging.DefaultLimits.Bytes; p.size+int64(len(b)) > most {
-		return 0, fmt.Errorf("the picture has more than %d bytes", most)
+	if p.size+int64(len(b)) > p.most {
+		return 0, fmt.Errorf("the picture has more than %d bytes", p.most)
 	}
 	for rest := b; len(rest) > 0; {
 		last := len(p.pieces) - 1
@@ -731,7 +736,7 @@ func (p *put) Close() (err error) {
 		for i := range p.pieces {
 			readers[i] = bytes.NewReader(p.pieces[i])
 		}
-		if p.content, _, err = p.store.Put(context.Background(), io.MultiReader(readers...), imaging.DefaultLimits.Bytes); err == nil {
+		if p.content, _, err = p.store.Put(context.Background(), io.MultiReader(readers...), p.most); err == nil {
 			break
 		}
 	}
@@ -823,7 +828,7 @@ type madeFile struct {
 
 // makeFiles makes the bytes of all outputs that are to be written.
 func (e *Engine) makeFiles(j *job, picked *provider.Image, original []byte) (made []madeFile, err error) {
-	var pic *imaging.Picture // the original, decoded once for all
+	var pic *decoded // once for all
 	for _, o := range j.outputs {
 		if o.Action != plan.Write {
 			continue
@@ -853,7 +858,10 @@ func (e *Engine) makeFiles(j *job, picked *provider.Image, original []byte) (mad
 			}
 		}
 		if m.bytes == nil {
-			if m.bytes, m.rec.Encoder, err = e.render(j, o, picked, original, &pic); err != nil {
+			if pic == nil {
+				pic = &decoded{boxes: boxes(j.outputs, strings.TrimPrefix(picked.MIME, "image/"))}
+			}
+			if m.bytes, m.rec.Encoder, err = e.render(j, o, picked, original, pic); err != nil {
 				return nil, fmt.Errorf("%s: %w", o.Path, err)
 			}
 		}

@@ -543,8 +543,8 @@ func (c *checkup) checkCandidate(e *lock.Entry, k int) {
 			size = c.second.Blobs[im.Content]
 		}
 		want.Bytes = size
-		if b, err := c.s.store.Get(im.Content, imaging.DefaultLimits.Bytes); err == nil {
-			if info, err := imaging.Measure(b, imaging.DefaultLimits); err == nil {
+		if b, err := c.s.store.Get(im.Content, c.s.limits.Bytes); err == nil {
+			if info, err := imaging.Measure(b, c.s.limits); err == nil {
 				want.Width, want.Height, want.MIME = info.Width, info.Height, info.MIME
 				apply.Mark(&want, b)
 			}

@@ -37,7 +37,7 @@ func (s *session) imports(ctx context.Context) (map[spec.Address]plan.Imported, 
 			inert, entries = append(inert, im.Path), append(entries, e)
 			continue
 		}
-		out[im.To], _ = apply.Importable(s.root, im.Path)
+		out[im.To], _ = apply.Importable(s.root, im.Path, s.limits)
 	}
 	var l diag.List
 	contents, errs := s.root.Hash(ctx, inert)
@@ -78,7 +78,7 @@ func (s *session) generate(f *projectFlags, name string) error {
 	}
 	var list []config.Generated
 	for _, im := range s.project.Undeclared {
-		from, b := apply.Importable(s.root, im.Path)
+		from, b := apply.Importable(s.root, im.Path, s.limits)
 		if from.Fault != nil {
 			l = append(l, s.finding(codeImport, plan.Problem{Address: im.To, Problem: *from.Fault}))
 			continue

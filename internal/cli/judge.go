@@ -113,7 +113,7 @@ func (s *session) ask(a spec.Address, p *apply.Picture) (why string, err error) 
 // is left to apply.
 func (s *session) judgeAll(out map[plan.Unfit]string, asks []plan.Picture) {
 	s.judge.facts = s.facts()
-	look := apply.Looker(&apply.Engine{Out: s.out, Sources: s.root, Store: s.store, Lock: s.lock})
+	look := apply.Looker(&apply.Engine{Out: s.out, Sources: s.root, Store: s.store, Lock: s.lock, Limits: s.limits})
 	why := make([]string, len(asks))
 	var next atomic.Int64
 	var workers sync.WaitGroup

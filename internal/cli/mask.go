@@ -39,7 +39,7 @@ func runShowMask(ctx context.Context, env *Env, f *projectFlags, a spec.Address)
 	if err != nil {
 		return err
 	}
-	b, problems, err := apply.ShowMask(&apply.Engine{Out: s.out, Sources: s.root, Store: s.store, Lock: s.lock}, m, s.files[m.File], src, content)
+	b, problems, err := apply.ShowMask(&apply.Engine{Out: s.out, Sources: s.root, Store: s.store, Lock: s.lock, Limits: s.limits}, m, s.files[m.File], src, content)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/imgbuild/imgbuild/internal/apply"
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/digest"
-	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -318,7 +317,7 @@ func (c *checkup) copyOf(t tier, content digest.Content) (b []byte, from string)
 			if o.Content != content {
 				continue
 			}
-			if b, err := c.s.out.Read(o.Path, imaging.DefaultLimits.Bytes); err == nil && digest.OfContent(b) == content {
+			if b, err := c.s.out.Read(o.Path, c.s.limits.Bytes); err == nil && digest.OfContent(b) == content {
 				return b, o.Path
 			}
 		}

@@ -64,6 +64,7 @@ type session struct {
 	vars    []config.Var
 	asks    bool              // for variables without a value
 	unread  map[string]string // request -> its damaged record
+	limits  imaging.Limits
 
 	noAnswer error // why there are no more questions
 
@@ -87,8 +88,21 @@ func openSession(env *Env) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{env: env, root: root, out: root, offers: map[[2]string]*provider.Offer{}}, nil
+	s := &session{env: env, root: root, out: root, limits: imaging.DefaultLimits, offers: map[[2]string]*provider.Offer{}}
+	if text := env.Getenv(maxMegapixels); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < imaging.Least || n > imaging.Most {
+			s.close()
+			return nil, fail(fmt.Sprintf("unset it for %d, or write %s=200", imaging.Least, maxMegapixels), "%s: %q is no number of megapixels from %d to %d", maxMegapixels, text, imaging.Least, imaging.Most)
+		}
+		s.limits = imaging.LimitsOf(n)
+	}
+	return s, nil
 }
+
+// maxMegapixels names the variable of the environment that says how large a
+// picture may be that is read.
+const maxMegapixels = "IMGBUILD_MAX_MEGAPIXELS"
 
 func (s *session) close() {
 	if s.out != s.root {
@@ -142,7 +156,7 @@ func (s *session) tell(l diag.List) error {
 }
 
 func (s *session) options() config.Options {
-	o := config.Options{Large: s.env.Getenv("IMGBUILD_LARGE") != "", Expressions: s.expressions, Vars: s.vars, Env: s.env.Getenv, Types: all.Types(), Version: Version, Measure: measure}
+	o := config.Options{Large: s.env.Getenv("IMGBUILD_LARGE") != "", Expressions: s.expressions, Vars: s.vars, Env: s.env.Getenv, Types: all.Types(), Version: Version, Measure: s.measure}
 	if s.asks {
 		o.Ask = s.askVariable
 	}
@@ -150,8 +164,8 @@ func (s *session) options() config.Options {
 }
 
 // measure reads the header of a picture for imagesize.
-func measure(b []byte) (config.Picture, error) {
-	info, err := imaging.Measure(b, imaging.DefaultLimits)
+func (s *session) measure(b []byte) (config.Picture, error) {
+	info, err := imaging.Measure(b, s.limits)
 	if err != nil {
 		return config.Picture{}, errors.New(strings.TrimPrefix(err.Error(), "imaging: "))
 	}
@@ -469,7 +483,7 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 			l = append(l, f)
 		}
 		if p.Asks.None() && !l.HasErrors() {
-			for _, problem := range apply.Inspect(s.root, s.lock, p) {
+			for _, problem := range apply.Inspect(s.root, s.lock, p, s.limits) {
 				l = append(l, s.finding("IB0503", problem))
 			}
 		}

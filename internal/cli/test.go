@@ -19,7 +19,6 @@ import (
 	"github.com/imgbuild/imgbuild/internal/apply"
 	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
-	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -334,7 +333,7 @@ func (s *session) runFile(ctx context.Context, f *testFlags, t *config.Test, tel
 		}
 		if r.Status == "" {
 			// What one run has made of the configuration is nothing to the next.
-			b.session = &session{env: s.env, root: s.root, out: b.empty, apart: true, vars: s.vars, offers: map[[2]string]*provider.Offer{}}
+			b.session = &session{env: s.env, root: s.root, out: b.empty, apart: true, vars: s.vars, limits: s.limits, offers: map[[2]string]*provider.Offer{}}
 			var p *plan.Plan
 			if r.Findings, p, err = b.run(ctx, i); err != nil {
 				return err
@@ -480,11 +479,11 @@ func (b *bench) apply(ctx context.Context) (*plan.Plan, diag.List, error) {
 
 // pixelsOf tells whether a picture has alpha and is blank.
 func (b *bench) pixelsOf(file string) (alpha, blank bool, err error) {
-	content, err := b.out.Read(file, imaging.DefaultLimits.Bytes)
+	content, err := b.out.Read(file, b.limits.Bytes)
 	if err != nil {
 		return false, false, err
 	}
-	return apply.Pixels(content)
+	return apply.Pixels(content, b.limits)
 }
 
 // planFacts is a plan as assertions see it: with a step for each image.

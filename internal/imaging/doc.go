@@ -9,7 +9,9 @@
 // picture: the header is read first and held against Limits, the memory that
 // the decoder is going to take is estimated from it, and a file that stops
 // early is an error even where the decoders of the standard library would
-// shrug.
+// shrug. Most PNGs and JPEGs our own decoders read, for speed; they take and
+// refuse what the standard library's do, which are asked about all that is rare
+// or seems damaged.
 //
 // Pixels are the same to the bit on every platform and with any number of
 // processors: all arithmetic on them is integer (Go may fuse a floating
@@ -33,5 +35,5 @@
 // no metadata is carried from a decoded picture to an encoded one, except that
 // the orientation of a JPEG is applied when it is decoded. It knows no files,
 // specs or network, and does not bound how many pictures are worked on at
-// once: that is for the caller.
+// once: that is for the caller, to whom Memory tells what one will take.
 package imaging

@@ -17,6 +17,14 @@ import "fmt"
 // bug and panics.
 func Fit(p *Picture, width, height int, fit string, enlarge bool) *Picture {
 	w, h := p.full()
+	if len(p.smaller) > 0 {
+		shrink := enough(w, h, Box{width, height, fit, enlarge})
+		for _, q := range p.smaller {
+			if q.shrink == shrink {
+				p = q
+			}
+		}
+	}
 	pl := place(w, h, width, height, fit, enlarge)
 	scaled := resize(p, pl.crop, pl.width, pl.height)
 	if pl.width == pl.boxWidth && pl.height == pl.boxHeight {

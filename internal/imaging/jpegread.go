@@ -3,16 +3,18 @@ package imaging
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // readJPEGPixels reads a JPEG with one component, or three of luma and chroma,
-// baseline or progressive, at a size of one, a half, a quarter or an eighth (shrink
-// 1, 2, 4 or 8): a smaller one costs less, for it comes out of fewer
-// frequencies. At full size the pixels are to the bit those of image/jpeg of Go
-// 1.26. Kinds that are rare, and all that is damaged, are for the standard
-// library to judge; for these it returns nil.
-func readJPEGPixels(b []byte, shrink int) *Picture {
-	d := &jpegReader{b: b, shrink: shrink}
+// baseline or progressive, at one size or several: full, a half, a quarter or
+// an eighth (shrinks of 1, 2, 4, 8, the least first). The smaller ones come out
+// of fewer frequencies and cost next to nothing beside another. The first
+// picture has the others as its reductions. At full size the pixels are to the
+// bit those of image/jpeg of Go 1.26. Kinds that are rare, and all that is
+// damaged, are for the standard library to judge; for these it returns nil.
+func readJPEGPixels(b []byte, shrinks ...int) *Picture {
+	d := &jpegReader{b: b, shrinks: shrinks}
 	p, err := d.read()
 	if err != nil {
 		return nil
@@ -23,7 +25,7 @@ func readJPEGPixels(b []byte, shrink int) *Picture {
 // jpegReader is what is known of a picture while its segments are read.
 type jpegReader struct {
 	b           []byte
-	shrink      int
+	shrinks     []int
 	width       int
 	height      int
 	progressive bool
@@ -40,14 +42,19 @@ type jpegReader struct {
 type jpegPart struct {
 	id, quanta    byte
 	h, v          int // blocks of a unit
-	side          int // pixels that come out of a block, a side: 8 at full size
 	dc, ac        *jpegCodes
-	last          int32   // DC of the block before
-	levels        []int16 // of all blocks of a progressive picture, each in the order of the file
-	plane         []byte  // pixels of one row of units
-	stride        int
-	across, below int  // blocks of a scan of this part alone
-	seen          bool // in a scan
+	last          int32       // DC of the block before
+	levels        []int16     // of all blocks of a progressive picture, each in the order of the file
+	planes        []jpegPlane // for each side that a picture takes, the least first
+	across, below int         // blocks of a scan of this part alone
+	seen          bool        // in a scan
+}
+
+// jpegPlane is the pixels of one row of units.
+type jpegPlane struct {
+	side   int // of what comes out of a block: 8 at full size
+	stride int
+	pix    []byte
 }
 
 var errJPEGOdd = errors.New("not ours to read")
@@ -128,7 +135,7 @@ func (d *jpegReader) frame(body []byte, progressive bool) error {
 	for i := range d.parts {
 		c := body[6+3*i:]
 		part := &d.parts[i]
-		*part = jpegPart{id: c[0], h: int(c[1] >> 4), v: int(c[1] & 15), quanta: c[2], side: 8 / d.shrink}
+		*part = jpegPart{id: c[0], h: int(c[1] >> 4), v: int(c[1] & 15), quanta: c[2]}
 		if part.quanta > 3 {
 			return errJPEGOdd
 		}
@@ -157,17 +164,43 @@ func (d *jpegReader) frame(body []byte, progressive bool) error {
 	d.high = (d.height + 8*luma.v - 1) / (8 * luma.v)
 	for i := range d.parts {
 		part := &d.parts[i]
-		if i > 0 && d.shrink > 1 && luma.h == 2 && luma.v == 2 {
-			part.side *= 2 // as many pixels as luma has
+		for k := len(d.shrinks) - 1; k >= 0; k-- {
+			side := d.side(i, d.shrinks[k])
+			if n := len(part.planes); n > 0 && part.planes[n-1].side == side {
+				continue
+			}
+			stride := d.wide * part.h * side
+			part.planes = append(part.planes, jpegPlane{side, stride, make([]byte, stride*part.v*side)})
 		}
-		part.stride = d.wide * part.h * part.side
-		part.plane = make([]byte, part.stride*part.v*part.side)
 		part.across, part.below = (d.width*part.h+8*luma.h-1)/(8*luma.h), (d.height*part.v+8*luma.v-1)/(8*luma.v)
 		if progressive {
 			part.levels = make([]int16, 64*d.wide*part.h*d.high*part.v)
 		}
 	}
 	return nil
+}
+
+// side is how many pixels come out of a block of a part. Chroma that has half of
+// them each way at full size has as many as luma when that is smaller.
+func (d *jpegReader) side(part, shrink int) int {
+	if part > 0 && shrink > 1 && d.parts[0].h == 2 && d.parts[0].v == 2 {
+		return 16 / shrink
+	}
+	return 8 / shrink
+}
+
+// plane is that of a part which a picture takes.
+func (d *jpegReader) plane(part, shrink int) *jpegPlane {
+	side := d.side(part, shrink)
+	planes := d.parts[part].planes
+	return &planes[slices.IndexFunc(planes, func(p jpegPlane) bool { return p.side == side })]
+}
+
+// show makes pixels of the block at x, y in a row of units. It destroys b.
+func (part *jpegPart) show(b *block, end, x, y int) {
+	for _, p := range part.planes { // the whole size, which destroys b, is last
+		pixels(b, end, p.side, p.pix[y*p.side*p.stride+x*p.side:], p.stride)
+	}
 }
 
 func (d *jpegReader) defineQuanta(body []byte) error {
@@ -274,8 +307,7 @@ func (d *jpegReader) baseline(scan []*jpegPart) (*Picture, error) {
 					if err != nil {
 						return nil, err
 					}
-					at := i/part.h*part.side*part.stride + (x*part.h+i%part.h)*part.side
-					pixels(&b, end, part.side, part.plane[at:], part.stride)
+					part.show(&b, end, x*part.h+i%part.h, i/part.h)
 				}
 			}
 		}
@@ -287,13 +319,22 @@ func (d *jpegReader) baseline(scan []*jpegPart) (*Picture, error) {
 	return p, nil
 }
 
-// picture is an empty one of the size that is asked for.
+// picture is an empty one of the first size that is asked for, with those of
+// the others.
 func (d *jpegReader) picture() *Picture {
-	p := New((d.width+d.shrink-1)/d.shrink, (d.height+d.shrink-1)/d.shrink)
-	if d.shrink > 1 {
-		p.shrink, p.fullWidth, p.fullHeight = d.shrink, d.width, d.height
+	var first *Picture
+	for _, shrink := range d.shrinks {
+		p := New((d.width+shrink-1)/shrink, (d.height+shrink-1)/shrink)
+		if shrink > 1 {
+			p.shrink, p.fullWidth, p.fullHeight = shrink, d.width, d.height
+		}
+		if first == nil {
+			first = p
+		} else {
+			first.smaller = append(first.smaller, p)
+		}
 	}
-	return p
+	return first
 }
 
 // reconstruct makes pixels of the levels of a progressive picture.
@@ -321,7 +362,7 @@ func (d *jpegReader) reconstruct() (*Picture, error) {
 							end = k
 						}
 					}
-					pixels(&b, end, part.side, part.plane[v*part.side*part.stride+x*part.side:], part.stride)
+					part.show(&b, end, x, v)
 				}
 			}
 		}
@@ -536,21 +577,28 @@ func level(v int32) byte {
 	return byte(v)
 }
 
-// colour makes pixels of p out of a row of units.
+// colour makes pixels of p and its reductions out of a row of units.
 func (d *jpegReader) colour(p *Picture, unit int) {
-	luma := &d.parts[0]
-	rows := luma.v * luma.side
+	for _, q := range p.smaller {
+		d.colour(q, unit)
+	}
+	shrink := max(1, p.shrink)
+	luma := d.plane(0, shrink)
+	var u, v *jpegPlane
+	if len(d.parts) > 1 {
+		u, v = d.plane(1, shrink), d.plane(2, shrink)
+	}
+	rows := d.parts[0].v * luma.side
 	for y := range min(rows, p.height-unit*rows) {
 		dst := p.pix[4*(unit*rows+y)*p.width:][:4*p.width]
-		l := luma.plane[y*luma.stride:]
-		if len(d.parts) == 1 {
+		l := luma.pix[y*luma.stride:]
+		if u == nil {
 			expand(dst, l, 1)
 			continue
 		}
-		c := &d.parts[1]
-		y := y * c.side * c.v / rows
-		cb, cr := d.parts[1].plane[y*c.stride:][:c.stride], d.parts[2].plane[y*c.stride:][:c.stride]
-		if c.stride == luma.stride {
+		y := y * u.side / rows
+		cb, cr := u.pix[y*u.stride:][:u.stride], v.pix[y*u.stride:][:u.stride]
+		if u.stride == luma.stride {
 			for x, l := range l[:p.width] {
 				r, g, b := chroma(cb[x], cr[x])
 				binary.LittleEndian.PutUint32(dst[4*x:], coloured(l, r, g, b))

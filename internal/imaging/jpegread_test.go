@@ -152,27 +152,47 @@ func TestShrunkJPEG(t *testing.T) {
 	}
 }
 
+// TestReductionsAreByThemselves: what Fit makes does not depend on what else is
+// made of the same decode.
+func TestReductionsAreByThemselves(t *testing.T) {
+	t.Parallel()
+	boxes := []Box{{Width: 90}, {Width: 14}, {Height: 20}, {Width: 40, Height: 30, Fit: "cover"}, {}, {Width: 19, Height: 19, Fit: "contain"}}
+	for name, b := range jpegs(t) {
+		all, _, err := DecodeFor(b, DefaultLimits, boxes...)
+		if err != nil {
+			continue
+		}
+		for _, box := range boxes {
+			alone, _, err := DecodeFor(b, DefaultLimits, box)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if Digest(Fit(all, box.Width, box.Height, box.Fit, box.Enlarge)) != Digest(Fit(alone, box.Width, box.Height, box.Fit, box.Enlarge)) {
+				t.Errorf("%s for %+v: other pixels beside other boxes", name, box)
+			}
+		}
+	}
+}
+
 func TestEnough(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		width, height int
-		boxes         []Box
+		box           Box
 		want          int
 	}{
-		{4096, 4096, nil, 1},
-		{4096, 4096, []Box{{}}, 1},
-		{4096, 4096, []Box{{Width: 320}}, 8},
-		{4096, 4096, []Box{{Width: 513}}, 4},
-		{4096, 4096, []Box{{Width: 320}, {Width: 1792}, {Width: 640}}, 2},
-		{4096, 4096, []Box{{Width: 320}, {}}, 1},
-		{1000, 500, []Box{{Width: 250, Height: 250, Fit: "cover"}}, 2},
-		{1000, 500, []Box{{Width: 250, Height: 250, Fit: "contain"}}, 4},
-		{1000, 500, []Box{{Width: 2000, Enlarge: true}}, 1},
-		{100, 100, []Box{{Width: 13, Height: 12, Fit: "fill"}}, 4}, // 12.5 pixels would not be enough
+		{4096, 4096, Box{}, 1},
+		{4096, 4096, Box{Width: 320}, 8},
+		{4096, 4096, Box{Width: 513}, 4},
+		{4096, 4096, Box{Height: 1792}, 2},
+		{1000, 500, Box{Width: 250, Height: 250, Fit: "cover"}, 2},
+		{1000, 500, Box{Width: 250, Height: 250, Fit: "contain"}, 4},
+		{1000, 500, Box{Width: 2000, Enlarge: true}, 1},
+		{100, 100, Box{Width: 13, Height: 12, Fit: "fill"}, 4}, // 12.5 pixels would not be enough
 	}
 	for _, tt := range tests {
-		if got := enough(tt.width, tt.height, tt.boxes); got != tt.want {
-			t.Errorf("%dx%d for %+v: 1/%d, want 1/%d", tt.width, tt.height, tt.boxes, got, tt.want)
+		if got := enough(tt.width, tt.height, tt.box); got != tt.want {
+			t.Errorf("%dx%d for %+v: 1/%d, want 1/%d", tt.width, tt.height, tt.box, got, tt.want)
 		}
 	}
 }
@@ -201,6 +221,13 @@ func FuzzJPEG(f *testing.F) {
 			}
 			if shrink == 1 {
 				sameAsStandardJPEG(t, "fuzz", b, p)
+			}
+			// All at once they are the same.
+			all := readJPEGPixels(b, 1, 2, 4, 8)
+			for _, q := range append([]*Picture{all}, all.smaller...) {
+				if max(1, q.shrink) == shrink && Digest(q) != Digest(p) {
+					t.Errorf("by 1/%d: other pixels beside other sizes", shrink)
+				}
 			}
 		}
 	})

@@ -21,9 +21,45 @@ type Limits struct {
 // would hurt: 64 MiB, 16384 pixels a side, 64 megapixels.
 var DefaultLimits = Limits{Bytes: 64 << 20, Side: 16384, Pixels: 64 << 20}
 
+// LimitsOf are limits for pictures of so many megapixels (1 << 20) for who
+// trusts theirs: Least, which gives DefaultLimits, to Most. Less there is not:
+// what a provider delivers is paid for when it is measured.
+func LimitsOf(megapixels int) Limits {
+	lim := DefaultLimits
+	if megapixels > Least {
+		lim = Limits{Bytes: int64(megapixels) << 20, Side: 65535, Pixels: megapixels << 20} // a JPEG can't have more a side
+	}
+	return lim
+}
+
+// Least and Most are the megapixels that LimitsOf takes.
+const (
+	Least = 64
+	Most  = 1024
+)
+
+// ErrOver is the cause where a limit is why a picture is not read.
+var ErrOver = errors.New("over the limit")
+
 // bytesPerPixel, times Limits.Pixels, bounds the memory for a decode: enough
 // for the largest allowed PNG with 16 bits a channel.
 const bytesPerPixel = 12
+
+// Memory is the bytes that decoding a picture within these limits takes at
+// most.
+func (l Limits) Memory() int64 { return int64(l.Pixels) * bytesPerPixel }
+
+// Memory is the bytes that decoding b takes at most, about, by its header: 0
+// where that is over the limits, for then nothing is decoded.
+func Memory(b []byte, lim Limits) (n int64) {
+	var err error
+	defer recovered(&n, &err)
+	h, err := readHeader(b, lim)
+	if err != nil {
+		return 0
+	}
+	return int64(h.Width) * int64(h.Height) * int64(h.memory)
+}
 
 // Info is what the header of a picture tells. Width and Height are pixels as
 // shown: a JPEG that says it lies on its side has them exchanged.
@@ -73,7 +109,7 @@ func readHeader(b []byte, lim Limits) (header, error) {
 		return header{}, errors.New("imaging: not a PNG, JPEG, WebP or GIF picture")
 	}
 	if int64(len(b)) > lim.Bytes {
-		return header{}, fmt.Errorf("imaging: %s of %d bytes is over the limit of %d", h.Format, len(b), lim.Bytes)
+		return header{}, fmt.Errorf("imaging: %s of %d bytes is %w of %d", h.Format, len(b), ErrOver, lim.Bytes)
 	}
 	var err error
 	switch h.Format {
@@ -111,9 +147,9 @@ func readHeader(b []byte, lim Limits) (header, error) {
 	case h.Width < 1 || h.Height < 1:
 		return header{}, fmt.Errorf("imaging: %s of %dx%d pixels has nothing to show", h.Format, h.Width, h.Height)
 	case h.Width > lim.Side || h.Height > lim.Side:
-		return header{}, fmt.Errorf("imaging: %s of %dx%d pixels is over the limit of %d a side", h.Format, h.Width, h.Height, lim.Side)
+		return header{}, fmt.Errorf("imaging: %s of %dx%d pixels is %w of %d a side", h.Format, h.Width, h.Height, ErrOver, lim.Side)
 	case h.Width > lim.Pixels/h.Height:
-		return header{}, fmt.Errorf("imaging: %s of %dx%d pixels is over the limit of %d pixels", h.Format, h.Width, h.Height, lim.Pixels)
+		return header{}, fmt.Errorf("imaging: %s of %dx%d pixels is %w of %d pixels", h.Format, h.Width, h.Height, ErrOver, lim.Pixels)
 	}
 	return h, nil
 }

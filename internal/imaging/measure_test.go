@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"go/build"
 	"hash/crc32"
 	"image"
 	"image/color"
 	"image/gif"
 	"image/png"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -332,4 +334,75 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("Measure says %+v, %v; Decode %+v", m, err, info)
 		}
 	})
+}
+
+func TestLimitsOf(t *testing.T) {
+	t.Parallel()
+	if got := LimitsOf(Least); got != DefaultLimits {
+		t.Errorf("64 megapixels: %+v", got)
+	}
+	small, large := Limits{1 << 20, 4096, 1 << 20}, LimitsOf(Most)
+	wide := hugePNG(20000, 3000)
+	if _, err := Measure(wide, DefaultLimits); err == nil {
+		t.Error("20000 pixels a side are more than the default")
+	}
+	if info, err := Measure(wide, large); err != nil || info.Width != 20000 {
+		t.Errorf("%+v %v", info, err)
+	}
+	if _, err := Measure(encode(t, sample(1100, 1000, false), "png"), small); !errors.Is(err, ErrOver) {
+		t.Errorf("%v", err)
+	}
+	if got := Memory(wide, large); got != 20000*3000*8 {
+		t.Errorf("%d bytes", got)
+	}
+	if got := Memory(wide, small); got != 0 {
+		t.Errorf("%d bytes for what is not decoded", got)
+	}
+}
+
+// TestCheck: the same verdict as Decode's, on sound pictures and damaged ones.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(9, 10))
+	pictures := [][]byte{gifOf(t, 9, 7), webps[0], webps[1]}
+	for range 40 {
+		pictures = append(pictures, drawnPNG(random, 1+random.IntN(90), 1+random.IntN(90)))
+	}
+	for _, b := range jpegs(t) {
+		pictures = append(pictures, b)
+	}
+	sound, damaged := 0, 0
+	for _, whole := range pictures {
+		for i := range 4 {
+			b := bytes.Clone(whole)
+			for range i {
+				b[random.IntN(len(b))] ^= 1 << random.IntN(8)
+			}
+			lim := Limits{Bytes: 1 << 20, Side: 4000, Pixels: 1 << 20}
+			_, info, err := Decode(b, lim)
+			got, why := Check(b, lim)
+			if info != got || (err == nil) != (why == nil) {
+				t.Errorf("%s: %+v %v, to Decode %+v %v", Sniff(b), got, why, info, err)
+			}
+			if err == nil {
+				sound++
+			} else {
+				damaged++
+			}
+		}
+	}
+	if sound < 100 || damaged < 100 {
+		t.Errorf("%d sound, %d damaged", sound, damaged)
+	}
+}
+
+func TestSpared(t *testing.T) {
+	t.Parallel()
+	p := New(1, 1)
+	if got := spared(func() *Picture { return p }); got != p {
+		t.Error("the picture is lost")
+	}
+	if got := spared(func() *Picture { panic("a mistake of ours") }); got != nil {
+		t.Error("a picture out of a panic")
+	}
 }

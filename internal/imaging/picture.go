@@ -9,6 +9,8 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"runtime"
+	"slices"
 
 	"golang.org/x/image/webp"
 
@@ -24,6 +26,7 @@ type Picture struct {
 	// A JPEG that was decoded at a fraction of its size knows the whole, so that
 	// Fit makes of it what it would of that. 0 for any other.
 	shrink, fullWidth, fullHeight int
+	smaller                       []*Picture // further reductions, for Fit
 }
 
 // New is a transparent picture of the given size, which must be positive.
@@ -95,6 +98,21 @@ func Decode(b []byte, lim Limits) (p *Picture, info Info, err error) {
 	return DecodeFor(b, lim, Box{})
 }
 
+// Check is Decode for who wants to know whether it would be an error, and no
+// pixels: that takes less time and memory.
+func Check(b []byte, lim Limits) (Info, error) {
+	_, info, err := decode(b, lim, func(h header) *Picture {
+		switch h.Format {
+		case "png":
+			return readPNG(b, false)
+		case "jpeg":
+			return turned(readJPEGPixels(b, 8), h.turn)
+		}
+		return nil
+	})
+	return info, err
+}
+
 // Box is what Fit is asked for. The zero Box asks for the picture as it is.
 type Box struct {
 	Width, Height int
@@ -103,36 +121,54 @@ type Box struct {
 }
 
 // DecodeFor is Decode of a picture of which nothing is wanted but to Fit it
-// into boxes. Where a half, a quarter or an eighth of the pixels is enough for
-// all of them it may give no more, which costs less; Fit makes of these the
-// sizes that it would make of the whole.
-func DecodeFor(b []byte, lim Limits, boxes ...Box) (p *Picture, info Info, err error) {
+// into boxes. For each box that a half, a quarter or an eighth of the pixels of a
+// JPEG is enough for it decodes no more, which costs less, and Fit takes that:
+// it makes the same size of it as of the whole, and the same pixels whatever
+// the other boxes are.
+func DecodeFor(b []byte, lim Limits, boxes ...Box) (*Picture, Info, error) {
+	return decode(b, lim, func(h header) (p *Picture) {
+		switch h.Format {
+		case "png":
+			p = readPNG(b, true)
+		case "jpeg":
+			if h.turn != 1 { // the last pixels of a reduction, which stand for fewer, would not be last
+				return turned(readJPEGPixels(b, 1), h.turn)
+			}
+			var shrinks []int
+			if len(boxes) == 0 {
+				shrinks = []int{1}
+			}
+			for _, box := range boxes {
+				shrinks = append(shrinks, enough(h.Width, h.Height, box))
+			}
+			slices.Sort(shrinks)
+			p = readJPEGPixels(b, slices.Compact(shrinks)...)
+		}
+		return p
+	})
+}
+
+// decode lets quick read the pixels if it can, and else the standard library.
+func decode(b []byte, lim Limits, quick func(header) *Picture) (p *Picture, info Info, err error) {
 	defer recovered(&p, &err)
 	h, err := readHeader(b, lim)
 	if err != nil {
 		return nil, Info{}, err
 	}
-	if h.Width*h.Height > lim.Pixels*bytesPerPixel/h.memory {
-		return nil, Info{}, fmt.Errorf("imaging: %s of %dx%d pixels would take %d MB to decode", h.Format, h.Width, h.Height, h.Width*h.Height*h.memory>>20)
+	if need := int64(h.Width) * int64(h.Height) * int64(h.memory); need > lim.Memory() {
+		return nil, Info{}, fmt.Errorf("imaging: %s of %dx%d pixels would take %d MB to decode, which is %w of %d", h.Format, h.Width, h.Height, need>>20, ErrOver, lim.Memory()>>20)
 	}
 	if err := complete(b, h.Format); err != nil {
 		return nil, Info{}, fmt.Errorf("imaging: %w", err)
 	}
-	switch h.Format {
-	case "png":
-		p = readPNG(b)
-	case "jpeg":
-		shrink := 1
-		if h.turn == 1 {
-			shrink = enough(h.Width, h.Height, boxes)
-		}
-		p = readJPEGPixels(b, shrink)
-	}
-	if p != nil {
-		if w, height := p.full(); w != h.rawWidth || height != h.rawHeight {
+	if p := spared(func() *Picture { return quick(h) }); p != nil {
+		if w, height := p.full(); w != h.Width || height != h.Height {
 			return nil, Info{}, h.mismatch(w, height)
 		}
-		return turned(p, h.turn), h.Info, nil
+		return p, h.Info, nil
+	}
+	if h.memory > 8 {
+		runtime.GC() // what our own decoder took is not to stand beside what the other takes
 	}
 	decode := map[string]func(*bytes.Reader) (image.Image, error){
 		"png":  func(r *bytes.Reader) (image.Image, error) { return png.Decode(r) },
@@ -151,6 +187,17 @@ func DecodeFor(b []byte, lim Limits, boxes ...Box) (p *Picture, info Info, err e
 	return turned(fromImage(m, screen), h.turn), h.Info, nil
 }
 
+// spared is what our own decoder reads, nil if that has a mistake: a picture
+// that was paid for is not lost for it.
+func spared(read func() *Picture) (p *Picture) {
+	defer func() {
+		if recover() != nil {
+			p = nil
+		}
+	}()
+	return read()
+}
+
 func (h header) mismatch(width, height int) error {
 	return fmt.Errorf("imaging: %s header says %dx%d pixels, the picture has %dx%d", h.Format, h.rawWidth, h.rawHeight, width, height)
 }
@@ -163,21 +210,16 @@ func (p *Picture) full() (width, height int) {
 	return p.width, p.height
 }
 
-// enough is by how much a picture may shrink so that no box enlarges what is
-// left: 1, 2, 4 or 8.
-func enough(width, height int, boxes []Box) int {
-	shrink := 8
-	for _, b := range boxes {
-		if b == (Box{}) {
-			return 1
-		}
-		pl := place(width, height, b.Width, b.Height, b.Fit, b.Enlarge)
-		for shrink > 1 && (pl.width*shrink > pl.crop.width || pl.height*shrink > pl.crop.height) {
-			shrink /= 2
-		}
-	}
-	if len(boxes) == 0 {
+// enough is by how much a picture may shrink so that a box does not enlarge what
+// is left: 1, 2, 4 or 8.
+func enough(width, height int, b Box) int {
+	if b == (Box{}) {
 		return 1
+	}
+	pl := place(width, height, b.Width, b.Height, b.Fit, b.Enlarge)
+	shrink := 8
+	for shrink > 1 && (pl.width*shrink > pl.crop.width || pl.height*shrink > pl.crop.height) {
+		shrink /= 2
 	}
 	return shrink
 }
@@ -257,12 +299,14 @@ func (p *Picture) rgba() *image.RGBA {
 
 // turned is p as an EXIF orientation wants it shown.
 func turned(p *Picture, turn int) *Picture {
-	if turn == 1 {
+	if turn == 1 || p == nil {
 		return p
 	}
 	out := New(p.width, p.height)
+	out.shrink, out.fullWidth, out.fullHeight = p.shrink, p.fullWidth, p.fullHeight
 	if turn >= 5 {
 		out = New(p.height, p.width)
+		out.shrink, out.fullWidth, out.fullHeight = p.shrink, p.fullHeight, p.fullWidth
 	}
 	for y := range out.height {
 		for x := range out.width {

@@ -9,8 +9,9 @@ import (
 // readPNG reads a sound PNG with eight bits a channel that has no palette, is
 // not interlaced and names no colour that is transparent, which is what most
 // are, in a third of the time that image/png takes. For every other
-// it returns nil: what is wrong with it the standard library says.
-func readPNG(b []byte) *Picture {
+// it returns nil: what is wrong with it the standard library says. Unless keep
+// is true the picture has no pixels.
+func readPNG(b []byte, keep bool) *Picture {
 	at := len(pngSignature)
 	next := func() (kind string, body []byte) {
 		if at+12 > len(b) {
@@ -74,15 +75,18 @@ func readPNG(b []byte) *Picture {
 	} else {
 		packed = append(packed, make([]byte, 16)...)
 	}
-	p := New(width, height)
+	p := &Picture{width: width, height: height}
+	if keep {
+		p = New(width, height)
+	}
 	if !p.unpackPNG(packed, channels) {
 		return nil
 	}
 	return p
 }
 
-// unpackPNG fills p with the rows of a stream of zlib, which 16 more bytes
-// follow, and reports whether it was sound.
+// unpackPNG fills p, if it has pixels, with the rows of a stream of zlib, which
+// 16 more bytes follow, and reports whether it was sound.
 func (p *Picture) unpackPNG(packed []byte, channels int) bool {
 	end := len(packed) - 16
 	if end < 6 || packed[0]&15 != 8 || packed[0] > 0x78 || packed[1]&0x20 != 0 || binary.BigEndian.Uint16(packed)%31 != 0 {
@@ -109,11 +113,16 @@ func (p *Picture) unpackPNG(packed []byte, channels int) bool {
 			return false
 		}
 		filter := f.out[from]
-		copy(row, f.out[from+1:from+1+n])
-		from += n + 1
-		if !unfilter(row[:n], above[:n], filter, channels) {
+		if filter > 4 {
 			return false
 		}
+		if p.pix == nil {
+			from += n + 1
+			continue
+		}
+		copy(row, f.out[from+1:from+1+n])
+		from += n + 1
+		unfilter(row[:n], above[:n], filter, channels)
 		expand(p.pix[4*p.width*y:4*p.width*(y+1)], row, channels)
 		row, above = above, row
 	}
@@ -121,11 +130,11 @@ func (p *Picture) unpackPNG(packed []byte, channels int) bool {
 	return !more(1) && f.mode == ended && f.rest()+2 == end-4 && sum.Sum32() == binary.BigEndian.Uint32(packed[end-4:])
 }
 
-// unfilter undoes the filter of a row of pixels of as many bytes as bpp says.
-func unfilter(row, above []byte, filter byte, bpp int) bool {
+// unfilter undoes a filter, 0 to 4, of a row of pixels of as many bytes as bpp
+// says.
+func unfilter(row, above []byte, filter byte, bpp int) {
 	above = above[:len(row)]
 	switch filter {
-	case 0:
 	case 1:
 		for i := bpp; i < len(row); i++ {
 			row[i] += row[i-bpp]
@@ -180,10 +189,7 @@ func unfilter(row, above []byte, filter byte, bpp int) bool {
 				row[i] += byte(nearest(a, int(above[i]), c))
 			}
 		}
-	default:
-		return false
 	}
-	return true
 }
 
 // nearest is Paeth's: which of left, above and the corner is nearest to left

@@ -1,0 +1,106 @@
+package apply
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/imgbuild/imgbuild/internal/imaging"
+	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+func TestWorkshop(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if _, err := imaging.New(1024, 1024).Encode(&b, "png", 0, false); err != nil {
+		t.Fatal(err)
+	}
+	picture := b.Bytes()
+	lim := imaging.Limits{Bytes: 1 << 20, Side: 2048, Pixels: 2 << 20}
+	each := imaging.Memory(picture, lim)
+	if each != 8<<20 || lim.Memory() != 24<<20 {
+		t.Fatalf("%d bytes of %d", each, lim.Memory())
+	}
+	for _, tt := range []struct {
+		name       string
+		pictures   [][]byte
+		side, want int64
+	}{
+		{"one after the other by places", [][]byte{picture}, 1, 1},
+		{"three have room", [][]byte{picture}, 9, 3},
+		{"one that takes two", [][]byte{picture, picture}, 9, 1},
+		{"more than all there is", [][]byte{picture, picture, picture, picture, picture}, 9, 1},
+		{"no picture takes nothing", [][]byte{[]byte("text")}, 9, 9},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorkshop(lim)
+				w.places = make(chan struct{}, tt.side)
+				var working, most atomic.Int64
+				finish := make(chan struct{})
+				var all sync.WaitGroup
+				for range 9 {
+					all.Go(func() {
+						leave := w.enter(lim, tt.pictures...)
+						working.Add(1)
+						<-finish
+						working.Add(-1)
+						leave()
+					})
+				}
+				for range 9 { // each turn those that are in leave
+					synctest.Wait()
+					n := working.Load()
+					most.Store(max(most.Load(), n))
+					for range n {
+						finish <- struct{}{}
+					}
+				}
+				all.Wait()
+				if got := most.Load(); got != tt.want {
+					t.Errorf("%d worked at once, want %d", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// TestBoxes: what needs every pixel of an original must get it.
+func TestBoxes(t *testing.T) {
+	t.Parallel()
+	output := func(recipe string) plan.Output { return plan.Output{Recipe: recipe, Action: plan.Write} }
+	whole := imaging.Box{}
+	tests := map[string]imaging.Box{
+		"format=jpeg":                                                 whole,
+		"fit=cover format=jpeg width=640":                             {Width: 640, Fit: "cover"},
+		"fit=inside format=png height=20 size=300x200":                {Width: 300, Height: 200, Fit: "cover"},
+		"enlarge=true fit=fill format=png height=9 width=20":          {Width: 20, Height: 9, Fit: "fill", Enlarge: true},
+		"format=png restore=white:" + sum + ":" + sum + " size=30x20": whole,
+	}
+	for text, want := range tests {
+		recipe, err := spec.ParseRecipe(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := boxOf(recipe); got != want {
+			t.Errorf("%s: %+v, want %+v", text, got, want)
+		}
+	}
+	adopted := output("format=png")
+	adopted.Adopt = true
+	got := boxes([]plan.Output{
+		output("format=jpeg"), // a copy
+		adopted,
+		{Recipe: "format=png", Action: plan.DeleteFile},
+		output("fit=cover format=jpeg width=640"),
+	}, "jpeg")
+	if want := []imaging.Box{{Width: 640, Fit: "cover"}}; !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+const sum = "0000000000000000000000000000000000000000000000000000000000000001"
