@@ -2,12 +2,12 @@ package imaging
 
 import (
 	"bytes"
+	"go/build"
 	"image"
 	"image/jpeg"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -16,7 +16,7 @@ import (
 func jpegs(t testing.TB) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}
-	names, err := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", "image", "testdata", "*.jpeg"))
+	names, err := filepath.Glob(filepath.Join(build.Default.GOROOT, "src", "image", "testdata", "*.jpeg"))
 	if err != nil || len(names) == 0 {
 		t.Fatalf("Go's own pictures are not there: %v", err)
 	}
