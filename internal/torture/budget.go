@@ -95,7 +95,8 @@ func (t *trial) budget(dir string) error {
 		n = 1000
 	}
 	way, cost := ways[t.luck.IntN(len(ways))], int64(1)
-	if t.luck.IntN(4) == 0 {
+	// A failure has no place in gRPC to tell that it cost more than thought.
+	if t.luck.IntN(4) == 0 && !strings.Contains(way, "grpc") {
 		cost = 2 + t.luck.Int64N(3)
 	}
 	// In the middle: half of what all would cost, about.

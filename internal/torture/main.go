@@ -126,10 +126,11 @@ func gather(ctx context.Context, o options, stdout, stderr io.Writer) error {
 			}
 			// A batch may take minutes, and who waits shall know for what.
 			fmt.Fprintf(stderr, "torture: %s: attacks %d to %d of %d …\n", r.name, b.From+1, b.From+b.N, r.long)
-			if err := r.attack(ctx, &b); err != nil {
-				if ctx.Err() != nil {
-					break
-				}
+			err := r.attack(ctx, &b)
+			if ctx.Err() != nil {
+				break // its victims were ended, too
+			}
+			if err != nil {
 				return fmt.Errorf("%s: %w", repeat, err)
 			}
 			for _, w := range b.Wrong {
