@@ -39,6 +39,7 @@ type evaluator struct {
 	earned    int                    // steps beyond those that each project has
 	earners   int                    // images and instances of modules that earned some
 	byImages  int                    // what they earned
+	misses    int                    // names that are not declared
 	data      int                    // bytes that were read beside the configuration
 	facts     map[spec.Address]Facts // not nil once the images are finished
 	made      map[string]cty.Value   // values of images with facts
@@ -303,8 +304,11 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 	r = hcl.RangeBetween(s.Traversal[0].(hcl.TraverseRoot).SrcRange, r)
 	node := &ref{Expression: &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: r}, ev: ev, kind: root, name: name}
 	rest := s.Traversal[2:]
-	missing := func(known []string, what string) hclsyntax.Expression {
-		hint := nearest(name, known)
+	missing := func(known func() []string, what string) hclsyntax.Expression {
+		hint := ""
+		if ev.misses++; ev.misses <= maxSuggested {
+			hint = nearest(name, known())
+		}
 		if hint == "" {
 			hint = "declare it: " + declaration(root, name)
 		}
@@ -314,19 +318,19 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 	switch root {
 	case "module":
 		if ev.cur.modules[name] == nil {
-			return missing(sortedKeys(ev.cur.modules), "module")
+			return missing(func() []string { return sortedKeys(ev.cur.modules) }, "module")
 		}
 	case "var":
 		if ev.cur.vars[name] == nil {
-			return missing(sortedKeys(ev.cur.vars), "variable")
+			return missing(func() []string { return sortedKeys(ev.cur.vars) }, "variable")
 		}
 	case "local":
 		if ev.cur.locals[name] == nil {
-			return missing(sortedKeys(ev.cur.locals), "local")
+			return missing(func() []string { return sortedKeys(ev.cur.locals) }, "local")
 		}
 	case "preset":
 		if ev.cur.presets[name] == nil {
-			return missing(sortedKeys(ev.cur.presets), "preset")
+			return missing(func() []string { return sortedKeys(ev.cur.presets) }, "preset")
 		}
 		if len(rest) > 0 {
 			ev.add(problem(codeUnknownElement, u.thing, s.SrcRange, "use preset."+name+" as a whole, or keep the value in a local", "the attributes of a preset can't be read"))
@@ -355,7 +359,7 @@ func (ev *evaluator) resolve(s *hclsyntax.ScopeTraversalExpr, bound []string, u 
 	case "image":
 		d := ev.cur.image(name)
 		if d == nil {
-			return missing(ev.cur.imageNames(), "image")
+			return missing(ev.cur.imageNames, "image")
 		}
 		if len(rest) > 0 {
 			if ix, ok := rest[0].(hcl.TraverseIndex); ok {

@@ -276,3 +276,27 @@ image "post" {
 		}
 	}
 }
+
+// Thousands of names that are not declared, among thousands that are, were
+// looked for in a list that was sorted for each.
+func TestUndeclaredNamesAreLinear(t *testing.T) {
+	for _, kind := range []string{"preset", "local", "var", "module"} {
+		made := func(n int) float64 {
+			var b strings.Builder
+			for i := range n {
+				fmt.Fprintf(&b, "preset \"p%d\" {\n  prompt = \"x\"\n}\nlocals {\n  l%[1]d = 1\n}\nvariable \"v%[1]d\" {\n  default = 1\n}\noutput \"o%[1]d\" {\n  value = %s.n%[1]d\n}\n", i, kind)
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, l := Load(files{"a.img.hcl": b.String()}, Options{})
+			runtime.ReadMemStats(&after)
+			if len(l) < min(n, 1000) {
+				t.Errorf("%d findings for %d names", len(l), n)
+			}
+			return float64(after.TotalAlloc - before.TotalAlloc)
+		}
+		if one, four := made(1000), made(4000); four > 4.6*one {
+			t.Errorf("%s: four times as many take %.1f times the memory", kind, four/one)
+		}
+	}
+}

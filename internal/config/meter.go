@@ -29,6 +29,7 @@ const (
 	maxMade         = 1 << 20 // of one that a function makes longer
 	maxExponent     = 1 << 14 // binary, of any number: arithmetic takes time by its digits
 	maxChain        = 1000    // references from one to the next: each takes some stack
+	maxSuggested    = 200     // names that are not declared, for which a declared one is looked for
 	maxComplaints   = 20      // of one expression: a loop repeats them
 	costOfTextByte  = 1.0 / 64
 	costOfInstance  = 24 // of an image or a module, and of an image that a module copies
