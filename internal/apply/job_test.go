@@ -135,10 +135,9 @@ func TestJobGivenUp(t *testing.T) {
 	})
 }
 
-// Of a job with three images a run died after one receipt: the two others are
-// still the job's, whatever the image is called now, and are not bought.
-func TestJobPartlyTold(t *testing.T) {
-	t.Parallel()
+// partlyTold is a site in which a run died after one receipt, at URL u, of a job
+// with three images.
+func partlyTold(t *testing.T) *site {
 	hero := img("a")
 	hero.N = 3
 	s := newSite(t, hero)
@@ -147,13 +146,22 @@ func TestJobPartlyTold(t *testing.T) {
 		step := &s.plan(e, root).Steps[0]
 		step.Request.N = 3
 		sink := &sink{engine: e, address: step.Address, provider: step.Provider, digest: step.Digest, fields: step.Request.Fields(), id: "dead-1", request: &step.Request, tell: func(Event) {}, each: provider.Dollar / 100}
-		s.maker.urls["u"] = pixel("one")
 		for _, err := range []error{sink.Sent(), sink.Accepted("job-1"), sink.Delivered(0, provider.Delivery{URL: "u"}, provider.Dollar/100)} {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
 	})
+	return s
+}
+
+// Of a job with three images a run died after one receipt: the two others are
+// still the job's, whatever the image is called now, and are not bought.
+func TestJobPartlyTold(t *testing.T) {
+	t.Parallel()
+	s := partlyTold(t)
+	hero := s.images[0]
+	s.maker.urls["u"] = pixel("one")
 	s.maker.resume = func(string, *provider.Request, provider.Sink) (provider.Reply, error) {
 		return provider.Reply{}, &provider.Error{Kind: provider.Unfinished, Cause: provider.NotSent, Message: "nobody is there"}
 	}
@@ -196,20 +204,7 @@ func TestJobPartlyTold(t *testing.T) {
 // it stays open, and none of its images is bought again.
 func TestJobPartlyToldAndRefused(t *testing.T) {
 	t.Parallel()
-	hero := img("a")
-	hero.N = 3
-	s := newSite(t, hero)
-	s.lenient = true
-	s.open(func(e *Engine, root *workspace.Root) {
-		step := &s.plan(e, root).Steps[0]
-		step.Request.N = 3
-		sink := &sink{engine: e, address: step.Address, provider: step.Provider, digest: step.Digest, fields: step.Request.Fields(), id: "dead-1", request: &step.Request, tell: func(Event) {}, each: provider.Dollar / 100}
-		for _, err := range []error{sink.Sent(), sink.Accepted("job-1"), sink.Delivered(0, provider.Delivery{URL: "private"}, provider.Dollar/100)} {
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
+	s := partlyTold(t)
 	s.maker.fetch = func(string) error { return &provider.Error{Kind: provider.Rejected, Message: "a private address"} }
 	for range 2 {
 		s.open(func(e *Engine, root *workspace.Root) {

@@ -471,9 +471,9 @@ func (c *checkup) checkRequest(e *lock.Entry) {
 		return
 	}
 	fields := e.Fields()
-	known := c.s.store.Local.Fields(e.Request)
-	if known == nil && c.s.store.Second != nil {
-		known = c.s.store.Second.Fields(e.Request)
+	known := c.local.Fields[e.Request]
+	if known == nil {
+		known = c.second.Fields[e.Request]
 	}
 	if isSensitive(fields) || isSensitive(known) {
 		if known != nil && !slices.Equal(known, fields) {

@@ -50,7 +50,8 @@ type Fault struct {
 type Census struct {
 	Blobs   map[digest.Content]int64 // those that are sound, and their bytes
 	Records map[digest.Request][]Roll
-	Bytes   int64 // that were read
+	Fields  map[digest.Request][]provider.Field // of the requests that have such records
+	Bytes   int64                               // that were read
 	Faults  []Fault
 }
 
@@ -60,7 +61,7 @@ const keptDamage = "damaged" // where SetAside puts things
 // which may be nil, is told of bytes as they are read, by many goroutines. The
 // error is about the disk, or that of ctx.
 func (d *Dir) Check(ctx context.Context, progress func(n int64)) (Census, error) {
-	c := Census{Blobs: map[digest.Content]int64{}, Records: map[digest.Request][]Roll{}}
+	c := Census{Blobs: map[digest.Content]int64{}, Records: map[digest.Request][]Roll{}, Fields: map[digest.Request][]provider.Field{}}
 	files, err := d.all(".")
 	if err != nil {
 		return c, fmt.Errorf("store: check: %w", err)
@@ -134,7 +135,7 @@ func (c *Census) add(one checked) {
 		for i := range r.Rolls {
 			rolls[i] = r.Rolls[i].roll()
 		}
-		c.Records[r.Request] = rolls
+		c.Records[r.Request], c.Fields[r.Request] = rolls, r.fields()
 	}
 }
 
