@@ -184,6 +184,11 @@ func decode(b []byte, lim Limits, quick func(header) *Picture) (p *Picture, info
 	if m.Bounds() != screen && (h.Format != "gif" || !m.Bounds().In(screen)) {
 		return nil, Info{}, h.mismatch(m.Bounds().Dx(), m.Bounds().Dy())
 	}
+	if h.Format == "webp" {
+		if p := fromWebP(m); p != nil {
+			return p, h.Info, nil
+		}
+	}
 	return turned(fromImage(m, screen), h.turn), h.Info, nil
 }
 
