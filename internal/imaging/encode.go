@@ -16,10 +16,11 @@ const DefaultQuality = 80
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
 
-// Encode writes p as "png" or "jpeg" and tells which encoder did it, in which
-// version, for the record: the bytes may differ between versions. quality, 1
-// to 100, is for JPEG; 0 means DefaultQuality. A JPEG has no alpha: p is put
-// on white. It is an error to ask for another format, or for a lossless JPEG.
+// Encode writes p as "png", "jpeg" or lossless "webp" and tells which encoder
+// did it, in which version, for the record: the bytes may differ between
+// versions. quality, 1 to 100, is for JPEG; 0 means DefaultQuality. A JPEG has
+// no alpha: p is put on white. It is an error to ask for another format, or for
+// a lossless JPEG or a WebP that is not.
 func (p *Picture) Encode(w io.Writer, format string, quality int, lossless bool) (encoder string, err error) {
 	switch {
 	case format == "png":
@@ -30,7 +31,7 @@ func (p *Picture) Encode(w io.Writer, format string, quality int, lossless bool)
 		if err := p.encodePNG(w, bpp); err != nil {
 			return "", fmt.Errorf("imaging: png: %w", err)
 		}
-		return "imgbuild/png 1", nil
+		return Encoder(format), nil
 	case format == "jpeg" && lossless:
 		return "", fmt.Errorf("imaging: a jpeg can't be lossless")
 	case format == "jpeg":
@@ -40,10 +41,18 @@ func (p *Picture) Encode(w io.Writer, format string, quality int, lossless bool)
 		if err := p.onWhite().encodeJPEG(w, quality); err != nil {
 			return "", fmt.Errorf("imaging: jpeg: %w", err)
 		}
-		return "imgbuild/jpeg 1", nil
+		return Encoder(format), nil
+	case format == "webp" && lossless:
+		if err := p.encodeVP8L(w); err != nil {
+			return "", fmt.Errorf("imaging: webp: %w", err)
+		}
+		return Encoder(format), nil
 	}
 	return "", fmt.Errorf("imaging: no encoder for %q", format)
 }
+
+// Encoder is what Encode would tell.
+func Encoder(format string) string { return "imgbuild/" + format + " 1" }
 
 func (p *Picture) onWhite() *Picture {
 	if p.Opaque() {
