@@ -31,7 +31,9 @@
 //
 // # What it refuses
 //
-// TIFF, BMP, AVIF and SVG are not read. Colour profiles are not applied, and
+// TIFF, BMP, AVIF and SVG are not read; of an AVIF the size is. A WebP that
+// loses nothing is written here, others and AVIF are not: the pixels go to a
+// program as PPM, PAM or Y4M. Colour profiles are not applied, and
 // no metadata is carried from a decoded picture to an encoded one, except that
 // the orientation of a JPEG is applied when it is decoded. It knows no files,
 // specs or network, and does not bound how many pictures are worked on at

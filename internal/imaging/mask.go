@@ -121,9 +121,7 @@ func Restore(edited, original *Picture, m *Mask) *Picture {
 		panic(fmt.Sprintf("imaging: mask of %dx%d pixels for a picture of %dx%d", m.width, m.height, original.width, original.height))
 	}
 	if edited.width != original.width || edited.height != original.height {
-		whole := *edited
-		whole.smaller = nil // which are there for the sake of other boxes
-		edited = Fit(&whole, original.width, original.height, "cover", true)
+		edited = Fit(edited.alone(), original.width, original.height, "cover", true)
 	}
 	out := New(original.width, original.height)
 	for i, c := range m.cover {

@@ -215,6 +215,13 @@ func (p *Picture) full() (width, height int) {
 	return p.width, p.height
 }
 
+// alone is p without the reductions that are there for the sake of other boxes.
+func (p *Picture) alone() *Picture {
+	whole := *p
+	whole.smaller = nil
+	return &whole
+}
+
 // enough is by how much a picture may shrink so that a box does not enlarge what
 // is left: 1, 2, 4 or 8.
 func enough(width, height int, b Box) int {
