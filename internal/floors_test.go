@@ -53,6 +53,7 @@ var doors = map[string]map[string]string{
 	"spec": {
 		"digest":   "inputs are named by content",
 		"provider": "a wish is resolved to a request for an offer",
+		"shape":    "a crop has its lengths",
 	},
 	"imaging":         {"digest": "pixels have a name", "shape": "masks are drawn of them"},
 	"site":            {"digest": "recognises outputs by their bytes", "imaging": "reads the labels of files"},

@@ -60,6 +60,7 @@ const (
 	codeImport       = "IB0420"
 	codeByHand       = "IB0421"
 	codeTag          = "IB0415"
+	codeRendition    = "IB0416"
 
 	codePrecondition  = "IB0451"
 	codePostcondition = "IB0452"
@@ -131,6 +132,7 @@ var Codes = map[string]string{
 	codeImport:       "an import block does not fit the images",
 	codeByHand:       "a command can't change this, a person can",
 	codeTag:          "no image has a tag that a budget is for",
+	codeRendition:    "what a rendition asks for can't be done, or would do nothing",
 
 	codePrecondition:  "a precondition does not hold",
 	codePostcondition: "the picture of an image does not do what a postcondition asks",

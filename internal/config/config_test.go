@@ -11,6 +11,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/google/go-cmp/cmp"
 	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/shape"
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
@@ -119,7 +120,7 @@ func get(t *testing.T, p *Project, address string) spec.Image {
 
 func same(t *testing.T, got, want any) {
 	t.Helper()
-	if d := cmp.Diff(want, got); d != "" {
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(shape.Length{})); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }

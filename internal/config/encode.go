@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 9\n"
+const encodingVersion = "imgbuild config 10\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -265,6 +265,7 @@ func (w *writer) encoding(e *spec.Encoding) {
 	w.again(e.Format)
 	w.number(e.Quality)
 	w.flag(e.Lossless)
+	w.again(e.Background)
 }
 
 // Fields of an image that are mostly empty are announced by a bit.
@@ -341,6 +342,12 @@ func (w *writer) image(im *spec.Image) {
 			w.number(r.Height)
 			w.again(r.Fit)
 			w.encoding(&r.File)
+			w.again(r.Crop.String())
+			w.again(r.Gravity)
+			w.flag(r.Linear)
+			w.flag(r.Grayscale)
+			w.number(int(r.Blur))
+			w.number(int(r.Sharpen))
 		}
 	}
 	if bits&hasLife != 0 {
@@ -454,7 +461,7 @@ func list[T any](r *reader) []T {
 }
 
 func (r *reader) encoding(e *spec.Encoding) {
-	e.Format, e.Quality, e.Lossless = r.again(), r.number(), r.flag()
+	e.Format, e.Quality, e.Lossless, e.Background = r.again(), r.number(), r.flag(), r.again()
 }
 
 func (r *reader) image(im *spec.Image) {
@@ -492,6 +499,10 @@ func (r *reader) image(im *spec.Image) {
 			rd := &im.Renditions[i]
 			rd.Name, rd.Path, rd.Width, rd.Height, rd.Fit = r.again(), r.text(), r.number(), r.number(), r.again()
 			r.encoding(&rd.File)
+			crop, err := spec.ParseCrop(r.again())
+			rd.Crop, r.bad = crop, r.bad || err != nil
+			rd.Gravity, rd.Linear, rd.Grayscale = r.again(), r.flag(), r.flag()
+			rd.Blur, rd.Sharpen = spec.Hundredths(r.number()), spec.Hundredths(r.number())
 		}
 	}
 	if bits&hasLife != 0 {

@@ -344,7 +344,7 @@ a.img.hcl:10:3-10:16 IB0206 image.a: there are two renditions "r" | give it anot
 }
 image "b" {
   prompt = "x"
-  path = "b.webp"
+  path = "b.gif"
 }
 image "c" {
   prompt = "x"
@@ -359,9 +359,59 @@ image "d" {
 }
 `}, want: `
 a.img.hcl:6:14-6:20 IB0406 image.a: format is "jpeg", and the path is "a.png" | let the path end in .jpg, or leave format away
-a.img.hcl:11:10-11:18 IB0406 image.b: the format "webp" can't be written by this version | let the path end in .png or .jpg
-a.img.hcl:15:10-15:13 IB0406 image.c: the path "c" does not tell the format | let the path end in .png or .jpg
+a.img.hcl:11:10-11:17 IB0406 image.b: the format "gif" can't be written by this version | let the path end in .png, .jpg, .webp or .avif
+a.img.hcl:15:10-15:13 IB0406 image.c: the path "c" does not tell the format | let the path end in .png, .jpg, .webp or .avif
 a.img.hcl:21:16-21:20 IB0406 image.d: a JPEG is never lossless | let the path end in .png
+`},
+	{name: "renditions", files: files{"a.img.hcl": sketch + `image "a" {
+  prompt = "x"
+  file {
+    background = "white"
+  }
+  rendition "r" {
+    width      = 10
+    height     = 10
+    gravity    = "top"
+    blur       = 0
+    sharpen    = 10.01
+    linear     = "yes please"
+    background = "#12345"
+    crop {
+      x      = 1.5
+      y      = -1
+      width  = 0
+      height = "101%"
+    }
+    crop {
+      width  = 1
+      height = 1
+    }
+  }
+  rendition "s" {
+    crop "x" {
+      y     = [1]
+      width = "half"
+    }
+    crop = 1
+  }
+}
+`}, want: `
+a.img.hcl:5:18-5:25 IB0204 image.a: file: background must be a colour such as "#1e90ff", and is "white" | write it as "#rrggbb"
+a.img.hcl:10:18-10:23 IB0208 image.a: rendition r: gravity can't be "top" | one of center, north, northeast, east, southeast, south, southwest, west, northwest, attention
+a.img.hcl:11:18-11:19 IB0403 image.a: rendition r: blur must be from 0.01 to 100, and is 0
+a.img.hcl:12:18-12:23 IB0403 image.a: rendition r: sharpen must be from 0.01 to 10, and is 10.01
+a.img.hcl:13:18-13:30 IB0204 image.a: rendition r: linear must be true or false, and "yes please" is a string | write true or false, without quotes
+a.img.hcl:14:18-14:26 IB0204 image.a: rendition r: background must be a colour such as "#1e90ff", and is "#12345" | write it as "#rrggbb"
+a.img.hcl:16:16-16:19 IB0204 image.a: rendition r: crop: x must be a whole number of pixels, or percent such as "25%", and is 1.5
+a.img.hcl:17:16-17:18 IB0204 image.a: rendition r: crop: y must be a whole number of pixels, or percent such as "25%", and is -1
+a.img.hcl:18:16-18:17 IB0403 image.a: rendition r: crop: width must be above 0, and is 0 | keep something
+a.img.hcl:19:16-19:22 IB0204 image.a: rendition r: crop: height must be a whole number of pixels, or percent such as "25%", and is "101%"
+a.img.hcl:21:5-21:9 IB0206 image.a: rendition r: there are two crop blocks | keep one
+a.img.hcl:27:5-27:13 IB0205 image.a: rendition s: crop: height is required | add height = …
+a.img.hcl:27:10-27:13 IB0207 image.a: rendition s: crop takes no label | remove it
+a.img.hcl:28:15-28:18 IB0204 image.a: rendition s: crop: y must be a whole number of pixels, or percent such as "25%", and [1] is a list
+a.img.hcl:29:15-29:21 IB0204 image.a: rendition s: crop: width must be a whole number of pixels, or percent such as "25%", and "half" is a string
+a.img.hcl:31:5-31:9 IB0202 image.a: rendition s: crop is a block, not an attribute | write crop { … }
 `},
 	{name: "settings", files: files{"a.img.hcl": `imgbuild {
   required_version = ">= 2"

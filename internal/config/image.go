@@ -16,6 +16,7 @@ import (
 
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/shape"
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
@@ -444,6 +445,8 @@ func extension(format, other string) string {
 		return ".png"
 	case "jpeg":
 		return ".jpg"
+	case "webp", "avif":
+		return "." + format
 	}
 	return other
 }
@@ -531,6 +534,7 @@ func (ev *evaluator) finish(im *draft, where *locator) {
 	ev.checkOutput(im, "", im.Path, im.File, where)
 	for i := range im.Renditions {
 		ev.checkOutput(im, im.Renditions[i].Name, im.Renditions[i].Path, im.Renditions[i].File, where)
+		ev.checkRendition(im, &im.Renditions[i], where)
 	}
 }
 
@@ -665,9 +669,39 @@ func (ev *evaluator) checkOutput(im *draft, name, file string, enc spec.Encoding
 		if format == "" {
 			text = fmt.Sprintf("%sthe path %s does not tell the format", subject, quoteKey(file))
 		}
-		ev.add(where.problem(codeFormat, im, field, "let the path end in .png or .jpg", "%s", text))
+		ev.add(where.problem(codeFormat, im, field, "let the path end in .png, .jpg, .webp or .avif", "%s", text))
 	case enc.Lossless && format == "jpeg":
-		ev.add(where.problem(codeFormat, im, inner+"lossless", "let the path end in .png", "a JPEG is never lossless"))
+		ev.add(where.problem(codeFormat, im, inner+"lossless", "let the path end in .png", "%sa JPEG is never lossless", subject))
+	case enc.Lossless && enc.Quality > 0 && format != "png":
+		ev.add(where.problem(codeFormat, im, inner+"quality", "keep one of them", "%squality %d and lossless exclude each other", subject, enc.Quality))
+	}
+}
+
+// checkRendition finds what would say nothing or can't be done.
+func (ev *evaluator) checkRendition(im *draft, r *spec.Rendition, where *locator) {
+	tell := func(field, hint, format string, args ...any) {
+		ev.add(where.problem(codeRendition, im, "rendition."+r.Name+"."+field, hint, "rendition "+r.Name+": "+format, args...))
+	}
+	fit := cmp.Or(r.Fit, "cover")
+	switch {
+	case r.Gravity == "":
+	case r.Width == 0 || r.Height == 0:
+		tell("gravity", "add the other side, or remove gravity", "gravity is for a rendition with width and height")
+	case r.Gravity == "attention" && fit != "cover":
+		tell("gravity", `write fit = "cover"`, "gravity \"attention\" chooses what cover keeps, and fit is %q", fit)
+	case fit != "cover" && fit != "contain":
+		tell("gravity", "remove it", "gravity is for cover and contain, and fit is %q", fit)
+	}
+	if r.Linear && r.Width == 0 && r.Height == 0 {
+		tell("linear", "add width or height, or remove linear", "linear is about fitting, and neither width nor height is there")
+	}
+	for _, side := range []struct {
+		what     string
+		at, size shape.Length
+	}{{"wide", r.Crop.X, r.Crop.Width}, {"high", r.Crop.Y, r.Crop.Height}} {
+		if at, size := side.size.Span(side.at, spec.MaxSide); side.at.Percent && side.size.Percent && at+size > spec.MaxSide { // of every picture
+			tell("crop", "let both add up to 100% at most", "crop begins at %s and is %s %s, so it leaves the picture", side.at, side.size, side.what)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/shape"
+	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
 // Block is a kind of block of the language, as people and programs are told of
@@ -64,11 +65,13 @@ func (r *row[T]) describe() Attribute {
 		if a.Type = "string"; r.loose {
 			a.Type = "string, number or bool"
 		}
-	case *int, **provider.Money:
+	case *int, **provider.Money, *spec.Hundredths:
 		a.Type = "number"
+	case *colour:
+		a.Type = "string"
 	case *bool, **bool:
 		a.Type = "bool"
-	case *shape.Length:
+	case *shape.Length, *extent:
 		a.Type = "number or percentage"
 	case **target:
 		a.Type = kindOf(r.name) + " address"

@@ -425,8 +425,25 @@ func decodeRendition(b *hclsyntax.Block, d *draft, seen map[string]bool, get val
 		add(problem(codeDuplicate, thing, b.DefRange(), "give it another name", "there are two renditions %q", r.Name))
 		return false
 	}
-	if _, wait = decode(b.Body, &renditionSchema, &r, get, thing, b.DefRange(), within(add, "rendition "+r.Name+": ")); wait {
+	add = within(add, "rendition "+r.Name+": ")
+	if _, wait = decode(b.Body, &renditionSchema, &r, get, thing, b.DefRange(), add); wait {
 		return true
+	}
+	var crop *hclsyntax.Block
+	for _, inner := range b.Body.Blocks {
+		switch {
+		case inner.Type != "crop":
+		case crop != nil:
+			add(problem(codeDuplicate, thing, inner.TypeRange, "keep one", "there are two crop blocks"))
+		default:
+			crop = inner
+			if len(inner.Labels) > 0 {
+				add(problem(codeLabel, thing, inner.LabelRanges[0], "remove it", "crop takes no label"))
+			}
+			if _, wait = decode(inner.Body, &cropSchema, &r.Crop, get, thing, inner.DefRange(), within(add, "crop: ")); wait {
+				return true
+			}
+		}
 	}
 	seen[r.Name] = true
 	d.Renditions = append(d.Renditions, r)

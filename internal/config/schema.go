@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -72,12 +73,12 @@ type words struct{ before, after string }
 type rendition = spec.Rendition
 type encoding = spec.Encoding
 
-var formats = []string{"png", "jpeg"}
+var formats = []string{"png", "jpeg", "webp", "avif"}
 
 var imageSchema = schema[draft]{
 	rows: []row[draft]{
 		{name: "prompt", secret: true, to: func(d *draft) any { return &d.Wanted.Prompt }, doc: "what is wanted; required, here or in the preset"},
-		{name: "path", to: func(d *draft) any { return &d.Path }, doc: "the main output, in output_dir; it ends in .png, .jpg or .jpeg. Without it hero.png for image.hero, and icon/docs.png for image.icon[\"docs\"]"},
+		{name: "path", to: func(d *draft) any { return &d.Path }, doc: "the main output, in output_dir; it ends in .png, .jpg, .jpeg, .webp or .avif. Without it hero.png for image.hero, and icon/docs.png for image.icon[\"docs\"]"},
 		{name: "model", to: func(d *draft) any { return &d.Wanted.Model }, doc: "the model that makes it; imgbuild models lists them, and without it the provider's default is taken"},
 		{name: "size", to: func(d *draft) any { return &d.Wanted.Size }, doc: "exact width and height in pixels, such as \"1200x630\"; excludes aspect_ratio"},
 		{name: "style", secret: true, to: func(d *draft) any { return &d.Wanted.Style }, doc: "\"vivid\" or \"natural\""},
@@ -145,19 +146,45 @@ var (
 	rowStyle, rowUser                                                 = rowOf("style"), rowOf("user")
 )
 
-var renditionSchema = schema[rendition]{rows: []row[rendition]{
-	{name: "width", low: 1, up: 1 << 16, to: func(r *rendition) any { return &r.Width }, doc: "pixels; without it, that of the picture or as its shape and the height want"},
-	{name: "height", low: 1, up: 1 << 16, to: func(r *rendition) any { return &r.Height }, doc: "pixels; without it, that of the picture or as its shape and the width want"},
-	{name: "fit", choices: []string{"cover", "contain", "fill", "inside", "outside"}, to: func(r *rendition) any { return &r.Fit }, def: `"cover"`, doc: "how the picture fits into width and height"},
-	{name: "format", choices: formats, to: func(r *rendition) any { return &r.File.Format }, doc: "of the file; must agree with the end of path, which tells it by itself"},
-	{name: "quality", low: 1, up: 100, to: func(r *rendition) any { return &r.File.Quality }, def: "80", doc: "of a JPEG"},
-	{name: "path", to: func(r *rendition) any { return &r.Path }, doc: "the file, in output_dir; without it, that of the image with -NAME before the end: hero-card.png"},
-}}
+var renditionSchema = schema[rendition]{
+	rows: append([]row[rendition]{
+		{name: "width", low: 1, up: spec.MaxSide, to: func(r *rendition) any { return &r.Width }, doc: "pixels; without it, that of the picture or as its shape and the height want"},
+		{name: "height", low: 1, up: spec.MaxSide, to: func(r *rendition) any { return &r.Height }, doc: "pixels; without it, that of the picture or as its shape and the width want"},
+		{name: "fit", choices: spec.Fits, to: func(r *rendition) any { return &r.Fit }, def: `"cover"`, doc: "how the picture fits into width and height"},
+		{name: "gravity", choices: spec.Gravities, to: func(r *rendition) any { return &r.Gravity }, def: `"center"`, doc: "which side or corner cover keeps and contain puts the picture at; with cover, \"attention\" keeps where edges, saturated colours and tones of skin are"},
+		{name: "linear", to: func(r *rendition) any { return &r.Linear }, def: "false", doc: "fit mixes light as an eye would see it from far away, which keeps small bright spots; it takes longer"},
+		{name: "grayscale", to: func(r *rendition) any { return &r.Grayscale }, def: "false", doc: "greys only"},
+		{name: "blur", up: 100, to: func(r *rendition) any { return &r.Blur }, doc: "pixels of the file, above 0: the standard deviation of a Gaussian blur"},
+		{name: "sharpen", up: 10, to: func(r *rendition) any { return &r.Sharpen }, doc: "how much edges are lifted, above 0: 0.5 is a little, 1 is clear"},
+		{name: "path", to: func(r *rendition) any { return &r.Path }, doc: "the file, in output_dir; without it, that of the image with -NAME before the end: hero-card.png"},
+	}, encodingRows(func(r *rendition) *encoding { return &r.File })...),
+	blocks: []inner{{name: "crop", body: &cropSchema, doc: "the part of the picture that is kept, before anything else is done to it"}},
+}
 
-var fileSchema = schema[encoding]{rows: []row[encoding]{
-	{name: "format", choices: formats, to: func(e *encoding) any { return &e.Format }, doc: "of the file; must agree with the end of path, which tells it by itself"},
-	{name: "quality", low: 1, up: 100, to: func(e *encoding) any { return &e.Quality }, def: "80", doc: "of a JPEG"},
-	{name: "lossless", to: func(e *encoding) any { return &e.Lossless }, def: "false", doc: "refuses a JPEG"},
+var fileSchema = schema[encoding]{rows: encodingRows(func(e *encoding) *encoding { return e })}
+
+// encodingRows are the attributes that the main output and renditions share.
+func encodingRows[T any](of func(*T) *encoding) []row[T] {
+	return []row[T]{
+		{name: "format", choices: formats, to: func(t *T) any { return &of(t).Format }, doc: "of the file; must agree with the end of path, which tells it by itself. A WebP that is not lossless and an AVIF need a program on the PATH: cwebp, avifenc or vips"},
+		{name: "quality", low: 1, up: 100, to: func(t *T) any { return &of(t).Quality }, doc: "of a JPEG or WebP, without it 80, or of an AVIF, without it 50"},
+		{name: "lossless", to: func(t *T) any { return &of(t).Lossless }, def: "false", doc: "no pixel changes: of a WebP, which then needs no program, or an AVIF, which then needs avifenc; refuses a JPEG"},
+		{name: "background", to: func(t *T) any { return (*colour)(&of(t).Background) }, hint: `write it as "#rrggbb"`, doc: "the colour behind the picture, as \"#rrggbb\": of what contain leaves free and of what is transparent. A JPEG without it is put on white"},
+	}
+}
+
+// colour is what ParseColour reads, as a recipe has it.
+type colour string
+
+// extent is a length of a crop: none is negative, and one that is required is not
+// nothing.
+type extent shape.Length
+
+var cropSchema = schema[spec.Crop]{rows: []row[spec.Crop]{
+	{name: "x", to: func(c *spec.Crop) any { return (*extent)(&c.X) }, def: "0", doc: "where it begins from the left, in pixels of the picture, or in percent of its width: \"25%\""},
+	{name: "y", to: func(c *spec.Crop) any { return (*extent)(&c.Y) }, def: "0", doc: "where it begins from the top, likewise"},
+	{name: "width", required: true, to: func(c *spec.Crop) any { return (*extent)(&c.Width) }, doc: "how wide it is, likewise"},
+	{name: "height", required: true, to: func(c *spec.Crop) any { return (*extent)(&c.Height) }, doc: "how high it is, likewise"},
 }}
 
 // editSchema: the sources are decoded by their own code.
@@ -425,6 +452,10 @@ func assign[T any](r *row[T], to any, v cty.Value, thing string, at hcl.Range, a
 		add(problem(codeType, thing, at, hint, "%s must be %s, and %s", r.name, want, describe(shown)))
 		return false
 	}
+	not := func(want string) bool {
+		add(problem(codeType, thing, at, r.hint, "%s must be %s, and is %s", r.name, want, show(shown, 60)))
+		return false
+	}
 	switch to := to.(type) {
 	case *string:
 		if r.loose && v.IsKnown() && (v.Type() == cty.Number || v.Type() == cty.Bool) {
@@ -465,6 +496,48 @@ func assign[T any](r *row[T], to any, v cty.Value, thing string, at hcl.Range, a
 			return false
 		}
 		*to = int(n)
+	case *spec.Hundredths:
+		if v.Type() != cty.Number {
+			return wrong("a number")
+		}
+		if !v.IsKnown() {
+			return false
+		}
+		n, _ := new(big.Float).Mul(v.AsBigFloat(), big.NewFloat(100)).Int64()
+		if n < 1 || n > int64(r.up)*100 {
+			add(problem(codeRange, thing, at, "", "%s must be from 0.01 to %d, and is %s", r.name, r.up, show(shown, 0)))
+			return false
+		}
+		*to = spec.Hundredths(n)
+	case *extent:
+		const want = `a whole number of pixels, or percent such as "25%"`
+		if !v.IsKnown() {
+			return false
+		}
+		l, complaint := lengthOf(v)
+		if complaint == aLength {
+			return wrong(want)
+		}
+		if complaint != "" || !spec.ForCrop(l) {
+			return not(want)
+		}
+		if r.required && l.Sign() == 0 {
+			add(problem(codeRange, thing, at, "keep something", "%s must be above 0, and is %s", r.name, show(shown, 0)))
+			return false
+		}
+		*to = extent(l)
+	case *colour:
+		if v.Type() != cty.String {
+			return wrong("a colour")
+		}
+		if !v.IsKnown() {
+			return false
+		}
+		c, err := spec.ParseColour(v.AsString())
+		if err != nil {
+			return not("a colour such as \"#1e90ff\"")
+		}
+		*to = colour(spec.Colour(c))
 	case *bool:
 		if v.Type() != cty.Bool {
 			return wrong("true or false")

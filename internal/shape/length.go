@@ -35,6 +35,27 @@ func (l Length) Sign() int {
 	return 0
 }
 
+// Whole reports whether l is a whole number of pixels, or a percentage.
+func (l Length) Whole() bool { return l.Percent || l.micro%unit == 0 }
+
+// Of is l in pixels on a side, rounded.
+func (l Length) Of(side int) int {
+	if l.Percent {
+		return int(mulDiv(l.micro, int64(side), 100*unit))
+	}
+	return int(mulDiv(l.micro, 1, unit))
+}
+
+// Span is the pixels of a side that l covers from at on. In percent its end is
+// rounded, not its length, so that neighbours meet.
+func (l Length) Span(at Length, side int) (from, n int) {
+	from, n = at.Of(side), l.Of(side)
+	if at.Percent && l.Percent {
+		n = Length{at.micro + l.micro, true}.Of(side) - from
+	}
+	return from, n
+}
+
 // String is what ParseLength reads, without zeros at the end.
 func (l Length) String() string {
 	s := decimal(l.micro)

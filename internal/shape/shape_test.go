@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestLength(t *testing.T) {
@@ -31,6 +33,34 @@ func TestLength(t *testing.T) {
 			t.Errorf("%q: %v is read as %v %v", c.in, l, again, err)
 		}
 	}
+}
+
+func TestLengthOf(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		l          string
+		side, want int
+		whole      bool
+	}{{"7", 3, 7, true}, {"0%", 9, 0, true}, {"50%", 9, 5, true}, {"50%", 10, 5, true}, {"100%", 16384, 16384, true}, {"33.333%", 3, 1, true}, {"0.005%", 10000, 1, true}, {"2.5", 1, 3, false}, {"-50%", 9, -5, true}} {
+		l, err := ParseLength(tt.l)
+		if got := l.Of(tt.side); err != nil || got != tt.want || l.Whole() != tt.whole {
+			t.Errorf("%s of %d is %d, %t, %v; want %d, %t", tt.l, tt.side, got, l.Whole(), err, tt.want, tt.whole)
+		}
+	}
+}
+
+// Parts in percent that meet cover each pixel once.
+func TestSpansMeet(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		side := rapid.IntRange(1, 5000).Draw(t, "side")
+		cut := Length{rapid.Int64Range(1, 100*unit-1).Draw(t, "cut"), true}
+		at, a := cut.Span(Length{0, true}, side)
+		x, b := Length{100*unit - cut.micro, true}.Span(cut, side)
+		if at != 0 || x != a || x+b != side {
+			t.Fatalf("%s: %d to %d and %d to %d of %d", cut, at, a, x, x+b, side)
+		}
+	})
 }
 
 func TestParse(t *testing.T) {

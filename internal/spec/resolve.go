@@ -359,6 +359,7 @@ func (res *Resolved) Outputs(im *Image, maskFile digest.Content, of *provider.Im
 		out = append(out, Output{Name: r.Name, Path: r.Path, Recipe: text(recipe{
 			size: res.Size.String(), restore: restore, enlarge: res.Enlarge, file: withFormat(r.File, r.Path),
 			fit: fit, width: r.Width, height: r.Height,
+			crop: r.Crop, gravity: r.Gravity, linear: r.Linear, grayscale: r.Grayscale, blur: r.Blur, sharpen: r.Sharpen,
 		})})
 	}
 	return out
@@ -378,6 +379,11 @@ type recipe struct {
 	width, height int
 	restore, size string
 	label         string
+
+	crop              Crop
+	gravity           string
+	linear, grayscale bool
+	blur, sharpen     Hundredths
 }
 
 func (r recipe) String() string {
@@ -397,18 +403,26 @@ func (r recipe) String() string {
 		}
 		b = append(append(append(b, key...), '='), value...)
 	}
-	if r.enlarge {
-		add("enlarge", "true")
+	flag := func(key string, on bool) {
+		if on {
+			add(key, "true")
+		}
 	}
+	add("background", r.file.Background)
+	add("blur", r.blur.String())
+	add("crop", r.crop.String())
+	flag("enlarge", r.enlarge)
 	add("fit", r.fit)
 	add("format", r.file.Format)
+	add("gravity", r.gravity)
+	flag("grayscale", r.grayscale)
 	add("height", strconv.Itoa(r.height))
 	add("label", r.label)
-	if r.file.Lossless {
-		add("lossless", "true")
-	}
+	flag("linear", r.linear)
+	flag("lossless", r.file.Lossless)
 	add("quality", strconv.Itoa(r.file.Quality))
 	add("restore", r.restore)
+	add("sharpen", r.sharpen.String())
 	add("size", r.size)
 	add("width", strconv.Itoa(r.width))
 	return string(b)
@@ -422,6 +436,11 @@ type Recipe struct {
 	Size          provider.Size // exact pixels of the picture before Fit
 	File          Encoding
 	Restore       provider.Input // the mask outside of which the source is put back; no Edit for no restoring
+	Crop          Crop           // then Fit
+	Gravity       string
+	Linear        bool
+	Grayscale     bool
+	Blur, Sharpen Hundredths
 	RestoreSource digest.Content
 	Label         string // digest of what is written into the metadata; "" for nothing
 	LabelCopies   bool   // that also where nothing else is done
@@ -466,36 +485,54 @@ func (r Recipe) Verbatim(format string) bool { return r.Label == "" && r.Copies(
 // Copies reports whether the recipe does nothing to a picture of the given
 // format but, perhaps, label it.
 func (r Recipe) Copies(format string) bool {
-	return r.Restore.Edit == "" && r.Size.IsZero() && r.Width == 0 && r.Height == 0 && r.File == (Encoding{Format: format})
+	// How it would be fitted says nothing without a width or a height.
+	same := r.Restore.Edit == "" && r.Size.IsZero() && r.Width == 0 && r.Height == 0
+	return same && r.Crop.IsZero() && !r.Grayscale && r.Blur == 0 && r.Sharpen == 0 && r.File == (Encoding{Format: format})
 }
 
-// ParseRecipe reads what Outputs wrote.
+// ParseRecipe reads what Outputs wrote. It may come from a file that anybody
+// can have changed: what is not possible is an error.
 func ParseRecipe(s string) (Recipe, error) {
 	var r Recipe
 	for _, part := range strings.Fields(s) {
 		key, value, _ := strings.Cut(part, "=")
 		var err error
 		switch key {
+		case "background":
+			r.File.Background = value
+			_, err = ParseColour(value)
+		case "blur":
+			r.Blur, err = parseHundredths(value)
+		case "crop":
+			r.Crop, err = ParseCrop(value)
 		case "enlarge":
 			r.Enlarge = value == "true"
 		case "fit":
-			r.Fit = value
+			r.Fit, err = value, among(value, Fits)
 		case "format":
 			r.File.Format = value
+		case "gravity":
+			r.Gravity, err = value, among(value, Gravities)
+		case "grayscale":
+			r.Grayscale = value == "true"
 		case "height":
-			r.Height, err = strconv.Atoi(value)
+			r.Height, err = parseSide(value)
 		case "label":
 			r.Label, r.LabelCopies = strings.CutSuffix(value, labelCopies)
+		case "linear":
+			r.Linear = value == "true"
 		case "lossless":
 			r.File.Lossless = value == "true"
 		case "quality":
 			r.File.Quality, err = strconv.Atoi(value)
 		case "restore":
 			err = r.parseRestore(value)
+		case "sharpen":
+			r.Sharpen, err = parseHundredths(value)
 		case "size":
 			r.Size, err = provider.ParseSize(value)
 		case "width":
-			r.Width, err = strconv.Atoi(value)
+			r.Width, err = parseSide(value)
 		default:
 			err = fmt.Errorf("unknown key")
 		}
@@ -504,6 +541,30 @@ func ParseRecipe(s string) (Recipe, error) {
 		}
 	}
 	return r, nil
+}
+
+func among(s string, of []string) error {
+	if !slices.Contains(of, s) {
+		return fmt.Errorf("it is not one of %s", strings.Join(of, ", "))
+	}
+	return nil
+}
+
+func parseSide(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err == nil && (n < 1 || n > MaxSide) {
+		err = fmt.Errorf("it is not from 1 to %d", MaxSide)
+	}
+	return n, err
+}
+
+func parseHundredths(s string) (Hundredths, error) {
+	whole, part, _ := strings.Cut(s, ".")
+	n, err := strconv.Atoi(whole + (part + "00")[:2])
+	if err == nil && (n < 0 || Hundredths(n).String() != s) {
+		err = fmt.Errorf("%q has not at most two decimals", s)
+	}
+	return Hundredths(n), err
 }
 
 func (r *Recipe) parseRestore(value string) (err error) {

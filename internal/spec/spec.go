@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -124,10 +125,17 @@ func (m *Mask) Preserves(taken bool) bool {
 
 // Encoding says how an output file is written.
 type Encoding struct {
-	Format   string // "png" or "jpeg"; "" to follow the name of the file
+	Format   string // "png", "jpeg", "webp" or "avif"; "" to follow the name of the file
 	Quality  int    // 1 to 100, 0 if not said
 	Lossless bool
+	// Background is the colour behind the picture, as "#rrggbb"; "" if not said.
+	Background string
 }
+
+// Writer says who would write a file: the name of an encoder, with its version
+// if that is known without starting it, else why there is none and what to do
+// about it.
+type Writer struct{ Name, Missing, Hint string }
 
 // Rendition is a further output of an image, made locally and for free.
 type Rendition struct {
@@ -137,7 +145,31 @@ type Rendition struct {
 	Height int    // pixels; 0 to follow Width
 	Fit    string // "cover" (default), "contain", "fill", "inside" or "outside"
 	File   Encoding
+
+	Crop      Crop   // before Fit
+	Gravity   string // what stays of "cover", and where "contain" puts it; "" for the middle
+	Linear    bool   // reduced as light adds up
+	Grayscale bool
+	Blur      Hundredths // standard deviation in pixels of the file
+	Sharpen   Hundredths // 1 lifts an edge by what a blur of a pixel takes from it
 }
+
+// Hundredths is a number with two decimals, times 100.
+type Hundredths int
+
+func (n Hundredths) String() string {
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%d.%02d", n/100, n%100), "0"), ".")
+}
+
+// MaxSide is the most pixels that a side of a rendition may be asked to have.
+const MaxSide = 1 << 16
+
+// Fits are the values of Fit.
+var Fits = []string{"cover", "contain", "fill", "inside", "outside"}
+
+// Gravities are the values of Gravity: eight sides and corners, the middle, and
+// what people look at first.
+var Gravities = []string{"center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest", "attention"}
 
 // Output is a file that an image must have: its path and the recipe that makes
 // it from the picked candidate.

@@ -155,7 +155,7 @@ func TestRecipes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(Recipe{Fit: "cover", Width: 640, Height: 360, Enlarge: true, Size: res.Size, File: Encoding{Format: "png"},
-		Restore: provider.Input{Edit: "black", Content: digest.Content{1}}, RestoreSource: digest.Content{2}}, r); d != "" {
+		Restore: provider.Input{Edit: "black", Content: digest.Content{1}}, RestoreSource: digest.Content{2}}, r, sameLengths); d != "" {
 		t.Errorf("recipe (-want +got):\n%s", d)
 	}
 	im.Wanted.Mask = &Mask{Edit: provider.Drawn, Shapes: "ellipse(50%,1.5,9)~4;!rect(0,0,1,1);~2"}
@@ -166,7 +166,8 @@ func TestRecipes(t *testing.T) {
 	if r, err := ParseRecipe(drawn); err != nil || r.Restore.Edit != provider.Drawn || r.Restore.Shapes != im.Wanted.Mask.Shapes || r.RestoreSource != (digest.Content{2}) || r.Verbatim("jpeg") {
 		t.Errorf("%+v %v", r, err)
 	}
-	for _, bad := range []string{"width=x", "colour=red", "size=1", "restore=a", "restore=a:b:c"} {
+	for _, bad := range []string{"width=x", "colour=red", "size=1", "restore=a", "restore=a:b:c",
+		"fit=stretch", "gravity=up", "width=-1", "height=0", "width=100000", "blur=0.001", "blur=-1", "sharpen=1.50", "crop=1,2,3", "crop=1,2,3,-4", "crop=1,2,101%,4", "background=red"} {
 		if _, err := ParseRecipe(bad); err == nil {
 			t.Errorf("ParseRecipe(%q) is no error", bad)
 		}
@@ -174,7 +175,11 @@ func TestRecipes(t *testing.T) {
 	if r, _ := ParseRecipe("format=png"); !r.Verbatim("png") || r.Verbatim("jpeg") {
 		t.Error("format=png is verbatim for a PNG alone")
 	}
-	for _, not := range []string{"format=png quality=3", "format=png width=3", "format=png size=1x1"} {
+	if r, _ := ParseRecipe("enlarge=true fit=cover format=png gravity=north linear=true"); !r.Verbatim("png") {
+		t.Error("how a picture would be fitted changes it")
+	}
+	for _, not := range []string{"format=png quality=3", "format=png width=3", "format=png size=1x1",
+		"format=png grayscale=true", "blur=1 format=png", "format=png sharpen=1", "crop=0,0,1,1 format=png", "background=#ffffff format=png"} {
 		if r, _ := ParseRecipe(not); r.Verbatim("png") {
 			t.Errorf("%q is verbatim", not)
 		}
