@@ -24,7 +24,7 @@ const module = "github.com/imgbuild/imgbuild/"
 var levels = map[string]int{
 	"digest": 0, "diag": 0, "imaging": 0, "paint": 0, "provider": 0, "xaipb": 0, "tool": 0, "shape": 0,
 
-	"spec": 1, "site": 1, "workspace": 1, "store": 1, "emulator": 1,
+	"spec": 1, "site": 1, "workspace": 1, "encoder": 1, "store": 1, "emulator": 1,
 	"provider/xai": 1, "provider/sketch": 1, "provider/limit": 1, "provider/all": 1,
 	"provider/providertest": 1,
 
@@ -58,6 +58,7 @@ var doors = map[string]map[string]string{
 	"imaging":         {"digest": "pixels have a name", "shape": "masks are drawn of them"},
 	"site":            {"digest": "recognises outputs by their bytes", "imaging": "reads the labels of files"},
 	"paint":           {"imaging": "what is drawn is a picture"},
+	"encoder":         {"imaging": "has pixels to write", "tool": "and programs that write them"},
 	"provider/sketch": {"paint": "draws", "imaging": "reads sources and masks, encodes", "provider": "is a maker", "digest": "seeds by the name of the request"},
 	"provider/xai":    {"provider": "is a maker", "xaipb": "sends and reads its messages"},
 	"provider/limit":  {"provider": "wraps a maker"},
@@ -78,7 +79,7 @@ var doors = map[string]map[string]string{
 	"plan":                  {"digest": "compares", "provider": "prices", "spec": "what is wanted", "lock": "what we had"},
 	"apply": {
 		"plan": "its orders", "lock": "rewrites it", "journal": "money first to disk", "store": "keeps bytes",
-		"workspace": "writes outputs", "provider": "calls makers", "imaging": "checks and renders", "shape": "reads drawn masks", "spec": "recipes", "digest": "names",
+		"workspace": "writes outputs", "provider": "calls makers", "imaging": "checks and renders", "encoder": "writes what is rendered", "shape": "reads drawn masks", "spec": "recipes", "digest": "names",
 	},
 	"report": {"plan": "prints plans", "apply": "prints events", "provider": "prints prices", "diag": "prints findings", "lock": "prints records"},
 	"cli": {
@@ -87,6 +88,7 @@ var doors = map[string]map[string]string{
 		"provider/providertest": "doctor runs for users what the tests of makers run",
 		"imaging":               "the measure of a header for config, what an imported PNG tells, and the limits of files",
 		"tool":                  "runs the credential command; lock resolve asks git whether the lock is in conflict",
+		"encoder":               "a plan must know what can be written here",
 		"spec":                  "names images", "site": "looks through built sites", "store": "opens the tiers", "workspace": "opens the root", "emulator": "serves it",
 	},
 	"cmd": {"cli": "starts it"},

@@ -42,7 +42,7 @@ type Event struct {
 	Took    time.Duration
 	Paths   []string // written
 	Deleted []string
-	Note    string // of Done: what the outputs lack
+	Notes   []string // of Done: what the outputs lack, or else have that they did not
 }
 
 // Outcome is what became of a step.

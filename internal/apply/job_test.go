@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/encoder"
 	"github.com/imgbuild/imgbuild/internal/journal"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -264,6 +265,44 @@ func TestMistake(t *testing.T) {
 		t.Error(text)
 	}
 	same(t, "the next run", s.steps(), "hold image.a")
+}
+
+// Outputs are drawn side by side; a mistake of ours in one costs this image only,
+// and nothing that was paid for.
+func TestMistakeInDrawing(t *testing.T) {
+	t.Parallel()
+	a := img("a")
+	s := newSite(t, a, img("b"))
+	s.run()
+	a.Renditions = []spec.Rendition{{Name: "w", Path: "w.webp"}, {Name: "p", Path: "p.png", Width: 1}}
+	b := img("b")
+	b.Renditions = []spec.Rendition{{Name: "p", Path: "q.png", Width: 1}}
+	s.images = []spec.Image{a, b}
+	s.change = func(e *Engine) { e.Encoders = &encoder.Set{Getenv: func(string) string { panic("oh") }} }
+	res := s.run()
+	same(t, "ends", kinds(res), "failed image.a", "done image.b")
+	if text := res.Outcomes[0].Text; !regexp.MustCompile(`^imgbuild made a mistake: oh, in job_test\.go:\d+$`).MatchString(text) {
+		t.Error(text)
+	}
+	same(t, "the next run", s.steps(), "render image.a")
+}
+
+// What is bought must be writable: a saved plan may be carried out where it is
+// not, and then nothing is sent.
+func TestNothingToWriteItWith(t *testing.T) {
+	t.Parallel()
+	a := img("a")
+	a.Renditions = []spec.Rendition{{Name: "w", Path: "w.webp"}}
+	s := newSite(t, a, img("b"))
+	s.change = func(e *Engine) { e.Encoders = &encoder.Set{Getenv: func(string) string { return "" }} }
+	res := s.run()
+	same(t, "ends", kinds(res), "skipped image.a", "done image.b")
+	if n := s.maker.paid["a"]; n != 0 {
+		t.Errorf("paid %d times", n)
+	}
+	if o := res.Outcomes[0]; o.Text != "w.webp: a WebP that is not lossless needs cwebp or vips, and neither is on the PATH" || o.Hint == "" {
+		t.Errorf("%+v", o)
+	}
 }
 
 // A doubt is forgotten only when what was sent instead may cost itself.

@@ -1,6 +1,8 @@
 package apply
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,6 +43,9 @@ func (p *Picture) Pixels() (alpha, blank bool, err error) {
 
 // Pixels is Picture.Pixels for the bytes of a file.
 func Pixels(b []byte, lim imaging.Limits) (alpha, blank bool, err error) {
+	if _, err := imaging.MeasureAVIF(b, lim); err == nil {
+		return false, false, &hinted{errors.New("the pixels of an AVIF can't be looked at"), "let the main output be a PNG, and the AVIF a rendition"}
+	}
 	pic, _, err := imaging.Decode(b, lim)
 	if err != nil {
 		return false, false, err
@@ -84,7 +89,7 @@ func (e *Engine) pictureOf(o spec.Output, of *provider.Image, model string, rec 
 
 // Looker finds out about the pictures that a plan asks for, many at once. It
 // needs Out, Sources, Store and Lock of e, writes no output and makes what is
-// not on disk in memory.
+// not on disk in memory, unless a program is needed for that: none is started.
 func Looker(e *Engine) func(plan.Picture) (*Picture, error) {
 	e.pixels = newWorkshop(e.limits())
 	e.findCopies()
@@ -116,7 +121,7 @@ func (e *Engine) look(ask plan.Picture) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, _, err := e.render(&job{step: &plan.Step{Sources: ask.Sources, MaskFile: ask.Mask, Label: &ask.Label}}, plan.Output{Path: ask.Output.Path, Recipe: ask.Output.Recipe}, &ask.Of, original, new(decoded))
+	b, _, err := e.render(context.Background(), &job{step: &plan.Step{Sources: ask.Sources, MaskFile: ask.Mask, Label: &ask.Label}}, ask.Output.Recipe, e.newDrawing(&ask.Of, original, ask.Output.Recipe))
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,33 @@ func (s *site) marks(name string) imaging.Marks {
 	return imaging.ReadMarks(bytes.NewReader(b), int64(len(b)))
 }
 
+// TestRelabelStartsNothing: another label needs no encoder, also where a further
+// candidate is bought at the same time.
+func TestRelabelStartsNothing(t *testing.T) {
+	t.Parallel()
+	im := img("a")
+	im.Credit = "me"
+	im.Renditions = []spec.Rendition{{Name: "w", Path: "w.webp"}}
+	s := newSite(t, im)
+	var webp bytes.Buffer
+	must(imaging.New(1, 1).Encode(&webp, "webp", 0, true))
+	s.change = func(e *Engine) { e.Encoders = program(t, "cwebp", webp.String(), "") }
+	same(t, "outcomes", kinds(s.run()), "done image.a")
+	if got := s.marks("w.webp").Label.Credit; got != "me" {
+		t.Errorf("what cwebp wrote names %q", got)
+	}
+	s.change = nil
+	s.images[0].Credit, s.images[0].N = "you", 2
+	same(t, "without an encoder", kinds(s.run()), "done image.a")
+	if got := s.marks("w.webp").Label.Credit; got != "you" {
+		t.Errorf("relabelled, it names %q", got)
+	}
+	if e := s.entry("image.a"); len(e.Candidates) != 2 || e.Output("w.webp").Encoder != "cwebp" {
+		t.Errorf("%+v", e)
+	}
+	same(t, "plan after", s.steps())
+}
+
 // TestSigned: what a provider signed stays what it was, also where labels are
 // asked for, is recorded, and is not missed silently.
 func TestSigned(t *testing.T) {
@@ -61,7 +88,7 @@ func TestSigned(t *testing.T) {
 	if e := s.entry("image.a"); !e.Candidates[0].C2PA {
 		t.Error("the lock does not know that it is signed")
 	}
-	if want := plan.Unsigned([]string{"c.jpg"}); !slices.ContainsFunc(s.events, func(e Event) bool { return e.Kind == Done && e.Note == want }) {
+	if want := plan.Unsigned([]string{"c.jpg"}); !slices.ContainsFunc(s.events, func(e Event) bool { return e.Kind == Done && slices.Contains(e.Notes, want) }) {
 		t.Errorf("events without %q: %+v", want, s.events)
 	}
 	same(t, "plan after", s.steps())

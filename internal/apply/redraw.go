@@ -1,6 +1,8 @@
 package apply
 
 import (
+	"context"
+
 	"github.com/imgbuild/imgbuild/internal/plan"
 )
 
@@ -12,6 +14,6 @@ func (e *Engine) Redraw(step *plan.Step, o plan.Output) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, _, err := e.render(&job{step: step}, o, picked, original, new(decoded))
+	b, _, err := e.render(context.Background(), &job{step: step}, o.Recipe, e.newDrawing(picked, original, o.Recipe))
 	return b, err
 }

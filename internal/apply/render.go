@@ -1,39 +1,94 @@
 package apply
 
 import (
-	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
+	"sync"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/encoder"
 	"github.com/imgbuild/imgbuild/internal/imaging"
+	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
+// drawing is the original of the outputs of an image, decoded once for all: a
+// JPEG only as large as what they make of it needs.
+type drawing struct {
+	picked   *provider.Image
+	original []byte
+	decoded  func() (*imaging.Picture, error)
+}
+
+// newDrawing is for outputs with these recipes, and for no others.
+func (e *Engine) newDrawing(picked *provider.Image, original []byte, recipes ...string) *drawing {
+	return &drawing{picked, original, sync.OnceValues(func() (*imaging.Picture, error) {
+		p, _, err := imaging.DecodeFor(original, e.limits(), boxes(recipes, strings.TrimPrefix(picked.MIME, "image/"))...)
+		return p, err
+	})}
+}
+
+// boxes are what outputs make of their original, in the given format, first of
+// all. Copies need no pixel.
+func boxes(recipes []string, format string) (out []imaging.Box) {
+	for _, text := range recipes {
+		if r, err := spec.ParseRecipe(text); err == nil && !r.Copies(format) {
+			out = append(out, boxOf(r))
+		}
+	}
+	return out
+}
+
+// boxOf is what a recipe makes of its original first of all: the zero Box for
+// one that does anything else before it fits it, or that says anything that is
+// not known here, and so may need every pixel.
+func boxOf(r spec.Recipe) imaging.Box {
+	known := spec.Recipe{Size: r.Size, Width: r.Width, Height: r.Height, Fit: r.Fit, Enlarge: r.Enlarge, File: r.File, Label: r.Label,
+		Crop: r.Crop, Gravity: r.Gravity, Linear: r.Linear, Grayscale: r.Grayscale, Blur: r.Blur, Sharpen: r.Sharpen}
+	switch {
+	case !reflect.DeepEqual(r, known):
+		return imaging.Box{}
+	case !r.Size.IsZero():
+		return imaging.Box{Width: r.Size.Width, Height: r.Size.Height, Fit: "cover", Enlarge: r.Enlarge}
+	case !r.Crop.IsZero(), r.Width == 0 && r.Height == 0:
+		return imaging.Box{}
+	}
+	return fittingOf(r).Box()
+}
+
 // render carries out a recipe. An original that the recipe leaves alone is
 // copied byte for byte, with whatever its maker put into it.
-func (e *Engine) render(j *job, o plan.Output, picked *provider.Image, original []byte, pic *decoded) ([]byte, string, error) {
-	recipe, err := spec.ParseRecipe(o.Recipe)
+func (e *Engine) render(ctx context.Context, j *job, text string, d *drawing) ([]byte, string, error) {
+	recipe, err := spec.ParseRecipe(text)
 	if err != nil {
 		return nil, "", err
 	}
-	if recipe.Verbatim(strings.TrimPrefix(picked.MIME, "image/")) {
-		return original, "", nil
-	}
-	if recipe.Copies(strings.TrimPrefix(picked.MIME, "image/")) {
-		b, err := imaging.Relabel(original, imaging.Label(*j.step.Label))
+	if recipe.Copies(strings.TrimPrefix(d.picked.MIME, "image/")) {
+		if recipe.Label == "" {
+			return d.original, "", nil
+		}
+		b, err := imaging.Relabel(d.original, imaging.Label(*j.step.Label))
 		return b, "", err
 	}
-	work := [][]byte{original}
+	file := fileOf(recipe)
+	encoders := e.Encoders
+	if encoders == nil {
+		encoders = &encoder.Set{Getenv: func(string) string { return "" }}
+	}
+	if encoders.Find(file) == "" {
+		return nil, "", e.noEncoder(file)
+	}
+	work := [][]byte{d.original}
 	if recipe.Restore.Edit != "" {
-		work = append(work, original, original) // the source and the mask are as large, about
+		work = append(work, d.original, d.original) // the source and the mask are as large, about
 	}
 	defer e.pixels.enter(e.limits(), work...)()
-	p, err := pic.decode(original, boxOf(recipe), e.limits())
+	p, err := d.decoded()
 	if err != nil {
 		return nil, "", err
 	}
@@ -47,16 +102,15 @@ func (e *Engine) render(j *job, o plan.Output, picked *provider.Image, original 
 			return nil, "", err
 		}
 	}
-	if recipe.Width > 0 || recipe.Height > 0 {
-		p = imaging.Fit(p, recipe.Width, recipe.Height, recipe.Fit, recipe.Enlarge)
+	if p, err = rework(p, recipe); err != nil {
+		return nil, "", err
 	}
-	var b bytes.Buffer
-	encoder, err := p.Encode(&b, recipe.File.Format, recipe.File.Quality, recipe.File.Lossless)
+	b, by, err := encoders.Encode(ctx, p, file)
 	if err != nil || recipe.Label == "" {
-		return b.Bytes(), encoder, err
+		return b, by, err
 	}
-	out, err := imaging.Relabel(b.Bytes(), imaging.Label(*j.step.Label))
-	return out, encoder, err
+	b, err = imaging.Relabel(b, imaging.Label(*j.step.Label))
+	return b, by, err
 }
 
 // maxRelabel is the most bytes of a file that gets another label: our own are
@@ -89,50 +143,64 @@ func (e *Engine) relabel(j *job, o plan.Output, of *provider.Image) ([]byte, err
 	return b, err
 }
 
-// decoded is the original of outputs, decoded once for all whose boxes are
-// known before: a JPEG only as large as what is fitted into them needs.
-type decoded struct {
-	boxes []imaging.Box
-	pic   *imaging.Picture
-}
-
-// decode is the original for an output that makes that box of it.
-func (d *decoded) decode(original []byte, box imaging.Box, lim imaging.Limits) (p *imaging.Picture, err error) {
-	known := slices.Contains(d.boxes, box)
-	if !known {
-		d.boxes = append(d.boxes, box)
-	}
-	if !known || d.pic == nil {
-		d.pic, _, err = imaging.DecodeFor(original, lim, d.boxes...)
-	}
-	return d.pic, err
-}
-
-// boxes are what the outputs that are to be written make of their original, in
-// the given format, first of all. Copies need no pixel.
-func boxes(outputs []plan.Output, format string) (out []imaging.Box) {
-	for _, o := range outputs {
-		recipe, err := spec.ParseRecipe(o.Recipe)
-		if err == nil && o.Action == plan.Write && !o.Adopt && !recipe.Copies(format) {
-			out = append(out, boxOf(recipe))
+// rework makes a rendition of a picture.
+func rework(p *imaging.Picture, r spec.Recipe) (*imaging.Picture, error) {
+	if !r.Crop.IsZero() {
+		x, y, w, h, ok := r.Crop.In(p.Width(), p.Height())
+		if !ok {
+			return nil, &hinted{fmt.Errorf("the crop of %dx%d at %d,%d leaves the picture, which is %dx%d", w, h, x, y, p.Width(), p.Height()), "write the crop in percent, or smaller"}
 		}
+		p = p.Crop(x, y, w, h)
 	}
-	return out
+	if r.Width > 0 || r.Height > 0 {
+		p = fittingOf(r).Of(p)
+	}
+	if r.Grayscale {
+		p = p.Grayscale()
+	}
+	if r.Blur > 0 {
+		p = p.Blur(int(r.Blur))
+	}
+	if r.Sharpen > 0 {
+		p = p.Sharpen(int(r.Sharpen))
+	}
+	if r.File.Background != "" {
+		c, err := spec.ParseColour(r.File.Background)
+		if err != nil {
+			return nil, err
+		}
+		p = p.On(c)
+	}
+	return p, nil
 }
 
-// boxOf is what a recipe makes of its original first of all: the zero Box for
-// one that says anything that is not known here, and so may need every pixel.
-func boxOf(r spec.Recipe) imaging.Box {
-	known := spec.Recipe{Size: r.Size, Width: r.Width, Height: r.Height, Fit: r.Fit, Enlarge: r.Enlarge, File: r.File, Label: r.Label}
-	switch {
-	case !reflect.DeepEqual(r, known):
-		return imaging.Box{}
-	case !r.Size.IsZero():
-		return imaging.Box{Width: r.Size.Width, Height: r.Size.Height, Fit: "cover", Enlarge: r.Enlarge}
-	case r.Width > 0 || r.Height > 0:
-		return imaging.Box{Width: r.Width, Height: r.Height, Fit: r.Fit, Enlarge: r.Enlarge}
+func fittingOf(r spec.Recipe) imaging.Fitting {
+	return imaging.Fitting{Width: r.Width, Height: r.Height, Fit: r.Fit, Gravity: r.Gravity, Enlarge: r.Enlarge, Linear: r.Linear}
+}
+
+// fileOf is how a recipe ends.
+func fileOf(r spec.Recipe) encoder.File {
+	return encoder.File{Format: r.File.Format, Quality: r.File.Quality, Lossless: r.File.Lossless}
+}
+
+// errNoEncoder says that nothing here can write an output.
+var errNoEncoder = errors.New("there is no encoder")
+
+func (e *Engine) noEncoder(f encoder.File) error {
+	if e.Encoders == nil {
+		return errNoEncoder
 	}
-	return imaging.Box{}
+	text, hint := e.Encoders.Missing(f)
+	return &hinted{errors.New(text), hint}
+}
+
+// other is a note where an output was made again by another encoder; old is
+// what the lock has of it.
+func other(old *lock.Output, now lock.Output) string {
+	if old == nil || old.Recipe != now.Recipe || old.Of != now.Of || old.Content == now.Content || old.Encoder == now.Encoder || old.Encoder == "" {
+		return ""
+	}
+	return fmt.Sprintf("other encoder: %s was written by %s, now by %s; its bytes differ", now.Path, old.Encoder, now.Encoder)
 }
 
 // fit makes exact pixels; a picture that is too small is an error unless it

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/encoder"
 	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/journal"
 	"github.com/imgbuild/imgbuild/internal/lock"
@@ -60,6 +61,10 @@ type Engine struct {
 	Protects    func(spec.Address) bool // whose picture must stay as it is. May be nil
 	Grace       time.Duration           // how long, at most, the caller waits for what runs once it has closed stop; to be told
 	Event       func(Event)             // called from one goroutine at a time
+
+	// Encoders write the outputs. May be nil: then only what is written in
+	// process can be.
+	Encoders *encoder.Set
 
 	// Judge says which postcondition of an image speaks against a picture, ""
 	// for none; nil if nothing is judged. It is called by many goroutines.
@@ -115,8 +120,8 @@ type result struct {
 	broken  bool // by a mistake of ours: what was paid is not known
 	unknown bool // more than that may be owed, and nobody knows how much
 	paths   []string
+	notes   []string
 	gone    []string // deleted
-	note    string
 	took    time.Duration
 	refuse  bool   // the provider refuses everything: stop asking it
 	unkept  string // what to do about a disk that refused what was bought: buy no more
@@ -379,20 +384,23 @@ func (r *runner) launch(i int) {
 // others have in flight is paid for.
 func (r *runner) survive(j *job) (res result) {
 	defer func() {
-		p := recover()
-		if p == nil {
-			return
+		if p := recover(); p != nil {
+			res = result{kind: Failed, broken: true, err: mistake(p)}
 		}
-		pc := make([]uintptr, 16)
-		frames := runtime.CallersFrames(pc[:runtime.Callers(3, pc)]) // beside this one and gopanic
-		at, more := frames.Next()
-		for more && strings.HasPrefix(at.Function, "runtime.") {
-			at, more = frames.Next()
-		}
-		res = result{kind: Failed, broken: true, err: &hinted{fmt.Errorf("imgbuild made a mistake: %v, in %s:%d", p, filepath.Base(at.File), at.Line),
-			"report it; what was paid for is kept, and the next imgbuild apply takes it in"}}
 	}()
 	return r.carryOut(r.ctx, j)
+}
+
+// mistake is the error of a deferred function that has recovered p.
+func mistake(p any) error {
+	pc := make([]uintptr, 16)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(4, pc)]) // beside this one, its caller and gopanic
+	at, more := frames.Next()
+	for more && strings.HasPrefix(at.Function, "runtime.") {
+		at, more = frames.Next()
+	}
+	return &hinted{fmt.Errorf("imgbuild made a mistake: %v, in %s:%d", p, filepath.Base(at.File), at.Line),
+		"report it; what was paid for is kept, and the next imgbuild apply takes it in"}
 }
 
 // model is whose price counts for the job.
@@ -479,6 +487,9 @@ func (r *runner) prepare(i int, step *plan.Step) (*job, EventKind, error) {
 		if step.Digest.IsZero() && !step.Fresh && !step.RetryRefused && r.wasRefused(j) {
 			return nil, Skipped, &hinted{errors.New("the same request was paid for and refused before"), "imgbuild apply -retry-refused asks again"}
 		}
+		if kind, err := r.encodable(j); err != nil {
+			return nil, kind, err
+		}
 		if kind, err := r.freeToWrite(j); err != nil {
 			return nil, kind, err
 		}
@@ -563,6 +574,27 @@ func (r *runner) freeToWrite(j *job) (EventKind, error) {
 	for _, p := range paths {
 		if err := r.Out.MayWrite(path.Dir(p)); err != nil {
 			return Failed, fmt.Errorf("nothing was sent, for its file could not be written: %w", err)
+		}
+	}
+	return "", nil
+}
+
+// encodable makes sure, before money is spent, that what is bought can be
+// written: a saved plan may be of another machine.
+func (r *runner) encodable(j *job) (EventKind, error) {
+	for _, o := range j.outputs {
+		recipe, err := spec.ParseRecipe(o.Recipe)
+		if err != nil {
+			return Failed, err
+		}
+		if o.Action != plan.Write || o.Adopt || o.Relabel {
+			continue
+		}
+		if n := j.step.Pick; n > 0 && n <= len(j.have) && recipe.Copies(strings.TrimPrefix(j.have[n-1].MIME, "image/")) {
+			continue
+		}
+		if f := fileOf(recipe); f.External() && (r.Encoders == nil || r.Encoders.Find(f) == "") {
+			return Skipped, fmt.Errorf("%s: %w", o.Path, r.noEncoder(f))
 		}
 	}
 	return "", nil
@@ -693,7 +725,7 @@ func (r *runner) end(res result) error {
 	}
 	r.unkept = cmp.Or(r.unkept, res.unkept)
 	r.outcomes[j.place].Paid = res.paid
-	ev := Event{Price: res.paid, Took: res.took, Paths: res.paths, Deleted: res.gone, Note: res.note}
+	ev := Event{Price: res.paid, Took: res.took, Paths: res.paths, Deleted: res.gone, Notes: res.notes}
 	r.concludeWith(j.place, res.kind, res.err, ev)
 	if r.dirty && !r.unsaved && r.Now().Sub(r.saved) >= saveEvery {
 		begun := r.Now()

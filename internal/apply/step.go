@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/journal"
@@ -83,10 +85,10 @@ func (e *Engine) carryOut(ctx context.Context, j *job) result {
 	if short {
 		return res
 	}
-	paths, gone, err := e.files(ctx, j, &entry, picked)
-	res.paths, res.gone = paths, gone
-	if len(j.unsigned) > 0 && len(paths) > 0 {
-		res.note = plan.Unsigned(j.unsigned)
+	done, err := e.files(ctx, j, &entry, picked)
+	res.paths, res.gone, res.notes = done.paths, done.gone, done.notes
+	if len(j.unsigned) > 0 && len(res.paths) > 0 {
+		res.notes = append(res.notes, plan.Unsigned(j.unsigned))
 	}
 	switch {
 	case err != nil:
@@ -756,14 +758,14 @@ func (s *sink) Waiting(d time.Duration, why string) {
 // files writes, keeps and deletes the outputs of a step, and records them in
 // the entry as they are done. original is the bytes of the chosen candidate if
 // they are at hand.
-func (e *Engine) files(ctx context.Context, j *job, entry *lock.Entry, original []byte) (paths, gone []string, err error) {
+func (e *Engine) files(ctx context.Context, j *job, entry *lock.Entry, original []byte) (done settled, err error) {
 	picked := entry.Picked(max(1, j.step.Pick))
-	made, err := e.makeFiles(j, picked, original)
+	made, err := e.makeFiles(ctx, j, picked, original)
 	if err != nil {
-		return nil, nil, err
+		return done, err
 	}
 	if err := e.judge(j, picked, made); err != nil {
-		return nil, nil, err
+		return done, err
 	}
 	// Before a file is there the journal knows that it is ours: the lock is
 	// saved later, and a run that dies in between must not find a stranger.
@@ -775,7 +777,7 @@ func (e *Engine) files(ctx context.Context, j *job, entry *lock.Entry, original 
 	}
 	if len(wrote.Files) > 0 {
 		if err := e.Journal.Append(wrote); err != nil {
-			return nil, nil, err
+			return done, err
 		}
 	}
 	forget := func(path string) {
@@ -783,7 +785,7 @@ func (e *Engine) files(ctx context.Context, j *job, entry *lock.Entry, original 
 	}
 	for i := range made {
 		if err := ctx.Err(); err != nil {
-			return paths, gone, err
+			return done, err
 		}
 		m := &made[i]
 		if m.bytes != nil {
@@ -793,9 +795,12 @@ func (e *Engine) files(ctx context.Context, j *job, entry *lock.Entry, original 
 					forget(m.rec.Path)
 					entry.Outputs = append(entry.Outputs, m.rec)
 				}
-				return paths, gone, err
+				return done, err
 			}
-			paths = append(paths, m.rec.Path)
+			done.paths = append(done.paths, m.rec.Path)
+			if note := other(entry.Output(m.rec.Path), m.rec); note != "" {
+				done.notes = append(done.notes, note)
+			}
 		}
 		forget(m.rec.Path)
 		entry.Outputs = append(entry.Outputs, m.rec)
@@ -803,19 +808,22 @@ func (e *Engine) files(ctx context.Context, j *job, entry *lock.Entry, original 
 	for _, o := range j.outputs {
 		if o.Action == plan.DeleteFile {
 			if err := e.Out.Remove(o.Path, o.Expect); err != nil {
-				return paths, gone, err
+				return done, err
 			}
-			gone = append(gone, o.Path)
+			done.gone = append(done.gone, o.Path)
 		}
 		if o.Action == plan.DeleteFile || o.Action == plan.ForgetFile {
 			forget(o.Path)
 		}
 	}
 	if picked == nil || j.step.Drop {
-		return paths, gone, nil
+		return done, nil
 	}
-	return paths, gone, e.Store.Promote(ctx, entry.Request, picked.Content, true)
+	return done, e.Store.Promote(ctx, entry.Request, picked.Content, true)
 }
+
+// settled is what became of the files of a step.
+type settled struct{ paths, gone, notes []string }
 
 // madeFile is an output that is ready to be written, or, without bytes, that
 // is on disk already.
@@ -826,9 +834,13 @@ type madeFile struct {
 	expect digest.Content
 }
 
-// makeFiles makes the bytes of all outputs that are to be written.
-func (e *Engine) makeFiles(j *job, picked *provider.Image, original []byte) (made []madeFile, err error) {
-	var pic *decoded // once for all
+// drawn reports whether the bytes are still to be made: it has no other label,
+// and is not there.
+func (m *madeFile) drawn() bool { return m.bytes == nil && m.rec.Content.IsZero() }
+
+// makeFiles makes the bytes of all outputs that are to be written, side by
+// side.
+func (e *Engine) makeFiles(ctx context.Context, j *job, picked *provider.Image, original []byte) (made []madeFile, err error) {
 	for _, o := range j.outputs {
 		if o.Action != plan.Write {
 			continue
@@ -857,19 +869,50 @@ func (e *Engine) makeFiles(j *job, picked *provider.Image, original []byte) (mad
 				return nil, err
 			}
 		}
+		made = append(made, m)
+	}
+	var recipes []string
+	for i := range made {
+		if made[i].drawn() {
+			recipes = append(recipes, made[i].rec.Recipe)
+		}
+	}
+	from := e.newDrawing(picked, original, recipes...)
+	errs := make([]error, len(made))
+	var group errgroup.Group
+	for i := range made {
+		m := &made[i]
+		if !m.drawn() {
+			continue
+		}
+		group.Go(func() error {
+			defer func() { // nobody else would: the step runs in another goroutine
+				if p := recover(); p != nil {
+					errs[i] = mistake(p)
+				}
+			}()
+			b, by, err := e.render(ctx, j, m.rec.Recipe, from)
+			if err != nil {
+				errs[i] = fmt.Errorf("%s: %w", m.rec.Path, err)
+				return nil
+			}
+			m.bytes, m.rec.Encoder = b, by
+			return nil
+		})
+	}
+	_ = group.Wait() // each keeps its error, so that the first of the outputs tells
+	if err := cmp.Or(errs...); err != nil {
+		return nil, err
+	}
+	for i := range made {
+		m := &made[i]
 		if m.bytes == nil {
-			if pic == nil {
-				pic = &decoded{boxes: boxes(j.outputs, strings.TrimPrefix(picked.MIME, "image/"))}
-			}
-			if m.bytes, m.rec.Encoder, err = e.render(j, o, picked, original, pic); err != nil {
-				return nil, fmt.Errorf("%s: %w", o.Path, err)
-			}
+			continue
 		}
 		m.rec.Content, m.rec.Bytes = digest.OfContent(m.bytes), int64(len(m.bytes))
 		if picked.C2PA && m.rec.Content != picked.Content {
-			j.unsigned = append(j.unsigned, o.Path)
+			j.unsigned = append(j.unsigned, m.rec.Path)
 		}
-		made = append(made, m)
 	}
 	return made, nil
 }

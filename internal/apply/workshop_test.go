@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 
 	"github.com/imgbuild/imgbuild/internal/imaging"
-	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
@@ -72,14 +71,19 @@ func TestWorkshop(t *testing.T) {
 // TestBoxes: what needs every pixel of an original must get it.
 func TestBoxes(t *testing.T) {
 	t.Parallel()
-	output := func(recipe string) plan.Output { return plan.Output{Recipe: recipe, Action: plan.Write} }
 	whole := imaging.Box{}
 	tests := map[string]imaging.Box{
-		"format=jpeg":                                                 whole,
-		"fit=cover format=jpeg width=640":                             {Width: 640, Fit: "cover"},
-		"fit=inside format=png height=20 size=300x200":                {Width: 300, Height: 200, Fit: "cover"},
-		"enlarge=true fit=fill format=png height=9 width=20":          {Width: 20, Height: 9, Fit: "fill", Enlarge: true},
-		"format=png restore=white:" + sum + ":" + sum + " size=30x20": whole,
+		"format=jpeg":                                                    whole,
+		"fit=cover format=jpeg width=640":                                {Width: 640, Fit: "cover"},
+		"fit=inside format=png height=20 size=300x200":                   {Width: 300, Height: 200, Fit: "cover"},
+		"enlarge=true fit=fill format=png height=9 width=20":             {Width: 20, Height: 9, Fit: "fill", Enlarge: true},
+		"blur=2 fit=cover format=jpeg grayscale=true sharpen=1 width=64": {Width: 64, Fit: "cover"},
+		"crop=0,0,50%,100% fit=cover format=jpeg width=64":               whole,
+		"crop=0,0,50%,100% fit=cover format=jpeg size=30x20 width=9":     {Width: 30, Height: 20, Fit: "cover"},
+		"fit=cover format=png gravity=north height=20 width=20":          whole,
+		"fit=cover format=png linear=true width=20":                      whole,
+		"fit=cover format=png grayscale=true":                            whole,
+		"format=png restore=white:" + sum + ":" + sum + " size=30x20":    whole,
 	}
 	for text, want := range tests {
 		recipe, err := spec.ParseRecipe(text)
@@ -90,13 +94,9 @@ func TestBoxes(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", text, got, want)
 		}
 	}
-	adopted := output("format=png")
-	adopted.Adopt = true
-	got := boxes([]plan.Output{
-		output("format=jpeg"), // a copy
-		adopted,
-		{Recipe: "format=png", Action: plan.DeleteFile},
-		output("fit=cover format=jpeg width=640"),
+	got := boxes([]string{
+		"format=jpeg", // a copy
+		"fit=cover format=jpeg width=640",
 	}, "jpeg")
 	if want := []imaging.Box{{Width: 640, Fit: "cover"}}; !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)

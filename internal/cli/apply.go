@@ -248,7 +248,7 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 	var id [4]byte
 	rand.Read(id[:])
 	e := &apply.Engine{
-		Out: s.out, Sources: s.root, Store: s.store, Journal: j, Lock: s.lock, Limits: s.limits, Offer: s.offer,
+		Out: s.out, Sources: s.root, Store: s.store, Journal: j, Lock: s.lock, Limits: s.limits, Offer: s.offer, Encoders: &s.encoders,
 		SaveLock: s.saveLock, Maker: s.makers(ctx), Endpoint: func(key string) string { c, _ := s.provider(key); return c.Endpoint }, Parallelism: f.parallelism, FailFast: f.failFast, Unpriced: f.unpriced,
 		Process: s.env.Now().UTC().Format("20060102T150405") + "-" + hex.EncodeToString(id[:]), Now: s.env.Now,
 	}

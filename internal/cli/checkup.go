@@ -681,7 +681,7 @@ func (c *checkup) planned(ctx context.Context) {
 		}
 		return
 	}
-	p, l, err := c.s.plan(ctx, planOptions{offline: true, pending: c.journal.State.Attempts, written: c.journal.State.Written})
+	p, l, err := c.s.plan(ctx, planOptions{offline: true, looks: true, pending: c.journal.State.Attempts, written: c.journal.State.Written})
 	if err != nil {
 		c.add(noted, "IB0606", "imgbuild plan", "no plan can be made: %v", err)
 		return

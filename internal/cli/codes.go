@@ -15,6 +15,8 @@ var otherCodes = map[string]string{
 	"IB0504": "warning: a model has ended or ends within 60 days",
 	"IB0505": "a plan would replace or delete a protected image",
 	"IB0506": "an image would cost more than its max_cost",
+	"IB0507": "nothing here can write a file: an encoder is missing",
+	"IB0508": "the crop of a rendition leaves its picture",
 	"IB0509": "an image of a test could not be made",
 	"IB0510": "the file of an import can't be taken, or (warning) is not taken",
 	"IB0601": "the lockfile is damaged or of another version",

@@ -13,6 +13,7 @@ import (
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/provider/all"
 	"github.com/imgbuild/imgbuild/internal/report"
+	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
 func providersVerb() verb {
@@ -23,7 +24,8 @@ func providersVerb() verb {
 		help: `
   imgbuild providers
 
-Asks no server: it only looks whether a key is there.
+Asks no server: it only looks whether a key is there. Below stands which program
+would write the formats that need one; it looks on the PATH, and starts none.
 `,
 		flags: append([]urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON}}, f.flags()...),
 		run: func(_ context.Context, env *Env, _ *urfave.Command) error {
@@ -75,11 +77,26 @@ func (s *session) providers(asJSON bool) error {
 		}
 		rows = append(rows, r)
 	}
+	type writer struct {
+		Format   string `json:"format"`
+		Lossless bool   `json:"lossless"`
+		Encoder  string `json:"encoder,omitempty"`
+		Note     string `json:"note,omitempty"`
+	}
+	writers := []writer{{Format: "webp"}, {Format: "avif"}, {Format: "avif", Lossless: true}} // we write the others
+	for i := range writers {
+		w := s.writer(spec.Encoding{Format: writers[i].Format, Lossless: writers[i].Lossless})
+		writers[i].Encoder = w.Name
+		if w.Name == "" {
+			writers[i].Note = w.Missing + ": " + w.Hint
+		}
+	}
 	if asJSON {
 		return writeJSON(s.env.Stdout, struct {
-			FormatVersion string `json:"format_version"`
-			Providers     []row  `json:"providers"`
-		}{"1.0", rows})
+			FormatVersion string   `json:"format_version"`
+			Providers     []row    `json:"providers"`
+			Encoders      []writer `json:"encoders"`
+		}{"1.0", rows, writers})
 	}
 	w := tabwriter.NewWriter(s.env.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "PROVIDER\tDEFAULT MODEL\tIMAGES\tBY\tREADY\tENDPOINT")
@@ -103,6 +120,21 @@ func (s *session) providers(asJSON bool) error {
 	if keys := s.keys(); len(keys) > 0 {
 		fmt.Fprintln(s.env.Stdout)
 		report.Keys(s.env.Stdout, keys, s.reportOptions())
+	}
+	fmt.Fprintln(w, "\nFORMAT\tENCODER")
+	for _, e := range writers {
+		format := e.Format
+		if e.Lossless {
+			format += " (lossless)"
+		}
+		by := e.Encoder
+		if by == "" {
+			by = "none: " + diag.Clean(e.Note)
+		}
+		fmt.Fprintf(w, "%s\t%s\n", format, by)
+	}
+	if err := w.Flush(); err != nil {
+		return err
 	}
 	for _, r := range rows {
 		if r.Proxy != "" {

@@ -109,6 +109,7 @@ func scripts(dir string) testscript.Params {
 			"only":      only,
 			"untouched": untouched,
 			"catalogue": catalogue,
+			"tools":     tools,
 		},
 	}
 }
@@ -526,6 +527,29 @@ func picture(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		fmt.Fprintln(ts.Stdout())
 	}
+}
+
+// tools NAME|NAME=FILE... makes these programs, and imgbuild, all that is on the
+// PATH: one of this machine, or the script in FILE.
+func tools(ts *testscript.TestScript, neg bool, args []string) {
+	refuse(ts, neg, true, "tools NAME|NAME=FILE...")
+	dir := ts.MkAbs(".tools")
+	ts.Check(os.RemoveAll(dir))
+	ts.Check(os.Mkdir(dir, 0o777))
+	for _, arg := range args {
+		name, file, fake := strings.Cut(arg, "=")
+		if fake {
+			ts.Check(os.WriteFile(filepath.Join(dir, name), []byte(ts.ReadFile(file)), 0o777))
+			continue
+		}
+		path, err := exec.LookPath(name)
+		if err != nil {
+			ts.Fatalf("there is no %s; scripts/setup installs it", name)
+		}
+		ts.Check(os.Symlink(path, filepath.Join(dir, name)))
+	}
+	own := filepath.SplitList(ts.Getenv("PATH"))[0] // where testscript has put imgbuild
+	ts.Setenv("PATH", own+string(filepath.ListSeparator)+dir)
 }
 
 // mask [-lower|-all] FILE WIDTHxHEIGHT makes a mask whose upper (lower) half is

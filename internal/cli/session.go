@@ -20,6 +20,7 @@ import (
 	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/digest"
+	"github.com/imgbuild/imgbuild/internal/encoder"
 	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/journal"
 	"github.com/imgbuild/imgbuild/internal/lock"
@@ -72,6 +73,7 @@ type session struct {
 
 	expressions bool // they are evaluated later
 	judge       judge
+	encoders    encoder.Set
 }
 
 // openSession opens the folder of env. Nothing is written.
@@ -97,6 +99,7 @@ func openSession(env *Env) (*session, error) {
 		}
 		s.limits = imaging.LimitsOf(n)
 	}
+	s.encoders = encoder.Set{Getenv: env.Getenv, Limits: s.limits}
 	return s, nil
 }
 
@@ -270,6 +273,12 @@ func (s *session) finding(code string, p plan.Problem) diag.Finding {
 	} else if strings.HasPrefix(p.Field, "-") { // a flag that names images
 		p.Hint = cmp.Or(s.meant(p.Value), p.Hint)
 	}
+	switch p.Kind {
+	case plan.NoEncoder:
+		code = "IB0507"
+	case plan.BadCrop:
+		code = "IB0508"
+	}
 	f := diag.Finding{Severity: diag.Error, Code: code, Address: string(p.Address), Text: p.Text, Hint: p.Hint}
 	if rest, ok := strings.CutPrefix(p.Field, apply.ShapeField); ok {
 		if im := s.project.Image(p.Address); im != nil && im.Wanted.Mask != nil {
@@ -429,11 +438,26 @@ type planOptions struct {
 	destroy      bool
 	verify       bool // hash the outputs
 	offline      bool // nobody is asked, so nothing is bought
+	looks        bool // nothing will be written, so that no encoder is needed
 	retryRefused bool
 	retryDoubt   bool
 	retryAsked   bool // somebody said yes to what in_doubt = "ask" asks
 	pending      []journal.Attempt
 	written      map[string]digest.Content // by a run that died
+}
+
+// writer tells a plan who would write a file. It looks for programs, and starts
+// none.
+func (s *session) writer(e spec.Encoding) (w spec.Writer) {
+	f := encoder.File{Format: e.Format, Quality: e.Quality, Lossless: e.Lossless}
+	if w.Name = s.encoders.Find(f); w.Name != "" {
+		return w
+	}
+	w.Missing, w.Hint = s.encoders.Missing(f)
+	if e.Format == "webp" {
+		w.Hint += ", or write lossless = true"
+	}
+	return w
 }
 
 // plan makes a plan. The session must be loaded.
@@ -443,7 +467,7 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 		return nil, nil, err
 	}
 	in := plan.Input{
-		Tool: "imgbuild " + Version, Images: s.project.Images, Offer: s.offer, Files: s.files, Lock: s.lock,
+		Tool: "imgbuild " + Version, Images: s.project.Images, Offer: s.offer, Writer: s.writer, Files: s.files, Lock: s.lock,
 		Seen: func(path string) plan.Seen { return seen[path] }, MaxCost: s.project.Settings.MaxCost,
 		Bought: map[digest.Request][]plan.Bought{}, Held: map[digest.Content]bool{}, Hashes: map[string]digest.Content{}, Unfit: map[plan.Unfit]string{}, Unread: map[digest.Request]string{},
 		Select: o.sel, Destroy: o.destroy, RetryRefused: o.retryRefused, Draft: s.draft,
@@ -472,12 +496,15 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 		in.Guards = append(in.Guards, g.Address)
 	}
 
+	if o.looks {
+		in.Writer = nil
+	}
 	for {
 		p := plan.Make(in)
 		var l diag.List
 		for _, problem := range p.Problems {
 			f := s.finding("IB0501", problem)
-			if problem.Field == plan.FieldBought && o.offline {
+			if (problem.Field == plan.FieldBought || problem.Kind == plan.NoEncoder) && o.offline {
 				f.Severity = diag.Warning
 			}
 			l = append(l, f)

@@ -19,6 +19,7 @@ import (
 	"github.com/imgbuild/imgbuild/internal/apply"
 	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/encoder"
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -333,7 +334,7 @@ func (s *session) runFile(ctx context.Context, f *testFlags, t *config.Test, tel
 		}
 		if r.Status == "" {
 			// What one run has made of the configuration is nothing to the next.
-			b.session = &session{env: s.env, root: s.root, out: b.empty, apart: true, vars: s.vars, limits: s.limits, offers: map[[2]string]*provider.Offer{}}
+			b.session = &session{env: s.env, root: s.root, out: b.empty, apart: true, vars: s.vars, limits: s.limits, encoders: encoder.Set{Getenv: s.env.Getenv, Limits: s.limits}, offers: map[[2]string]*provider.Offer{}}
 			var p *plan.Plan
 			if r.Findings, p, err = b.run(ctx, i); err != nil {
 				return err

@@ -20,7 +20,7 @@ func validateVerb() verb {
   imgbuild validate -json
   imgbuild validate -sarif > imgbuild.sarif
 
-Needs no key, no network and no init.
+Needs no key, no network, no encoder and no init.
 `,
 		flags: append([]urfave.Flag{
 			&urfave.BoolFlag{Name: "json", Usage: "findings as JSON", Destination: &asJSON},
@@ -60,7 +60,7 @@ Needs no key, no network and no init.
 	}
 }
 
-// check collects every finding that a plan would have.
+// check collects every finding that a plan would have, wherever it is made.
 func (s *session) check(ctx context.Context, f *projectFlags) (diag.List, error) {
 	l := s.load(f)
 	if s.project == nil {
@@ -75,6 +75,6 @@ func (s *session) check(ctx context.Context, f *projectFlags) (diag.List, error)
 		return append(l, s.unmet()...), nil
 	}
 	s.openStore()
-	_, more, err = s.plan(ctx, planOptions{})
+	_, more, err = s.plan(ctx, planOptions{looks: true})
 	return append(l, more...), err
 }

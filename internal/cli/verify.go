@@ -51,7 +51,7 @@ counts is told under Labels in docs/reference.md.
 			if site != "" {
 				return s.runVerifySite(ctx, site, asJSON)
 			}
-			o := planOptions{verify: true}
+			o := planOptions{verify: true, looks: true}
 			if err := s.readJournal(&o); err != nil {
 				return err
 			}

@@ -289,25 +289,8 @@ func (m *maker) image(i int, im *spec.Image) {
 		}
 		st.content, st.picked = digest.Content{}, nil
 	}
-	if !m.writable(im, &res) {
-		st.waits = true
-		return
-	}
 	s := &stepper{m: m, im: im, st: st, res: &res, entry: entry, mask: mask, known: known, digest: dig}
 	s.run()
-}
-
-// writable makes sure that every output has a format that we can write.
-func (m *maker) writable(im *spec.Image, res *spec.Resolved) bool {
-	ok := true
-	for _, o := range res.Outputs(im, digest.Content{}, nil, nil) {
-		if r, _ := spec.ParseRecipe(o.Recipe); r.File.Format != "png" && r.File.Format != "jpeg" {
-			ok = false
-			m.problem(im.Address, spec.Problem{Field: "path", Value: o.Path,
-				Text: "imgbuild writes PNG and JPEG, not " + strconv.Quote(o.Path), Hint: "let the name end in .png or .jpg, or write format"})
-		}
-	}
-	return ok
 }
 
 // Pick is the number, from 1, of the chosen candidate: the configuration wins

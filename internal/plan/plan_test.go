@@ -534,8 +534,6 @@ func TestStories(t *testing.T) {
 			want: []string{`problem image.hero model: test has no model "nope"`}},
 		{name: "no price", then: func(w *world) { w.set(img("hero", func(im *spec.Image) { im.Wanted.Model = "m2" })) },
 			want: []string{"generate hero (new) 1× $0.00"}, buys: 1},
-		{name: "webp", then: func(w *world) { w.set(img("hero", path("hero.webp"))) },
-			want: []string{`problem image.hero path: imgbuild writes PNG and JPEG, not "hero.webp"`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

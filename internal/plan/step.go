@@ -498,6 +498,7 @@ func (s *stepper) picked() *provider.Image {
 // outputs compares each file with what is recorded and what is on disk.
 func (s *stepper) outputs() {
 	s.tooSmall()
+	s.cropped()
 	var of digest.Content
 	if p := s.picked(); p != nil {
 		of = p.Content
@@ -507,6 +508,9 @@ func (s *stepper) outputs() {
 	write := false
 	for _, o := range wanted {
 		out, reasons, conflict := s.output(o, of)
+		if out.Action == Write && !out.Adopt && !out.Relabel {
+			s.writer(o)
+		}
 		s.step.Outputs = append(s.step.Outputs, out)
 		why = append(why, reasons...)
 		if conflict != nil {
@@ -548,9 +552,58 @@ func (s *stepper) outputs() {
 	}
 }
 
-// tooSmall notes renditions that will be smaller than asked, where the size of
-// the picture is known.
-func (s *stepper) tooSmall() {
+// writer finds an output that nothing here can write, and notes one that was
+// written by something else: its bytes may differ from those that the lock has.
+func (s *stepper) writer(o spec.Output) {
+	recipe, _ := spec.ParseRecipe(o.Recipe)
+	p := s.picked()
+	if s.m.in.Writer == nil || p != nil && recipe.Copies(formatOf(p)) {
+		return
+	}
+	w := s.m.in.Writer(recipe.File)
+	if w.Name == "" {
+		field := "path"
+		if o.Name != "" {
+			field = "rendition." + o.Name + ".format"
+		} else if s.im.File.Format != "" {
+			field = "file.format"
+		}
+		s.m.plan.Problems = append(s.m.plan.Problems, Problem{Address: s.im.Address, Kind: NoEncoder, Problem: spec.Problem{Field: field, Value: o.Path, Text: fmt.Sprintf("%s: %s", o.Path, w.Missing), Hint: w.Hint}})
+		return
+	}
+	if s.entry == nil || p == nil {
+		return
+	}
+	rec := s.entry.Output(o.Path)
+	if rec == nil || rec.Recipe != o.Recipe || rec.Of != p.Content || rec.Encoder == "" {
+		return
+	}
+	was := rec.Encoder
+	if program, _, versioned := strings.Cut(was, " "); versioned && !strings.Contains(w.Name, " ") {
+		was = program // of a program that is not started only the name is known
+	}
+	if was != w.Name {
+		s.step.Notes = append(slices.Clone(s.step.Notes), fmt.Sprintf("other encoder: %s was written by %s, now by %s; its bytes may differ", o.Path, rec.Encoder, w.Name))
+	}
+}
+
+// cropped finds a crop that leaves the picture, where its size is known.
+func (s *stepper) cropped() {
+	size := s.size()
+	for _, r := range s.im.Renditions {
+		if size.IsZero() || r.Crop.IsZero() {
+			continue
+		}
+		if x, y, w, h, ok := r.Crop.In(size.Width, size.Height); !ok {
+			s.m.plan.Problems = append(s.m.plan.Problems, Problem{Address: s.im.Address, Kind: BadCrop, Problem: spec.Problem{Field: "rendition." + r.Name + ".crop", Value: r.Crop.String(),
+				Text: fmt.Sprintf("rendition %s: the crop of %dx%d at %d,%d leaves the picture, which is %s", r.Name, w, h, x, y, size),
+				Hint: "write it in percent, or smaller"}})
+		}
+	}
+}
+
+// size is that of the main output, zero while it is not known.
+func (s *stepper) size() provider.Size {
 	size := s.res.Size
 	if p := s.picked(); size.IsZero() && p != nil {
 		size = provider.Size{Width: p.Width, Height: p.Height}
@@ -558,9 +611,21 @@ func (s *stepper) tooSmall() {
 	if size.IsZero() {
 		size = s.res.Request.Size
 	}
+	return size
+}
+
+// tooSmall notes renditions that will be smaller than asked, where the size of
+// the picture is known.
+func (s *stepper) tooSmall() {
+	size := s.size()
 	for _, r := range s.im.Renditions {
-		if !size.IsZero() && !s.res.Enlarge && (r.Width > size.Width || r.Height > size.Height) {
-			s.step.Notes = append(slices.Clone(s.step.Notes), fmt.Sprintf("rendition %s will be smaller than asked: the picture is %s and is enlarged only with enlarge = true", r.Name, size))
+		of, what := size, "picture"
+		if !r.Crop.IsZero() {
+			_, _, of.Width, of.Height, _ = r.Crop.In(size.Width, size.Height)
+			what = "crop"
+		}
+		if !size.IsZero() && !s.res.Enlarge && (r.Width > of.Width || r.Height > of.Height) {
+			s.step.Notes = append(slices.Clone(s.step.Notes), fmt.Sprintf("rendition %s will be smaller than asked: the %s is %s and is enlarged only with enlarge = true", r.Name, what, of))
 		}
 	}
 }

@@ -230,7 +230,17 @@ type Problem struct {
 	Address spec.Address
 	spec.Problem
 	Warning bool // the plan can be carried out, and hardly means this
+	Kind    ProblemKind
 }
+
+// ProblemKind says what a problem is about, where neither its field nor what a
+// model takes does.
+type ProblemKind string
+
+const (
+	NoEncoder ProblemKind = "no encoder" // nothing here can write an output
+	BadCrop   ProblemKind = "crop"       // it leaves its picture
+)
 
 // FieldMaxCost is the field of an image that says what it may cost.
 const FieldMaxCost = "max_cost"
@@ -281,7 +291,8 @@ type Input struct {
 	// Offer tells about a model of a provider ("" for its default one), from
 	// tables.
 	Offer   func(providerKey, model string) (*provider.Offer, bool)
-	Files   map[string]digest.Content // of sources and masks, by path
+	Files   map[string]digest.Content       // of sources and masks, by path
+	Writer  func(spec.Encoding) spec.Writer // nil: anything can be written
 	Lock    *lock.Lock
 	Seen    func(path string) Seen
 	Pending []Pending

@@ -34,7 +34,7 @@ type Line struct {
 	Took    float64         `json:"took_seconds,omitempty"`
 	Paths   []string        `json:"paths,omitempty"`
 	Deleted []string        `json:"deleted,omitempty"`
-	Note    string          `json:"note,omitempty"` // what the files lack
+	Notes   []string        `json:"notes,omitempty"` // what the files lack, or else have that they did not
 	Hint    string          `json:"hint,omitempty"`
 	Step    *plan.Step      `json:"step,omitempty"`       // of type "planned_step"
 	Summary *plan.Summary   `json:"summary,omitempty"`    // of type "plan_summary"
@@ -104,7 +104,7 @@ func (s *Stream) plan(p *plan.Plan, run *TestProgress) {
 // Event writes what happened.
 func (s *Stream) Event(e apply.Event) {
 	l := Line{Type: string(e.Kind), Time: e.At.UTC().Format(time.RFC3339Nano), Message: EventText(e), Address: string(e.Address), Verb: e.Verb,
-		Images: e.Count, Of: e.Total, Wait: e.Wait.Seconds(), Took: e.Took.Seconds(), Paths: e.Paths, Deleted: e.Deleted, Note: e.Note, Hint: e.Hint}
+		Images: e.Count, Of: e.Total, Wait: e.Wait.Seconds(), Took: e.Took.Seconds(), Paths: e.Paths, Deleted: e.Deleted, Notes: e.Notes, Hint: e.Hint}
 	switch e.Kind {
 	case apply.Received, apply.Done, apply.Failed, apply.Doubtful, apply.Accepted:
 		l.Price, l.Spent = &e.Price, &e.Spent
@@ -147,8 +147,8 @@ func EventText(e apply.Event) string {
 		if e.Took >= 100*time.Millisecond {
 			s += " in " + seconds(e.Took)
 		}
-		if e.Note != "" {
-			s += "; " + diag.Clean(e.Note)
+		for _, n := range e.Notes {
+			s += "; " + diag.Clean(n)
 		}
 		return s
 	case apply.Failed:
