@@ -169,7 +169,7 @@ func (s *Server) picture(o *order, seed uint64, do Do) *picturefile {
 		p := imaging.New(width, height)
 		switch {
 		case do.Moderated != "":
-		case s.cfg.Flat != nil:
+		case s.cfg.Album != nil && s.cfg.Album.Flat:
 			fill(p, seed)
 		default:
 			d := paint.Order{Prompt: o.prompt, Style: o.style, Width: width, Height: height, Seed: seed, Mask: o.mask}
@@ -191,8 +191,8 @@ func (s *Server) picture(o *order, seed uint64, do Do) *picturefile {
 		}
 		return b.Bytes(), nil
 	}
-	if s.cfg.Flat != nil {
-		draw = s.cfg.Flat.once(fmt.Sprint(width, height, o.encoding, o.compression, seed, do.HTML, do.Corrupt, do.Moderated), draw)
+	if s.cfg.Album != nil {
+		draw = s.cfg.Album.once(fmt.Sprint(width, height, o.encoding, o.compression, seed, do.HTML, do.Corrupt, do.Moderated), draw)
 	}
 	born := s.cfg.Now()
 	if o.deferred {
@@ -201,15 +201,16 @@ func (s *Server) picture(o *order, seed uint64, do Do) *picturefile {
 	return &picturefile{draw: draw, mime: "image/" + o.encoding, prompt: o.prompt, made: born, fault: do}
 }
 
-// once is draw for who may have been here before.
-func (f *Flat) once(name string, draw func() ([]byte, error)) func() ([]byte, error) {
+// once is draw of a picture that may be there. The seed in its name is of all that
+// was asked for.
+func (a *Album) once(name string, draw func() ([]byte, error)) func() ([]byte, error) {
 	return func() ([]byte, error) {
-		if b, ok := f.made.Load(name); ok {
+		if b, ok := a.made.Load(name); ok {
 			return b.([]byte), nil
 		}
 		b, err := draw()
 		if err == nil {
-			f.made.Store(name, b)
+			a.made.Store(name, b)
 		}
 		return b, err
 	}

@@ -32,13 +32,16 @@ type Config struct {
 	Faults  []Fault          // what goes wrong
 	Expire  time.Duration    // of image URLs; 0 for never
 	Log     io.Writer        // a JSON line for each request; nil for none
-	Flat    *Flat            // pictures are one colour each; nil to paint them
+	Album   *Album           // where pictures are that were drawn before; nil for none
 	Now     func() time.Time // nil for a clock that stands still at the page's example
 }
 
-// Flat is pictures of one colour each, for those who need thousands and look at
-// none. Each is made once for all servers that share it.
-type Flat struct{ made sync.Map }
+// Album keeps each picture that the servers which share it drew, for those who
+// ask for the same a thousand times.
+type Album struct {
+	Flat bool // pictures are of one colour each, for those who look at none
+	made sync.Map
+}
 
 // Stats is what a provider would know afterwards.
 type Stats struct {

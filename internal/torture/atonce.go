@@ -75,7 +75,7 @@ func atOnceSite(endpoint, way string) string {
 // atOnce lets a crowd in, of applies only or of all kinds.
 func (t *trial) atOnce(dir string, only bool) error {
 	way := ways[t.luck.IntN(len(ways))]
-	shop, err := t.open(emulator.Fault{Match: emulator.Match{Method: "POST"}, Do: emulator.Do{Delay: emulator.Duration(20 * time.Millisecond)}})
+	shop, err := t.open(&painted, emulator.Fault{Match: emulator.Match{Method: "POST"}, Do: emulator.Do{Delay: emulator.Duration(20 * time.Millisecond)}})
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (t *trial) atOnce(dir string, only bool) error {
 	if err := write(alone, site); err != nil {
 		return err
 	}
-	fresh, err := t.open()
+	fresh, err := t.open(&painted)
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func (t *trial) budget(dir string) error {
 	// In the middle: half of what all would cost, about.
 	most := (int64(n)/4 + t.luck.Int64N(int64(n))) * imagePrice
 	tagged := (int64(n)/10 + t.luck.Int64N(int64(n)/4)) * imagePrice
-	shop, err := t.open(fates(cost)...)
+	shop, err := t.open(&emulator.Album{Flat: true}, fates(cost)...)
 	if err != nil {
 		return err
 	}

@@ -461,14 +461,18 @@ func (t *trial) set(dir, way string) (service *emulator.Server, stop func(), err
 	return service, stop, os.WriteFile(filepath.Join(dir, "site.img.hcl"), []byte(diskSite(endpoint, way, diskImages)), 0o666)
 }
 
-var flat emulator.Flat
+// Pictures of rows that ask for the same ones again and again.
+var (
+	flat    = emulator.Album{Flat: true}
+	painted emulator.Album
+)
 
 // service is an emulator for a way that needs one.
 func (t *trial) service(way string) (*emulator.Server, string, func(), error) {
 	if way == sketched {
 		return nil, "", func() {}, nil
 	}
-	return serve(t.ctx, emulator.Config{Flat: &flat})
+	return serve(t.ctx, emulator.Config{Album: &flat})
 }
 
 func (t *trial) breakDisk(dir, way string, kind, at, operations int, ends kept) error {

@@ -147,7 +147,7 @@ func (t *trial) faults(dir string, n int) error {
 		}
 		b.WriteString("}\n")
 	}
-	shop, err := t.open(script...)
+	shop, err := t.open(&emulator.Album{Flat: true}, script...)
 	if err != nil {
 		return err
 	}

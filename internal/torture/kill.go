@@ -127,7 +127,7 @@ func (t *trial) kill(dir, way string) error {
 	if strings.HasPrefix(way, "deferred = true") { // the job is accepted at once, and takes its time
 		slow = emulator.Do{ReadyAfter: emulator.Duration(50 * time.Millisecond)}
 	}
-	service, endpoint, stop, err := serve(t.ctx, emulator.Config{Profile: "current", Faults: []emulator.Fault{{Match: emulator.Match{Method: "POST"}, Do: slow}}})
+	service, endpoint, stop, err := serve(t.ctx, emulator.Config{Profile: "current", Album: &painted, Faults: []emulator.Fault{{Match: emulator.Match{Method: "POST"}, Do: slow}}})
 	if err != nil {
 		return err
 	}

@@ -27,11 +27,11 @@ type shop struct {
 	none  *sync.Cond
 }
 
-func (t *trial) open(faults ...emulator.Fault) (*shop, error) {
+func (t *trial) open(album *emulator.Album, faults ...emulator.Fault) (*shop, error) {
 	s := &shop{}
 	s.none = sync.NewCond(&s.mu)
 	var err error
-	s.Server, s.endpoint, s.stop, err = serve(t.ctx, emulator.Config{Profile: "current", Faults: faults}, func(server *http.Server) {
+	s.Server, s.endpoint, s.stop, err = serve(t.ctx, emulator.Config{Profile: "current", Album: album, Faults: faults}, func(server *http.Server) {
 		server.ConnState = func(_ net.Conn, now http.ConnState) {
 			s.mu.Lock()
 			defer s.mu.Unlock()

@@ -93,7 +93,7 @@ func (t *trial) same(dir, way string, cut func([]string) map[string]string, para
 	if way == "sketch" {
 		blocks = append(blocks, "provider \"sketch\" {}\n")
 	} else {
-		shop, err := t.open()
+		shop, err := t.open(&painted)
 		if err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func (t *trial) signal(dir, way string, n nuisance) error {
 	if strings.HasPrefix(way, "deferred = true") {
 		slow = emulator.Do{ReadyAfter: emulator.Duration(50 * time.Millisecond)}
 	}
-	shop, err := t.open(emulator.Fault{Match: emulator.Match{Method: "POST"}, Do: slow})
+	shop, err := t.open(&painted, emulator.Fault{Match: emulator.Match{Method: "POST"}, Do: slow})
 	if err != nil {
 		return err
 	}
