@@ -21,6 +21,7 @@ import (
 type evaluator struct {
 	src       Source
 	p         *Project
+	where     *locator // until the images are done
 	opt       Options
 	top       *scope                       // the root
 	cur       *scope                       // whose expressions are evaluated

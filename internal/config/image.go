@@ -44,10 +44,9 @@ func (ev *evaluator) images() {
 		}
 	})
 	ev.earnImages(len(all) - min(len(all), ev.many)) // of what was not evaluated, for those who name it
-	where := &locator{src: ev.src, p: ev.p}
 	for _, im := range all {
 		ev.cur = cmp.Or(im.scope, ev.top)
-		ev.finish(im, where)
+		ev.finish(im, ev.where)
 	}
 	ev.cur = ev.top
 	all = slices.DeleteFunc(all, func(im *draft) bool {
@@ -83,10 +82,11 @@ func (ev *evaluator) images() {
 		ev.p.Images[i], ev.p.origins[i] = im.Image, im.origin
 		all[i] = nil
 	}
-	ev.checkSources(where)
-	ev.checkDepends(where)
-	ev.checkPaths(where)
-	ev.checkEdges(where)
+	ev.checkSources(ev.where)
+	ev.checkDepends(ev.where)
+	ev.checkPaths(ev.where)
+	ev.checkEdges(ev.where)
+	ev.where = nil // and the files that it had to parse
 }
 
 // repeat evaluates the for_each of an image or a module, once.

@@ -109,6 +109,7 @@ func newEvaluator(src Source, opt Options) *evaluator {
 		src: src, opt: opt, p: &Project{Settings: Settings{OutputDir: "."}}, out: &diag.List{},
 		meter: meter{total: opt.work()}, inputs: &inputs{}, tornFiles: map[string]bool{},
 	}
+	ev.where = &locator{src: src, p: ev.p, torn: ev.tornFiles}
 	ev.inputs.add(Input{Kind: InputOptions, Content: opt.digest()})
 	ev.funcs = map[string]function.Function{}
 	ev.root = &hcl.EvalContext{Functions: ev.funcs, Variables: map[string]cty.Value{}}
@@ -239,12 +240,11 @@ func (ev *evaluator) sortImages(d *decls) {
 	if !slices.IsSortedFunc(d.images, byName) {
 		slices.SortFunc(d.images, byName)
 	}
-	where := &locator{src: ev.src, p: ev.p}
 	kept := 0
 	for i := range d.images {
 		if kept > 0 && d.images[i].name == d.images[kept-1].name {
 			first := d.images[kept-1]
-			ev.twice("image."+first.name, *where.field(d.images[i].place, ""), *where.field(first.place, ""))
+			ev.twice("image."+first.name, *ev.where.field(d.images[i].place, ""), *ev.where.field(first.place, ""))
 			continue
 		}
 		d.images[kept] = d.images[i]

@@ -44,6 +44,7 @@ func (p *Project) index(a spec.Address) (int, bool) {
 type locator struct {
 	src   Source
 	p     *Project
+	torn  map[string]bool // of these nothing is told but the first error of syntax
 	files [8]located
 	next  int
 }
@@ -150,6 +151,9 @@ func (l *locator) block(at place) *hclsyntax.Block {
 		return nil
 	}
 	file := l.p.files[at.file]
+	if l.torn[file] {
+		return nil
+	}
 	i := slices.IndexFunc(l.files[:], func(f located) bool { return f.file == file })
 	if i < 0 {
 		i = l.next
