@@ -37,7 +37,7 @@ func table(l *lab) []row {
 			10*k-100, "its expressions", 3, 2), 10*k),
 		l.sized(peak("peak memory, cold, 10k", noop(l, 10*k, cold), 64, 40), 10*k),
 		l.sized(peak("peak memory, cold, 100k", noop(l, 100*k, cold), 320, 200), 100*k),
-		l.sized(versus("plan -verify, 1k outputs", verify(l, k), rawHash(l, k), "SHA-256", 1.3, 1.3), k),
+		l.sized(versus("plan -verify, 1k outputs", verify(l, k, "480x480"), rawHash(l, k), "SHA-256", 1.3, 1.3), k),
 		versus("start, version", start(l, "version"), hello(l), "Go hello", 4, 3),
 		versus("start, help", start(l, "help"), hello(l), "Go hello", 4, 3),
 		{name: "start, slowest init of a package", must: 2, aim: 2, unit: milliseconds, read: slowestInit},
@@ -195,12 +195,12 @@ func evalForEach(l *lab, n int) *probe {
 }
 
 // verify is a plan that hashes n outputs of about 200 kB each.
-func verify(l *lab, n int) *probe {
-	name := fmt.Sprintf("pictures-%d", n)
+func verify(l *lab, n int, size string) *probe {
+	name := fmt.Sprintf("pictures-%d-%s", n, size)
 	return &probe{
-		name: fmt.Sprintf("verify-%d", n),
+		name: "verify-" + name,
 		make: func() error {
-			return l.project(name, n, func(dir string) error { return writeProject(dir, n, "480x480") })
+			return l.project(name, n, func(dir string) error { return writeProject(dir, n, size) })
 		},
 		dir:  l.path(name),
 		argv: []string{l.bin, "plan", "-verify", "-detailed-exitcode"},
@@ -209,7 +209,7 @@ func verify(l *lab, n int) *probe {
 }
 
 func rawHash(l *lab, n int) *probe {
-	p := verify(l, n)
+	p := verify(l, n, "480x480")
 	p.name = fmt.Sprintf("hash-%d", n)
 	p.argv = []string{l.self, "-hash", p.dir}
 	p.says = fmt.Sprintf("hashed %d\n", n)
