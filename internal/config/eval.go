@@ -698,8 +698,10 @@ func (ev *evaluator) explain(diags hcl.Diagnostics, thing string) {
 			continue
 		}
 		var at hcl.Range
-		if d.Subject != nil {
-			at = *d.Subject
+		for _, r := range []*hcl.Range{d.Context, d.Subject} { // a call that is not closed has no place of its end
+			if r != nil && r.Filename != "" {
+				at = *r
+			}
 		}
 		// cty makes an error of a panic in a function, with a stack; it is our
 		// mistake, and the fuzzing of functions looks for these words.

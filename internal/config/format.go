@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -20,7 +21,8 @@ func Format(file string, src []byte) ([]byte, diag.List) {
 	if l, torn := syntaxFindings(src, diags); torn {
 		return src, l
 	}
-	out := bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
+	text := bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
+	out := text
 	// Alignment can move a comment, and that the alignment; it settles.
 	for range 4 {
 		next := hclwrite.Format(out)
@@ -29,5 +31,14 @@ func Format(file string, src []byte) ([]byte, diag.List) {
 		}
 		out = next
 	}
+	if !sameTokens(text, out) { // such as 5. 0, which would become a number
+		return text, nil
+	}
 	return out, nil
+}
+
+func sameTokens(a, b []byte) bool {
+	x, _ := hclsyntax.LexConfig(a, "", hcl.InitialPos)
+	y, _ := hclsyntax.LexConfig(b, "", hcl.InitialPos)
+	return slices.EqualFunc(x, y, func(x, y hclsyntax.Token) bool { return x.Type == y.Type && bytes.Equal(x.Bytes, y.Bytes) })
 }

@@ -98,17 +98,33 @@ func TestGuardTellsWhere(t *testing.T) {
 }
 
 // depthOf is how deep the brackets of the tokens of hclsyntax are nested, as
-// the parser sees them.
+// the parser sees them. What is open in a template sequence or a text when that
+// ends it gives up: 100,000 of ${(} nest nothing.
 func depthOf(src []byte) (depth int) {
 	tokens, _ := hclsyntax.LexConfig(src, "x", hcl.InitialPos)
-	now := 0
+	var open []hclsyntax.TokenType
+	closeTo := func(types ...hclsyntax.TokenType) {
+		for i := len(open) - 1; i >= 0; i-- {
+			if slices.Contains(types, open[i]) {
+				open = open[:i]
+				return
+			}
+		}
+		open = open[:max(0, len(open)-1)]
+	}
 	for _, k := range tokens {
 		switch k.Type {
 		case hclsyntax.TokenOParen, hclsyntax.TokenOBrack, hclsyntax.TokenOBrace, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl, hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc:
-			now++
-			depth = max(depth, now)
-		case hclsyntax.TokenCParen, hclsyntax.TokenCBrack, hclsyntax.TokenCBrace, hclsyntax.TokenTemplateSeqEnd, hclsyntax.TokenCQuote, hclsyntax.TokenCHeredoc:
-			now = max(0, now-1)
+			open = append(open, k.Type)
+			depth = max(depth, len(open))
+		case hclsyntax.TokenCParen, hclsyntax.TokenCBrack, hclsyntax.TokenCBrace:
+			open = open[:max(0, len(open)-1)]
+		case hclsyntax.TokenTemplateSeqEnd:
+			closeTo(hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl)
+		case hclsyntax.TokenCQuote:
+			closeTo(hclsyntax.TokenOQuote)
+		case hclsyntax.TokenCHeredoc:
+			closeTo(hclsyntax.TokenOHeredoc)
 		}
 	}
 	return depth
