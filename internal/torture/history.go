@@ -187,6 +187,13 @@ type locked struct {
 	}
 }
 
+// same reports whether two candidates are one picture: a second roll may be like
+// the first.
+func (e *locked) same(i, k int) bool {
+	n := len(e.Candidates)
+	return i == k || i > 0 && k > 0 && i <= n && k <= n && e.Candidates[i-1] == e.Candidates[k-1]
+}
+
 func (e *locked) rolls() (out []string) {
 	for _, c := range e.Candidates {
 		out = append(out, c.Sha256)
@@ -394,7 +401,7 @@ func (w *world) files(before map[string][]byte) {
 			w.broken("%s of %s is not on disk", p, want[p].address())
 		}
 		e := lock[want[p].address()]
-		if o, ok := e.Outputs[p]; !ok || o.Sha256 != sum(b) || o.Of != w.model.lock[want[p].address()].pick {
+		if o, ok := e.Outputs[p]; !ok || o.Sha256 != sum(b) || !e.same(o.Of, w.model.lock[want[p].address()].pick) {
 			w.broken("%s: disk and lock differ, or it is not of candidate %d: %+v", p, w.model.lock[want[p].address()].pick, e.Outputs)
 		}
 		if im := want[p]; !im.paid() && p == im.path() && !im.jpeg && sum(b) != w.model.lock[im.address()].picked() {
