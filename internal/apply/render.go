@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,6 +68,9 @@ func (e *Engine) render(ctx context.Context, j *job, text string, d *drawing) ([
 	recipe, err := spec.ParseRecipe(text)
 	if err != nil {
 		return nil, "", err
+	}
+	if is := imaging.Sniff(d.original); is != strings.TrimPrefix(d.picked.MIME, "image/") {
+		return nil, "", &hinted{fmt.Errorf("%s says that the original is %s, and it is %s", lock.File, d.picked.MIME, cmp.Or(is, "no picture")), "imgbuild doctor -repair"}
 	}
 	if recipe.Copies(strings.TrimPrefix(d.picked.MIME, "image/")) {
 		if recipe.Label == "" {
