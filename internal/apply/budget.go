@@ -3,6 +3,7 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/imgbuild/imgbuild/internal/journal"
@@ -96,6 +97,46 @@ func (r *runner) afford(step *plan.Step, cost provider.Money, priced bool) error
 		return err
 	}
 	return nil
+}
+
+// Dearer is how much more than expected the images of a model cost, by provider
+// and model: what was charged, and what had been expected.
+type Dearer map[string][2]provider.Money
+
+// DearerBefore is what a run that did not end normally has learned.
+func DearerBefore(attempts []journal.Attempt, run string) Dearer {
+	d := Dearer{}
+	for i := range attempts {
+		if a := &attempts[i]; run != "" && a.Run == run {
+			d.learn(a.Provider+" "+provider.RequestOf(a.Fields, a.N, a.First).Model, a.Spent, a.Estimate)
+		}
+	}
+	return d
+}
+
+func (d Dearer) learn(model string, charged, expected provider.Money) {
+	if charged <= expected || expected == 0 {
+		return
+	}
+	if had, ok := d[model]; !ok || float64(charged)*float64(had[1]) > float64(had[0])*float64(expected) {
+		d[model] = [2]provider.Money{charged, expected}
+	}
+}
+
+// learn is Dearer.learn for the run.
+func (r *runner) learn(model string, charged, expected provider.Money) {
+	if r.dearer == nil {
+		r.dearer = Dearer{}
+	}
+	r.dearer.learn(model, charged, expected)
+}
+
+// price is what an image is expected to cost now.
+func (d Dearer) price(model string, each provider.Money) provider.Money {
+	if x, ok := d[model]; ok {
+		return provider.Money(math.Ceil(float64(each) * float64(x[0]) / float64(x[1])))
+	}
+	return each
 }
 
 // earlier says what of a budget this process did not spend itself.

@@ -343,3 +343,27 @@ func TestFreeStepsNeedNoMoney(t *testing.T) {
 		}
 	}
 }
+
+// What a run learned of prices before a crash is what its attempts were charged
+// beyond their estimates; a later estimate knows of it already.
+func TestDearer(t *testing.T) {
+	t.Parallel()
+	attempt := func(run, model string, spent, estimate provider.Money) journal.Attempt {
+		return journal.Attempt{Spent: spent, Intent: journal.Intent{Run: run, Provider: "p", N: 1, Estimate: estimate, Fields: []provider.Field{{Name: "model", Value: model}}}}
+	}
+	d := DearerBefore([]journal.Attempt{
+		attempt("mine", "m", 30, 20), attempt("mine", "m", 60, 20), attempt("mine", "m", 60, 60), attempt("mine", "m", 10, 20),
+		attempt("mine", "free", 5, 0), attempt("other", "n", 60, 20),
+	}, "mine")
+	for _, tt := range []struct {
+		model      string
+		each, want provider.Money
+	}{{"p m", 20, 60}, {"p m", 7, 21}, {"p m", 0, 0}, {"p n", 20, 20}, {"p free", 20, 20}} {
+		if got := d.price(tt.model, tt.each); got != tt.want {
+			t.Errorf("%s of %d: %d, want %d", tt.model, tt.each, got, tt.want)
+		}
+	}
+	if got := DearerBefore([]journal.Attempt{attempt("", "m", 60, 20)}, "").price("p m", 20); got != 20 {
+		t.Errorf("without a run that died: %d", got)
+	}
+}

@@ -22,8 +22,10 @@
 //  4. Spending never passes the budget: what a request may cost is reserved
 //     before it is sent, in doubt counts as spent, and a crash loop goes on with
 //     the budget of the run that died. Only a price above the estimate can pass
-//     it, by the requests in flight when its receipt came, or one that is not
-//     known (-allow-unpriced), by one image. (row budget; TestUnpriced)
+//     it, by the requests in flight when the first receipt told it and by those
+//     that were never answered before, or one that is not known
+//     (-allow-unpriced), by one image. (row budget; TestUnpriced, script
+//     apply_budget_dearer)
 //  5. Nothing is written, read, fetched or executed outside what the
 //     configuration and the root allow, and no secret leaves. (rows an untrusted
 //     repository, naughty strings; TestInnerURLs and TestProxy of provider/xai,

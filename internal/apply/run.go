@@ -53,6 +53,7 @@ type Engine struct {
 	Parallelism int    // paid steps at once, at least 1
 	MaxCost     *provider.Money
 	Before      provider.Money    // spent by this run before a crash
+	Dearer      Dearer            // what this run learned of prices before a crash. May be nil
 	Budgets     []Budget          // further ones, of the steps that name them
 	Unpriced    bool              // budgets allow what has no known price, one at a time until a reply tells it
 	NotReady    map[string]string // provider key -> why it can't be asked at all
@@ -160,7 +161,8 @@ type runner struct {
 	unknown  bool                      // for a request whose price nobody knows something may be owed
 	aside    []int                     // steps of unknown price that wait until nothing is bought
 	told     map[string]provider.Money // by provider and model: the dearest image of those without a known price
-	refused  map[string]string         // provider key -> why it is not asked any more
+	dearer   Dearer
+	refused  map[string]string // provider key -> why it is not asked any more
 	saved    time.Time
 	dirty    bool
 }
@@ -184,7 +186,7 @@ func (e *Engine) Apply(ctx context.Context, stop <-chan struct{}, p *plan.Plan) 
 	}
 	halt := make(chan struct{})
 	e.stop = halt
-	r := &runner{Engine: e, ctx: ctx, plan: p, results: make(chan result), spent: e.Before, refused: maps.Clone(e.NotReady), running: map[spec.Address]*job{}, told: map[string]provider.Money{}, saved: e.Now()}
+	r := &runner{Engine: e, ctx: ctx, plan: p, results: make(chan result), spent: e.Before, refused: maps.Clone(e.NotReady), running: map[spec.Address]*job{}, dearer: maps.Clone(e.Dearer), told: map[string]provider.Money{}, saved: e.Now()}
 	for _, b := range e.Budgets {
 		r.named = append(r.named, purse{b, b.Before})
 	}
@@ -355,7 +357,13 @@ func (r *runner) launch(i int) {
 				return
 			}
 		}
+		expected := cost
+		j.each = r.dearer.price(j.model(), j.each)
+		cost = j.cost()
 		if err := r.afford(step, cost, j.priced); err != nil {
+			if cost > expected {
+				err = fmt.Errorf("%w: an image of %s was charged more than expected", err, j.model())
+			}
 			r.conclude(i, Skipped, err)
 			return
 		}
@@ -702,6 +710,7 @@ func (r *runner) end(res result) error {
 		}
 		r.aside = nil
 	}
+	r.learn(j.model(), res.paid, j.cost())
 	r.landed -= j.landed
 	delete(r.running, j.step.Address)
 	r.spent += res.paid
@@ -815,6 +824,7 @@ func (r *runner) tell(ev Event) {
 		if j := r.running[ev.Address]; j != nil {
 			before := max(j.cost(), j.charged)
 			j.charged += ev.Price
+			r.learn(j.model(), ev.Price, j.each)
 			if j.blind {
 				r.told[j.model()] = max(r.told[j.model()], ev.Price)
 			}
