@@ -165,6 +165,9 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 	if saved != nil && saved.Config != digest.OfContent(s.project.Encode()) {
 		s.warn("the configuration has changed since this plan was made; the plan is carried out as it is.")
 	}
+	if o := (planOptions{pending: e.Open}); saved != nil && slices.ContainsFunc(saved.Steps, buys) && o.unknown() != nil {
+		return fail("imgbuild plan shows what that means", "%s: what the plan buys may have been paid for", unknownText(o.unknown()))
+	}
 	if p == nil {
 		f.pending = e.Open
 		s.askAboutDoubts(ctx, f)
@@ -198,6 +201,8 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 	}
 	return s.carryOut(ctx, f, e, p, sig)
 }
+
+func buys(s plan.Step) bool { return s.Verb.Paid() }
 
 // settleUnknown ends the doubts about requests of which a salvaged journal has
 // lost what they were for: nobody can send those again, and somebody who knows
@@ -241,6 +246,11 @@ func (s *session) lockWorkspace(ctx context.Context, verb string, wait time.Dura
 // engine.
 func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, func(), error) {
 	j, state, err := journal.Open(s.out.FS(journalDir))
+	if err == nil {
+		if err = s.bereave(&state, j); err != nil {
+			j.Close()
+		}
+	}
 	if err != nil {
 		_, hint := workspace.Plainly(err)
 		return nil, nil, fail(cmp.Or(hint, "see that "+journalDir+" can be read and written: it records what was paid for"), "%w", err)
@@ -269,6 +279,7 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 	rec, err := e.Recover(ctx, state)
 	run, spent := apply.Unfinished(state.Attempts)
 	e.Run, e.Before, e.Budgets = cmp.Or(run, e.Process), spent, s.budgetsBefore(state.Attempts, run)
+	e.Dearer = apply.DearerBefore(state.Attempts, run)
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintf(s.env.Stderr, "%s what an earlier run paid for could not be fetched yet: %s\n", palette(s.env, s.env.Stderr).Yellow("Warning:"), diag.Clean(strings.TrimSpace(line)))
@@ -566,6 +577,11 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 	}
 	e.Grace = f.grace
 	s.watch(e, p)
+	if slices.ContainsFunc(p.Steps, buys) {
+		if err := e.Journal.Mark(s.out.FS(workspace.Own)); err != nil {
+			return fmt.Errorf("nothing was sent, for its receipt could not be kept: %w", err)
+		}
+	}
 	res, err := e.Apply(ctx, sig.stop, p)
 	live()
 	values, wrong := s.afterwards()

@@ -232,6 +232,9 @@ func (c *checkup) checkJournal() {
 		}, "%s/%s; %d %s before it and %d after it can be read, at least %d can't", journalDir, strings.TrimPrefix(v.Damage.Error(), "journal "),
 			v.Before, noun(v.Before, "record", "records"), v.After, v.Missing)
 	}
+	if err := c.gone(v); err != nil {
+		c.add(diag.Error, "IB0703", "copy what can be read to a sound disk", "%s can't be read: %v", journalDir, err)
+	}
 	for _, n := range v.State.Notes {
 		c.add(noted, "IB0703", "", "%s/%06d.log, byte %d: %s", journalDir, n.Segment, n.Offset, n.Text)
 	}
@@ -247,6 +250,22 @@ func (c *checkup) checkJournal() {
 	}
 }
 
+// gone tells of a journal that was here and has nothing any more.
+func (c *checkup) gone(v *journal.Survey) error {
+	before := len(v.State.Attempts)
+	if err := c.s.bereave(&v.State, nil); err != nil || len(v.State.Attempts) == before {
+		return err
+	}
+	c.mendable("IB0703", func() (string, error) {
+		j, _, err := journal.Open(c.s.out.FS(journalDir))
+		if err != nil {
+			return "", err
+		}
+		return journalDir + ": a new journal begins with a doubt about what the old one knew", errors.Join(j.Bereave(), j.Close())
+	}, "%s was here and is gone, with what it knew of requests that were sent and not answered", journalDir)
+	return nil
+}
+
 // attempt tells of a request that is not settled.
 func (c *checkup) attempt(a *journal.Attempt) {
 	who := cmp.Or(a.Address, "a request of an unknown image") + " (attempt " + a.ID
@@ -258,7 +277,7 @@ func (c *checkup) attempt(a *journal.Attempt) {
 	switch {
 	case a.Phase.Settled() || a.Phase == journal.Intended || a.Phase == journal.Stored:
 	case a.Request.IsZero():
-		c.add(noted, "IB0704", unknownHint, "%s: what it was for is lost with a damaged part of the journal", who)
+		c.add(diag.Warning, "IB0704", unknownHint, "%s (attempt %s)", unknownText(a), a.ID)
 	case apply.Awaited(a):
 		c.add(noted, "IB0704", "imgbuild apply asks for it, which costs nothing", "%s: the provider has it as a job; up to %s", who, rest).Address = a.Address
 	case a.Phase == journal.InDoubt || a.Phase == journal.Sent:

@@ -473,6 +473,9 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 		Select: o.sel, Destroy: o.destroy, RetryRefused: o.retryRefused, Draft: s.draft,
 		Pending: s.pending(o), Written: o.written, Moved: map[spec.Address][]spec.Address{}, Kept: map[spec.Address]bool{},
 	}
+	if a := o.unknown(); a != nil {
+		in.Lost = a.ID
+	}
 	for _, m := range s.project.Moved {
 		in.Moved[m.To] = append(in.Moved[m.To], m.From)
 	}
@@ -516,7 +519,7 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 		}
 		if p.Asks.None() || l.HasErrors() {
 			p.Keys = s.keys()
-			l = slices.Concat(l, ignored, s.endings(), unknown(p, o))
+			l = slices.Concat(l, ignored, s.endings(), tellUnknown(p, o))
 			if !o.destroy {
 				l = append(l, s.conditions(p)...)
 			}
@@ -556,25 +559,39 @@ func (s *session) endings() (l diag.List) {
 
 const unknownHint = "look at the provider's bill; imgbuild apply -retry-in-doubt settles it"
 
-// unknown warns where a plan buys, and a salvaged journal has lost what a
-// request was for that may have bought the same.
-func unknown(p *plan.Plan, o planOptions) (l diag.List) {
-	if p.Summary.Buy == 0 || o.offline || o.retryDoubt {
-		return nil
-	}
+// unknown is an attempt of an earlier run of which the journal has lost what it
+// was for, or that stands for all that a lost journal knew: whatever a plan would
+// buy may have been paid for by it.
+func (o *planOptions) unknown() *journal.Attempt {
 	for i := range o.pending {
-		if a := &o.pending[i]; a.Request.IsZero() && !a.Phase.Settled() {
-			l = append(l, diag.Finding{Severity: diag.Warning, Code: "IB0704", Hint: unknownHint,
-				Text: fmt.Sprintf("a request of an earlier run (attempt %s) was sent and not answered, and what it was for is lost with a damaged part of the journal: what this plan buys may have been paid for", a.ID)})
+		if a := &o.pending[i]; a.Request.IsZero() && !a.Phase.Settled() && !o.retryDoubt {
+			return a
 		}
 	}
+	return nil
+}
+
+// tellUnknown warns where a plan doesn't buy for that.
+func tellUnknown(p *plan.Plan, o planOptions) (l diag.List) {
+	a := o.unknown()
+	lost := func(s plan.Step) bool {
+		return slices.ContainsFunc(s.Why, func(r plan.Reason) bool { return r.Cause == plan.CauseLost })
+	}
+	if a != nil && !o.offline && slices.ContainsFunc(p.Steps, lost) {
+		l = append(l, diag.Finding{Severity: diag.Warning, Code: "IB0704", Hint: unknownHint,
+			Text: fmt.Sprintf("%s (attempt %s): what this plan would buy may have been paid for, and is not bought", unknownText(a), a.ID)})
+	}
 	return l
+}
+
+func unknownText(a *journal.Attempt) string {
+	return "an earlier run may have sent a request, and " + cmp.Or(a.Reason, "what it was for is lost with a damaged part of the journal")
 }
 
 func (s *session) pending(o planOptions) (out []plan.Pending) {
 	for _, a := range o.pending {
 		if a.Request.IsZero() {
-			continue // what it was for is lost: unknown tells of it
+			continue // what it was for is lost: in.Lost tells of it
 		}
 		p := plan.Pending{Address: spec.Address(a.Address), Request: a.Request, Attempt: a.ID, Sent: a.Started, Images: a.N, Price: a.Estimate}
 		switch a.Phase {
@@ -777,6 +794,9 @@ func (s *session) sketchAll() {
 // readJournal reads the journal without changing it.
 func (s *session) readJournal(o *planOptions) error {
 	state, err := journal.Read(s.out.FS(journalDir))
+	if err == nil {
+		err = s.bereave(&state, nil)
+	}
 	o.pending, o.written = state.Attempts, state.Written
 	if err != nil || !slices.ContainsFunc(o.pending, func(a journal.Attempt) bool { return !a.Phase.Settled() }) {
 		return err
@@ -790,6 +810,20 @@ func (s *session) readJournal(o *planOptions) error {
 		fmt.Fprintf(s.env.Stderr, "imgbuild %s is at work here (process %d): what it has sent and not received yet shows as in doubt.\n", who.Verb, who.PID)
 	}
 	return nil
+}
+
+// bereave adds to a state what stands for a journal that was here and is gone;
+// and to the journal, if it is open.
+func (s *session) bereave(state *journal.State, j *journal.Journal) error {
+	gone, err := journal.Gone(s.out.FS(workspace.Own), s.out.FS(journalDir))
+	if !gone || err != nil {
+		return err
+	}
+	state.Bereave()
+	if j == nil {
+		return nil
+	}
+	return j.Bereave()
 }
 
 // tellUnfinished says, where a verb writes and does not take up what an

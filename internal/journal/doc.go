@@ -28,8 +28,11 @@
 // those behind the damage can be read, too: Salvage begins a new segment with all
 // of them, holds in doubt what may have been sent, and keeps the damaged segments
 // as NNNNNN.log.damaged-DIGITS. An attempt may then be without its intent: it has
-// no request, stays in doubt, and is told by Examine. A journal whose newest
-// segments are gone without a trace can't be told from a shorter one.
+// no request, stays in doubt, and is told by Examine; one of these stands for
+// requests that may be lost with all their records. While there is one, plan holds
+// every purchase. A marker beside the folder (Mark) tells a journal that is gone
+// from one that never was; one whose newest segments alone are gone without a
+// trace can't be told from a shorter one.
 //
 // A failed write or sync is final: the kernel may have dropped the pages, and a
 // second sync would lie. Every later Append has the same error.

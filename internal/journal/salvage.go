@@ -82,12 +82,18 @@ func survey(segments []Segment) (s Survey, records [][]byte) {
 	s.After = s.Records - s.Before
 	lost := uint64(0) // the last record that is missing
 	next := uint64(1)
+	beheaded := false // and what was before the first segment may be missing, too
 	if len(all) > 0 && segments[0].Number != 1 {
-		// The records before were dropped when they were settled; a marker says so.
+		// The records before were dropped when they were settled; a marker says so,
+		// which may be what can't be read.
 		next = all[0].seq
 		if all[0].Type != typeCompact {
 			s.Missing, lost = 1, next-1
+			head := firstRecord(segments[0].Data)
+			beheaded = head == 0 || head >= leastIntent
 		}
+	} else if segments[0].Number != 1 {
+		beheaded = true
 	}
 	for _, e := range all {
 		if e.seq > next {
@@ -109,6 +115,14 @@ func survey(segments []Segment) (s Survey, records [][]byte) {
 			records = append(records, e.body)
 		}
 	}
+	add := func(r Record) {
+		body, err := r.encode()
+		if err != nil {
+			panic(err) // the id was read from a record, or is ours
+		}
+		f.add(r)
+		records = append(records, body)
+	}
 	for _, a := range slices.Clone(f.state.Attempts) {
 		r := Record{Type: TypeInDoubt, Attempt: a.ID}
 		switch {
@@ -121,15 +135,47 @@ func survey(segments []Segment) (s Survey, records [][]byte) {
 		default:
 			continue
 		}
-		body, err := r.encode()
-		if err != nil {
-			panic(err) // the id was read from a record
-		}
-		f.add(r)
-		records = append(records, body)
+		add(r)
+	}
+	if nameless := func(a Attempt) bool { return a.Request.IsZero() && !a.Phase.Settled() }; (beheaded || s.whole(segments)) && !slices.ContainsFunc(f.state.Attempts, nameless) {
+		add(Record{Type: TypeInDoubt, Attempt: fmt.Sprintf("lost-%d", lost), Reason: "all that was known of it is lost with a damaged part of the journal"})
 	}
 	s.State = f.state
 	return s, records
+}
+
+// leastIntent is less than any intent has: its request alone is 64 bytes.
+const leastIntent = 200
+
+// whole reports whether all records of a request may be among the missing ones:
+// it was sent after two at least, its intent and that it would be sent.
+func (s *Survey) whole(segments []Segment) bool {
+	if s.After > 0 {
+		return s.Missing > 1
+	}
+	unread := 0 // bytes at the end
+	for _, g := range segments {
+		if g.Number == s.Damage.Segment {
+			g.Data = g.Data[s.Damage.Offset:]
+		}
+		if g.Number >= s.Damage.Segment {
+			unread += len(bytes.TrimRight(g.Data, "\x00"))
+		}
+	}
+	return unread >= leastIntent
+}
+
+// firstRecord is where the first record is that can be read; the length of data
+// if there is none.
+func firstRecord(data []byte) int {
+	for off := 0; off < len(data); off += alignment {
+		if payload := payloadAt(data, off); payload != nil {
+			if _, err := parse(payload); err == nil {
+				return off
+			}
+		}
+	}
+	return len(data)
 }
 
 // scan lists the records that can be read, in order of their numbers.

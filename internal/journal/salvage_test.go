@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -143,6 +145,7 @@ func TestSalvageDoubts(t *testing.T) {
 		"the receipt is lost":    {[]Record{intent("a", 1), just(TypeSent, "a"), receipt("a", 0), intent("b", 1)}, 2, "a sent 0.00; b intended 0.00"},
 		"the job is known":       {[]Record{intent("a", 1), just(TypeSent, "a"), job}, 1, "a accepted 0.00"},
 		"nothing but an end":     {[]Record{intent("a", 1), just(TypeDone, "a")}, 0, "a done 0.00"},
+		"the last intent":        {[]Record{intent("a", 1), just(TypeDone, "a"), intent("b", 1)}, 2, "a done 0.00; lost-3 in doubt 0.00"},
 		"it was in doubt before": {[]Record{intent("a", 1), {Type: TypeInDoubt, Attempt: "a", Price: 7e8}, just(TypeDone, "z")}, 2, "a in doubt 0.07"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -288,5 +291,92 @@ func TestExamineTellsWhatLiesThere(t *testing.T) {
 	}
 	if s, err := Examine(faultfs.NewDisk()); err != nil || s.Segments != 0 {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// What a journal knew is not nothing because nobody can read it.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root, err := workspace.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	own, f := root.FS("own"), root.FS("own/journal")
+	folder := filepath.Join(dir, "own", "journal")
+	gone := func() bool {
+		t.Helper()
+		is, err := Gone(own, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	if gone() {
+		t.Error("a journal that never was is gone")
+	}
+	j, _, err := Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := j.Mark(own); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if gone() {
+		t.Error("a journal with a record is gone")
+	}
+	j.Close()
+	for name, lose := range map[string]func() error{
+		"removed": func() error { return os.RemoveAll(folder) },
+		"emptied": func() error { return os.Truncate(filepath.Join(folder, "000001.log"), 0) },
+		"zeros":   func() error { return os.WriteFile(filepath.Join(folder, "000001.log"), make([]byte, 9999), 0o666) },
+	} {
+		if err := lose(); err != nil {
+			t.Fatal(err)
+		}
+		if !gone() {
+			t.Errorf("%s: it is not gone", name)
+		}
+		j, state, err := Open(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Bereave(); err != nil {
+			t.Fatal(err)
+		}
+		j.Close()
+		state.Bereave()
+		got, err := Read(f)
+		if diff := cmp.Diff(state.Attempts, got.Attempts, cmp.AllowUnexported(Attempt{})); diff != "" || err != nil || len(got.Attempts) != 1 || got.Attempts[0].Phase != InDoubt || !got.Attempts[0].Request.IsZero() {
+			t.Errorf("%s: %v, what was said and what is read differ (-said +read):\n%s", name, err, diff)
+		}
+		if gone() {
+			t.Errorf("%s: it is gone after a new one began", name)
+		}
+	}
+}
+
+// A journal without its first segment may have known of anything.
+func TestBeheaded(t *testing.T) {
+	t.Parallel()
+	clean, _ := sample(t, "a", 4, 1024)
+	for name, segments := range map[string][]Segment{
+		"records after it": clone(clean[1:]),
+		"none after it":    {{Number: 2, Data: make([]byte, 1024)}},
+	} {
+		f := laid(t, segments)
+		if _, err := salvage(f, 1024); err != nil {
+			t.Fatal(err)
+		}
+		state, err := Read(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(state.Attempts, func(a Attempt) bool { return a.Request.IsZero() && a.Phase == InDoubt }) {
+			t.Errorf("%s: nothing unknown is in doubt: %v", name, state.Attempts)
+		}
 	}
 }

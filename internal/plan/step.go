@@ -781,6 +781,9 @@ func (s *stepper) finish() {
 	if step.Verb.Paid() {
 		step.Price, step.Priced = s.price()
 		step.Budgets = s.m.budgetsOf(s.im)
+		if s.m.in.Lost != "" && (step.Price > 0 || !step.Priced) {
+			step.Verb, step.Why = Hold, []Reason{{Cause: CauseLost, New: s.m.in.Lost}}
+		}
 	}
 	if s.im.Protect {
 		step.protect(s.entry)

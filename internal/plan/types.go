@@ -66,6 +66,7 @@ const (
 	CausePicked     Cause = "picked"      // the choice went from Old to New
 	CauseNoOriginal Cause = "no original" // Field is whose, New the digest that is on no tier
 	CauseUnanswered Cause = "unanswered"  // New is the attempt
+	CauseLost       Cause = "lost"        // attempt New of an earlier run may have bought it, and nobody knows
 	CauseBadReply   Cause = "bad reply"   // Field is the reason, New the message
 	CauseUnfit      Cause = "unfit"       // a postcondition does not hold, New is its message
 	CauseDelivered  Cause = "delivered"   // paid and not yet stored
@@ -296,6 +297,7 @@ type Input struct {
 	Lock    *lock.Lock
 	Seen    func(path string) Seen
 	Pending []Pending
+	Lost    string // an attempt of which nobody knows what it bought; "" if there is none
 	MaxCost *provider.Money
 	Budgets []Budget // without prices
 

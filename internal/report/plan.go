@@ -322,6 +322,8 @@ func standing(s *plan.Step, now time.Time) string {
 		switch r.Cause {
 		case plan.CauseUnanswered:
 			parts = append(parts, "in doubt: "+sent+" and not answered; apply -retry-in-doubt sends it again")
+		case plan.CauseLost:
+			parts = append(parts, "in doubt: it may have been paid for, what the journal knew of that is lost; apply -retry-in-doubt buys it")
 		case plan.CauseBadReply:
 			parts = append(parts, fmt.Sprintf("refused: %s; apply -retry-refused asks again", either(diag.Clean(r.New), r.Field)))
 		case plan.CauseUnfit:
