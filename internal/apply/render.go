@@ -91,7 +91,7 @@ func (e *Engine) render(ctx context.Context, j *job, text string, d *drawing) ([
 	if recipe.Restore.Edit != "" {
 		work = append(work, d.original, d.original) // the source and the mask are as large, about
 	}
-	defer e.pixels.enter(e.limits(), work...)()
+	defer e.pixels.enterWith(scratch(recipe, d.original, e.limits()), e.limits(), work...)()
 	p, err := d.decoded()
 	if err != nil {
 		return nil, "", err
@@ -115,6 +115,43 @@ func (e *Engine) render(ctx context.Context, j *job, text string, d *drawing) ([
 	}
 	b, err = imaging.Relabel(b, imaging.Label(*j.step.Label))
 	return b, by, err
+}
+
+// scratch is the bytes that a recipe takes while it works, besides the picture
+// that it begins with.
+func scratch(r spec.Recipe, original []byte, lim imaging.Limits) int64 {
+	if r.Blur == 0 && r.Sharpen == 0 {
+		return 0
+	}
+	info, err := imaging.Measure(original, lim)
+	if err != nil {
+		return 0 // then there is no work
+	}
+	w, h := sizeOf(r, info.Width, info.Height)
+	return int64(w) * int64(h) * imaging.BlurMemory
+}
+
+// SizeOf is the size in pixels of what a recipe makes of a candidate.
+func SizeOf(recipe string, of *provider.Image) (width, height int, err error) {
+	r, err := spec.ParseRecipe(recipe)
+	if err != nil {
+		return 0, 0, err
+	}
+	width, height = sizeOf(r, of.Width, of.Height)
+	return width, height, nil
+}
+
+func sizeOf(r spec.Recipe, width, height int) (int, int) {
+	if !r.Size.IsZero() {
+		width, height = r.Size.Width, r.Size.Height
+	}
+	if _, _, w, h, ok := r.Crop.In(width, height); ok && !r.Crop.IsZero() {
+		width, height = w, h
+	}
+	if r.Width > 0 || r.Height > 0 {
+		return fittingOf(r).Size(width, height)
+	}
+	return width, height
 }
 
 // maxRelabel is the most bytes of a file that gets another label: our own are

@@ -27,7 +27,12 @@ func newWorkshop(lim imaging.Limits) *workshop {
 // enter waits for a place, and for the memory that it takes to decode
 // pictures; leave gives both back.
 func (w *workshop) enter(lim imaging.Limits, pictures ...[]byte) (leave func()) {
-	var need int64
+	return w.enterWith(0, lim, pictures...)
+}
+
+// enterWith is enter for work that takes more bytes besides.
+func (w *workshop) enterWith(more int64, lim imaging.Limits, pictures ...[]byte) (leave func()) {
+	need := more
 	for _, b := range pictures {
 		need += imaging.Memory(b, lim)
 	}

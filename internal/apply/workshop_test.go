@@ -28,12 +28,17 @@ func TestWorkshop(t *testing.T) {
 		name       string
 		pictures   [][]byte
 		side, want int64
+		recipe     string
 	}{
-		{"one after the other by places", [][]byte{picture}, 1, 1},
-		{"three have room", [][]byte{picture}, 9, 3},
-		{"one that takes two", [][]byte{picture, picture}, 9, 1},
-		{"more than all there is", [][]byte{picture, picture, picture, picture, picture}, 9, 1},
-		{"no picture takes nothing", [][]byte{[]byte("text")}, 9, 9},
+		{"one after the other by places", [][]byte{picture}, 1, 1, ""},
+		{"three have room", [][]byte{picture}, 9, 3, ""},
+		{"one that takes two", [][]byte{picture, picture}, 9, 1, ""},
+		{"more than all there is", [][]byte{picture, picture, picture, picture, picture}, 9, 1, ""},
+		{"no picture takes nothing", [][]byte{[]byte("text")}, 9, 9, ""},
+		{"a blur of all takes four times as much again", [][]byte{picture}, 9, 1, "blur=2 format=png"},
+		{"and so does another edge", [][]byte{picture}, 9, 1, "format=png sharpen=1"},
+		{"that of a quarter of the pixels as much again", [][]byte{picture}, 9, 1, "blur=2 fit=cover format=png width=512"},
+		{"that of a crop of a few none", [][]byte{picture}, 9, 2, "blur=2 crop=0,0,16,16 format=png"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -44,7 +49,11 @@ func TestWorkshop(t *testing.T) {
 				var all sync.WaitGroup
 				for range 9 {
 					all.Go(func() {
-						leave := w.enter(lim, tt.pictures...)
+						recipe, err := spec.ParseRecipe(tt.recipe)
+						if err != nil {
+							t.Error(err)
+						}
+						leave := w.enterWith(scratch(recipe, picture, lim), lim, tt.pictures...)
 						working.Add(1)
 						<-finish
 						working.Add(-1)

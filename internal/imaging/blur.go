@@ -2,6 +2,10 @@ package imaging
 
 import "math/bits"
 
+// BlurMemory is the bytes that Blur and Sharpen take for each pixel: two planes
+// of four channels, and what they return.
+const BlurMemory = 2*4*4 + 4
+
 // Blur is p after a Gaussian blur whose standard deviation is given in
 // hundredths of a pixel. A wide one is made of three boxes, which look the same
 // and take no longer the wider they are.

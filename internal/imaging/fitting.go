@@ -30,6 +30,12 @@ func (f Fitting) Box() Box {
 	return Box{}
 }
 
+// Size is that of what Of makes of a picture of the given size.
+func (f Fitting) Size(width, height int) (int, int) {
+	pl := place(width, height, f.Width, f.Height, f.Fit, f.Enlarge)
+	return pl.boxWidth, pl.boxHeight
+}
+
 // Of is p so fitted.
 func (f Fitting) Of(p *Picture) *Picture {
 	if f.plain() {

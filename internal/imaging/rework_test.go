@@ -442,3 +442,21 @@ func TestFittingsBesideOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestFittingSize: the size is known before anything is scaled.
+func TestFittingSize(t *testing.T) {
+	t.Parallel()
+	for _, p := range []*Picture{New(40, 30), New(7, 31), New(1, 1)} {
+		for _, fit := range []string{"cover", "contain", "fill", "inside", "outside"} {
+			for _, box := range [][2]int{{20, 0}, {0, 20}, {20, 20}, {64, 10}, {10, 64}, {3, 3}} {
+				for _, enlarge := range []bool{false, true} {
+					f := Fitting{Width: box[0], Height: box[1], Fit: fit, Enlarge: enlarge}
+					w, h := f.Size(p.Width(), p.Height())
+					if got := f.Of(p); got.Width() != w || got.Height() != h {
+						t.Errorf("%+v of %dx%d: %dx%d, and was told as %dx%d", f, p.Width(), p.Height(), got.Width(), got.Height(), w, h)
+					}
+				}
+			}
+		}
+	}
+}
