@@ -542,7 +542,7 @@ func (r *runner) contents(j *job) error {
 		// Recipes that restore pixels name the source, which the plan may not have known.
 		j.outputs = slices.Clone(step.Outputs)
 		for k := range j.outputs {
-			j.outputs[k].Recipe = strings.Replace(j.outputs[k].Recipe, ":"+digest.Content{}.String(), ":"+j.request.Inputs[0].Content.String(), 1)
+			j.outputs[k].Recipe = j.restoring(j.outputs[k].Recipe)
 		}
 	}
 	return nil
@@ -676,6 +676,7 @@ func done(e *lock.Entry, j *job) bool {
 		return false
 	}
 	picked := e.Picked(j.step.Pick)
+	j.fitSet(picked)
 	for _, o := range j.outputs {
 		if rec := e.Output(o.Path); o.Action == plan.Write && (rec == nil || picked == nil || rec.Recipe != spec.Settled(o.Recipe, picked) || rec.Of != picked.Content) {
 			return false

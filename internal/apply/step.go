@@ -760,6 +760,7 @@ func (s *sink) Waiting(d time.Duration, why string) {
 // they are at hand.
 func (e *Engine) files(ctx context.Context, j *job, entry *lock.Entry, original []byte) (done settled, err error) {
 	picked := entry.Picked(max(1, j.step.Pick))
+	j.fitSet(picked)
 	made, err := e.makeFiles(ctx, j, picked, original)
 	if err != nil {
 		return done, err

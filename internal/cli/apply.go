@@ -293,9 +293,8 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 		folders = append(folders, "")
 		for i := range s.project.Images {
 			im := &s.project.Images[i]
-			folders = append(folders, strings.TrimSuffix(path.Dir(im.Path), "."))
-			for _, r := range im.Renditions {
-				folders = append(folders, strings.TrimSuffix(path.Dir(r.Path), "."))
+			for _, p := range im.Paths() {
+				folders = append(folders, strings.TrimSuffix(path.Dir(p), "."))
 			}
 		}
 	}

@@ -113,7 +113,9 @@ func (s *session) facts() map[spec.Address]config.Facts {
 func factsOf(im *spec.Image, e *lock.Entry) config.Facts {
 	f := config.Facts{Path: im.Path, Files: map[string]string{}}
 	for _, r := range im.Renditions {
-		f.Files[r.Name] = r.Path
+		if r.Block == "" {
+			f.Files[r.Name] = r.Path
+		}
 	}
 	if e == nil {
 		return f

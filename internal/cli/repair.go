@@ -206,11 +206,12 @@ func (c *checkup) refillPlan(ctx context.Context, e *apply.Engine, f *applyFlags
 		if s.lock.Get(im.Address) != nil {
 			continue
 		}
-		paths = append(paths, im.Path)
-		for _, r := range im.Renditions {
-			paths = append(paths, r.Path)
-		}
+		paths = append(paths, im.Paths()...)
 	}
+	if p, l, err := s.plan(ctx, f.planOptions); err != nil || l.HasErrors() {
+		return p, l, err
+	}
+	paths = append(paths, s.further...)
 	contents, errs := s.out.Hash(ctx, paths)
 	f.written = maps.Clone(f.written)
 	if f.written == nil {

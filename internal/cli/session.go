@@ -60,7 +60,8 @@ type session struct {
 	store   *store.Tiers
 	stream  *report.Stream            // of apply -json: gets findings too
 	locked  digest.Content            // bytes of the lockfile as this process knows it; zero if there is none
-	files   map[string]digest.Content // of sources and masks
+	files   map[string]digest.Content // of sources, masks and fonts
+	further []string                  // paths of outputs that the last plan found it needs besides those that are written down
 	offers  map[[2]string]*provider.Offer
 	vars    []config.Var
 	asks    bool              // for variables without a value
@@ -466,9 +467,14 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 	if err != nil {
 		return nil, nil, err
 	}
+	s.further = nil
 	in := plan.Input{
 		Tool: "imgbuild " + Version, Images: s.project.Images, Offer: s.offer, Writer: s.writer, Files: s.files, Lock: s.lock,
-		Seen: func(path string) plan.Seen { return seen[path] }, MaxCost: s.project.Settings.MaxCost,
+		Seen: func(path string) plan.Seen {
+			x, looked := seen[path]
+			x.Unknown = !looked
+			return x
+		}, MaxCost: s.project.Settings.MaxCost,
 		Bought: map[digest.Request][]plan.Bought{}, Held: map[digest.Content]bool{}, Hashes: map[string]digest.Content{}, Unfit: map[plan.Unfit]string{}, Unread: map[digest.Request]string{},
 		Select: o.sel, Destroy: o.destroy, RetryRefused: o.retryRefused, Draft: s.draft,
 		Pending: s.pending(o), Written: o.written, Moved: map[spec.Address][]spec.Address{}, Kept: map[spec.Address]bool{},
@@ -525,7 +531,12 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 			}
 			return p, l, nil
 		}
-		if err := s.answer(ctx, &in, p.Asks); err != nil {
+		err := s.answer(ctx, &in, p.Asks)
+		if err == nil && len(p.Asks.Paths) > 0 {
+			s.further = append(s.further, p.Asks.Paths...)
+			err = s.lookAt(ctx, seen, p.Asks.Paths, o.verify)
+		}
+		if err != nil {
 			return nil, nil, err
 		}
 	}
@@ -638,9 +649,14 @@ func (s *session) look(ctx context.Context, verify bool) (map[string]plan.Seen, 
 			add(im.Renditions[k].Path)
 		}
 	}
+	return out, s.lookAt(ctx, out, paths, verify)
+}
+
+// lookAt puts into seen what is at the paths.
+func (s *session) lookAt(ctx context.Context, out map[string]plan.Seen, paths []string, verify bool) error {
 	seen, err := s.out.Look(paths)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var contents []digest.Content
 	var errs []error
@@ -654,13 +670,13 @@ func (s *session) look(ctx context.Context, verify bool) (map[string]plan.Seen, 
 		}
 		if verify && v.Regular {
 			if errs[i] != nil {
-				return nil, errs[i]
+				return errs[i]
 			}
 			v.Content = contents[i]
 		}
 		out[p] = v
 	}
-	return out, nil
+	return nil
 }
 
 func (s *session) answer(ctx context.Context, in *plan.Input, asks plan.Asks) error {

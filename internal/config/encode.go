@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 10\n"
+const encodingVersion = "imgbuild config 11\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -284,6 +284,7 @@ const (
 	hasLabel // caption, credit or license
 	isUnlabelled
 	labelsCopies
+	hasSizes
 )
 
 func (w *writer) image(im *spec.Image) {
@@ -294,7 +295,7 @@ func (w *writer) image(im *spec.Image) {
 	}{
 		{hasEdit, len(im.Wanted.Sources) > 0}, {hasMask, im.Wanted.Mask != nil}, {hasFile, im.File != spec.Encoding{}},
 		{hasRenditions, len(im.Renditions) > 0}, {isShared, im.Share}, {isDecorative, im.Decorative}, {isEnlarged, im.Wanted.Enlarge},
-		{isProtected, im.Protect}, {isJudged, im.Judged}, {hasMaxCost, im.MaxCost != nil}, {hasLabel, im.Caption+im.Credit+im.License != ""}, {isUnlabelled, im.Unlabelled}, {labelsCopies, im.LabelCopies}, {hasLife, len(im.Tags)+len(im.DependsOn) > 0 || im.Ignore != 0},
+		{isProtected, im.Protect}, {isJudged, im.Judged}, {hasMaxCost, im.MaxCost != nil}, {hasLabel, im.Caption+im.Credit+im.License != ""}, {isUnlabelled, im.Unlabelled}, {labelsCopies, im.LabelCopies}, {hasSizes, im.Sizes != ""}, {hasLife, len(im.Tags)+len(im.DependsOn) > 0 || im.Ignore != 0},
 	} {
 		if f.on {
 			bits |= f.bit
@@ -336,6 +337,7 @@ func (w *writer) image(im *spec.Image) {
 		w.number(len(im.Renditions))
 		for i := range im.Renditions {
 			r := &im.Renditions[i]
+			w.again(r.Block)
 			w.again(r.Name)
 			w.text(r.Path)
 			w.number(r.Width)
@@ -368,6 +370,9 @@ func (w *writer) image(im *spec.Image) {
 		w.text(im.Caption)
 		w.again(im.Credit)
 		w.again(im.License)
+	}
+	if bits&hasSizes != 0 {
+		w.again(im.Sizes)
 	}
 }
 
@@ -497,7 +502,7 @@ func (r *reader) image(im *spec.Image) {
 		im.Renditions = list[spec.Rendition](r)
 		for i := range im.Renditions {
 			rd := &im.Renditions[i]
-			rd.Name, rd.Path, rd.Width, rd.Height, rd.Fit = r.again(), r.text(), r.number(), r.number(), r.again()
+			rd.Block, rd.Name, rd.Path, rd.Width, rd.Height, rd.Fit = r.again(), r.again(), r.text(), r.number(), r.number(), r.again()
 			r.encoding(&rd.File)
 			crop, err := spec.ParseCrop(r.again())
 			rd.Crop, r.bad = crop, r.bad || err != nil
@@ -522,5 +527,8 @@ func (r *reader) image(im *spec.Image) {
 	}
 	if bits&hasLabel != 0 {
 		im.Caption, im.Credit, im.License = r.text(), r.again(), r.again()
+	}
+	if bits&hasSizes != 0 {
+		im.Sizes = r.again()
 	}
 }

@@ -531,10 +531,15 @@ func (ev *evaluator) finish(im *draft, where *locator) {
 		ev.add(where.problem(codeRange, im, labelField(im), "shorten it, or write label = false", "alt, caption, credit and license have %d bytes together, and a label has room for %d", n, maxLabel))
 	}
 	ev.finishProvider(im, where)
-	ev.checkOutput(im, "", im.Path, im.File, where)
+	ev.checkOutput(im, nil, im.Path, im.File, where)
+	ev.addSets(im)
 	for i := range im.Renditions {
-		ev.checkOutput(im, im.Renditions[i].Name, im.Renditions[i].Path, im.Renditions[i].File, where)
-		ev.checkRendition(im, &im.Renditions[i], where)
+		r := &im.Renditions[i]
+		if i > 0 && r.Block != "" && r.Block == im.Renditions[i-1].Block && r.File == im.Renditions[i-1].File {
+			continue // it differs only in its width
+		}
+		ev.checkOutput(im, r, r.Path, r.File, where)
+		ev.checkRendition(im, r, where)
 	}
 }
 
@@ -639,14 +644,14 @@ func (ev *evaluator) defaultFor(sc *scope, im *draft, where *locator) string {
 	return sc.defaultMaker
 }
 
-// checkOutput checks the path and the format of an output; name is that of a
-// rendition, or "".
-func (ev *evaluator) checkOutput(im *draft, name, file string, enc spec.Encoding, where *locator) {
+// checkOutput checks the path and the format of an output: of a rendition, or
+// with nil the main one.
+func (ev *evaluator) checkOutput(im *draft, of *spec.Rendition, file string, enc spec.Encoding, where *locator) {
 	field, subject := "path", ""
 	inner := "file."
-	if name != "" {
-		inner = "rendition." + name + "."
-		field, subject = inner+"path", "rendition "+name+": "
+	if of != nil {
+		inner = of.Field("")
+		field, subject = inner+"path", of.String()+": "
 	}
 	if file == "" {
 		return // its expression failed
@@ -671,7 +676,11 @@ func (ev *evaluator) checkOutput(im *draft, name, file string, enc spec.Encoding
 		}
 		ev.add(where.problem(codeFormat, im, field, "let the path end in .png, .jpg, .webp or .avif", "%s", text))
 	case enc.Lossless && format == "jpeg":
-		ev.add(where.problem(codeFormat, im, inner+"lossless", "let the path end in .png", "%sa JPEG is never lossless", subject))
+		hint := "let the path end in .png"
+		if of != nil && of.Block == spec.Responsive {
+			hint = `write formats without "jpeg", or remove lossless`
+		}
+		ev.add(where.problem(codeFormat, im, inner+"lossless", hint, "%sa JPEG is never lossless", subject))
 	case enc.Lossless && enc.Quality > 0 && format != "png":
 		ev.add(where.problem(codeFormat, im, inner+"quality", "keep one of them", "%squality %d and lossless exclude each other", subject, enc.Quality))
 	}
@@ -680,7 +689,7 @@ func (ev *evaluator) checkOutput(im *draft, name, file string, enc spec.Encoding
 // checkRendition finds what would say nothing or can't be done.
 func (ev *evaluator) checkRendition(im *draft, r *spec.Rendition, where *locator) {
 	tell := func(field, hint, format string, args ...any) {
-		ev.add(where.problem(codeRendition, im, "rendition."+r.Name+"."+field, hint, "rendition "+r.Name+": "+format, args...))
+		ev.add(where.problem(codeRendition, im, r.Field(field), hint, r.String()+": "+format, args...))
 	}
 	fit := cmp.Or(r.Fit, "cover")
 	switch {
@@ -781,7 +790,7 @@ func (ev *evaluator) checkPaths(where *locator) {
 			return string(im.Address), im.Path, "path"
 		}
 		r := &im.Renditions[o.rend]
-		return string(im.Address) + " (rendition " + r.Name + ")", r.Path, "rendition." + r.Name + ".path"
+		return string(im.Address) + " (" + r.String() + ")", r.Path, r.Field("path")
 	}
 	for i := 1; i < len(all); i++ {
 		if all[i].key == "" || all[i].key != all[i-1].key {
@@ -795,6 +804,41 @@ func (ev *evaluator) checkPaths(where *locator) {
 		}
 		f := where.image(codeSamePath, int(all[i].image), field, "give one of them another path", "it writes %s, and %s writes %s%s", quoteKey(file), other, quoteKey(otherFile), why)
 		if r := where.at(int(all[i-1].image), otherField); r != nil {
+			f.Related = []diag.Related{{Range: *r, Text: other}}
+		}
+		ev.add(f)
+	}
+	// A set may write further files: one of the picture's own width for each
+	// format, whatever that is.
+	type set struct {
+		widest int
+		of     output
+	}
+	sets := map[string]set{}
+	inSet := func(o output) bool {
+		return o.rend >= 0 && ev.p.Images[o.image].Renditions[o.rend].Block == spec.Responsive
+	}
+	for _, o := range all {
+		if inSet(o) {
+			if base, width, ext := spec.CutSetPath(o.key); width > sets[base+ext].widest {
+				sets[base+ext] = set{width, o}
+			}
+		}
+	}
+	for i, o := range all {
+		if len(sets) == 0 {
+			break
+		}
+		base, width, ext := spec.CutSetPath(o.key)
+		s := sets[base+ext]
+		alone := (i == 0 || all[i-1].key != o.key) && (i+1 == len(all) || all[i+1].key != o.key) // else that was told
+		if width == 0 || width > s.widest || !alone || inSet(o) && o.image == s.of.image {
+			continue
+		}
+		_, file, field := tell(o)
+		other, _, otherField := tell(s.of)
+		f := where.image(codeSamePath, int(o.image), field, "give one of them another path", "it writes %s, and %s does, too, if its picture is %d pixels wide", quoteKey(file), other, width)
+		if r := where.at(int(s.of.image), otherField); r != nil {
 			f.Related = []diag.Related{{Range: *r, Text: other}}
 		}
 		ev.add(f)

@@ -77,6 +77,12 @@ image "hero" {
     format  = "jpeg"
     quality = 80
   }
+
+  responsive {
+    widths  = [640, 320]
+    formats = ["webp", "jpeg"]
+    sizes   = "50vw"
+  }
 }
 
 image "hero_night" {
@@ -116,10 +122,14 @@ func TestTheLanguage(t *testing.T) {
 	}
 	hero := editorial("A serene mountain landscape with a lake in autumn")
 	hero.Model = "grok-imagine-image"
+	set := func(name, format string, width int) spec.Rendition {
+		return spec.Rendition{Block: "responsive", Name: name, Path: "static/img/hero-" + strings.Replace(name, "jpeg", "jpg", 1), Width: width, File: spec.Encoding{Format: format}}
+	}
 	cost := 5 * provider.Dollar
 	same(t, p.Images, []spec.Image{
-		{Address: "image.hero", Wanted: hero, N: 4, Pick: 2, Path: "static/img/hero.png", Alt: "A lake below snowy mountains",
-			Renditions: []spec.Rendition{{Name: "card", Path: "static/img/hero-card.jpg", Width: 640, Height: 360, Fit: "cover", File: spec.Encoding{Format: "jpeg", Quality: 80}}}},
+		{Address: "image.hero", Wanted: hero, N: 4, Pick: 2, Path: "static/img/hero.png", Alt: "A lake below snowy mountains", Sizes: "50vw",
+			Renditions: []spec.Rendition{{Name: "card", Path: "static/img/hero-card.jpg", Width: 640, Height: 360, Fit: "cover", File: spec.Encoding{Format: "jpeg", Quality: 80}},
+				set("320.webp", "webp", 320), set("640.webp", "webp", 640), set("320.jpeg", "jpeg", 320), set("640.jpeg", "jpeg", 640)}},
 		{Address: "image.hero_night", N: 1, Path: "static/img/hero_night.png", Wanted: spec.Wanted{Provider: "xai.eu", Prompt: "Make it night, keep the shoreline unchanged",
 			Sources: []spec.Source{{Image: "image.hero"}}, Mask: &spec.Mask{File: "masks/sky.png", Edit: "white"}}},
 		{Address: `image.post["a"]`, Wanted: editorial("A fox"), N: 1, Path: "static/img/posts/a.jpg", Alt: "Fox"},

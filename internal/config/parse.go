@@ -357,7 +357,7 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 	} else if d.given, wait = decode(b.Body, &imageSchema, d, get, thing, at, add); wait {
 		return false, true
 	}
-	var edit, file, life *hclsyntax.Block
+	var edit, file, life, set *hclsyntax.Block
 	var renditions map[string]bool
 	for _, inner := range b.Body.Blocks {
 		var twice *hclsyntax.Block
@@ -376,6 +376,8 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 			twice, file = file, inner
 		case "lifecycle":
 			twice, life = life, inner
+		case "responsive":
+			twice, set = set, inner
 		default:
 			continue
 		}
@@ -396,6 +398,8 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 			_, wait = decode(inner.Body, &fileSchema, &d.File, get, thing, inner.DefRange(), within(add, "file: "))
 		case "lifecycle":
 			wait = decodeLifecycle(inner, d, get, thing, add)
+		case "responsive":
+			wait = decodeResponsive(inner, d, get, thing, add)
 		default:
 			wait = decodeEdit(inner, d, get, thing, add)
 		}
@@ -429,6 +433,16 @@ func decodeRendition(b *hclsyntax.Block, d *draft, seen map[string]bool, get val
 	if _, wait = decode(b.Body, &renditionSchema, &r, get, thing, b.DefRange(), add); wait {
 		return true
 	}
+	if decodeCrop(b, &r.Crop, get, thing, add) {
+		return true
+	}
+	seen[r.Name] = true
+	d.Renditions = append(d.Renditions, r)
+	return false
+}
+
+// decodeCrop decodes the crop within a block.
+func decodeCrop(b *hclsyntax.Block, to *spec.Crop, get valuer, thing string, add func(diag.Finding)) (wait bool) {
 	var crop *hclsyntax.Block
 	for _, inner := range b.Body.Blocks {
 		switch {
@@ -440,13 +454,11 @@ func decodeRendition(b *hclsyntax.Block, d *draft, seen map[string]bool, get val
 			if len(inner.Labels) > 0 {
 				add(problem(codeLabel, thing, inner.LabelRanges[0], "remove it", "crop takes no label"))
 			}
-			if _, wait = decode(inner.Body, &cropSchema, &r.Crop, get, thing, inner.DefRange(), within(add, "crop: ")); wait {
+			if _, wait = decode(inner.Body, &cropSchema, to, get, thing, inner.DefRange(), within(add, "crop: ")); wait {
 				return true
 			}
 		}
 	}
-	seen[r.Name] = true
-	d.Renditions = append(d.Renditions, r)
 	return false
 }
 

@@ -26,7 +26,7 @@ type row[T any] struct {
 	low, up  int          // of a number; both 0 for any
 	loose    bool         // a number or bool is taken as text
 	hint     string       // for a wrong type
-	to       func(*T) any // *string, *int, *bool, **provider.Money, **target, *[]string, *command, *[]spec.Address, **bool, *shape.Length or *[]shape.Length; nil: decoded elsewhere
+	to       func(*T) any // *string, *int, *bool, **provider.Money, **target, *[]string, *command, *[]spec.Address, **bool, *shape.Length, *[]shape.Length, *[]int or *ordered; nil: decoded elsewhere
 	image    bool         // only of images, not of presets
 	secret   bool         // its value may be sensitive: words of a request
 
@@ -65,6 +65,7 @@ type draft struct {
 	enabled       bool // only where it is set
 	preserve      *bool
 	label         bool // only where it is set
+	responsive    *responsive
 }
 
 // words are put round the prompt.
@@ -108,13 +109,14 @@ var imageSchema = schema[draft]{
 	blocks: []inner{
 		{name: "edit", body: &editSchema, doc: "the picture is made from others"},
 		{name: "rendition", label: "NAME", many: true, body: &renditionSchema, doc: "one more file, made from the same picture, for free"},
+		{name: "responsive", body: &responsiveSchema, doc: "the picture in several widths and formats, for srcset: free, made from one reading, and never enlarged"},
 		{name: "file", body: &fileSchema, doc: "how the main output is written"},
 		{name: "lifecycle", body: &lifecycleSchema, doc: "what may become of the picture"},
 		{name: "precondition", many: true, body: &preconditionSchema, doc: "what must hold before anything is made"},
 		{name: "postcondition", many: true, body: &postconditionSchema, doc: "what must hold of the picture before it is written"},
 		{name: "dynamic", label: "BLOCK", many: true, body: &dynamicSchema, doc: "blocks of one kind, one for each element"},
 	},
-	later: []string{"negative_prompt", "seed", "background", "responsive"},
+	later: []string{"negative_prompt", "seed", "background"},
 }
 
 // presetSchema is imageSchema without what makes sense for one image only, and
@@ -601,6 +603,51 @@ func assign[T any](r *row[T], to any, v cty.Value, thing string, at hcl.Range, a
 			words = append(words, e.AsString())
 		}
 		*to = words
+	case *[]int:
+		const want = "a list of whole numbers"
+		list, ok := membersOf(v)
+		if !ok {
+			return wrong(want)
+		}
+		for _, e := range list {
+			n, exact := int64(0), big.Below
+			if e.Type() == cty.Number && e.IsKnown() && !e.IsNull() {
+				n, exact = e.AsBigFloat().Int64()
+			}
+			switch {
+			case !e.IsKnown():
+				return false
+			case exact != big.Exact:
+				return not(want)
+			case n < int64(r.low) || n > int64(r.up):
+				add(problem(codeRange, thing, at, "", "%s must be from %d to %d, and one of them is %d", r.name, r.low, r.up, n))
+				return false
+			case slices.Contains(*to, int(n)):
+				add(problem(codeDuplicate, thing, at, "keep one", "%s has %d twice", r.name, n))
+				return false
+			}
+			*to = append(*to, int(n))
+		}
+	case *ordered:
+		list, ok := membersOf(v)
+		if !ok {
+			return wrong("a list of strings")
+		}
+		for _, e := range list {
+			one := ""
+			if !e.IsKnown() {
+				return false
+			}
+			single := *r
+			if !assign(&single, &one, e, thing, at, add) {
+				return false
+			}
+			if slices.Contains(*to, one) {
+				add(problem(codeDuplicate, thing, at, "keep one", "%s has %s twice", r.name, quoteKey(one)))
+				return false
+			}
+			*to = append(*to, one)
+		}
 	case *[]string, *[]spec.Address:
 		if complaint := assignList(to, v); complaint != "" {
 			add(problem(codeType, thing, at, r.hint, "%s must be a list of %s", r.name, complaint))
@@ -614,6 +661,21 @@ func assign[T any](r *row[T], to any, v cty.Value, thing string, at hcl.Range, a
 		*to = t
 	}
 	return true
+}
+
+// membersOf are those of a list, a tuple or a set; none while it is not known.
+func membersOf(v cty.Value) (list []cty.Value, ok bool) {
+	if !v.IsKnown() {
+		return nil, true
+	}
+	if ty := v.Type(); v.IsNull() || !ty.IsTupleType() && !ty.IsListType() && !ty.IsSetType() {
+		return nil, false
+	}
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		list = append(list, e)
+	}
+	return list, true
 }
 
 // kindOf is the kind of target that an attribute takes.

@@ -72,7 +72,9 @@ var imageAttrs = []string{"path", "files", "alt", "sha256", "mime", "revised_pro
 func imageVal(im *spec.Image, f Facts) cty.Value {
 	path, files := im.Path, make(map[string]cty.Value, len(im.Renditions))
 	for i := range im.Renditions {
-		files[im.Renditions[i].Name] = cty.StringVal(im.Renditions[i].Path)
+		if r := &im.Renditions[i]; r.Block == "" {
+			files[r.Name] = cty.StringVal(r.Path)
+		}
 	}
 	if f.Path != "" {
 		path = f.Path

@@ -94,9 +94,12 @@ func TestAsksNone(t *testing.T) {
 	if !(Asks{}).None() {
 		t.Error("no question is one")
 	}
-	one := Asks{make([]digest.Request, 1), make([]digest.Content, 1), make([]string, 1), make([]Picture, 1)}
-	for mask := 1; mask < 16; mask++ {
+	one := Asks{make([]digest.Request, 1), make([]digest.Content, 1), make([]string, 1), make([]string, 1), make([]Picture, 1)}
+	for mask := 1; mask < 32; mask++ {
 		var a Asks
+		if mask&16 > 0 {
+			a.Paths = one.Paths
+		}
 		if mask&1 > 0 {
 			a.Requests = one.Requests
 		}

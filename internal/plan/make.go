@@ -83,7 +83,8 @@ type maker struct {
 	byRequest map[digest.Request][]int            // orphans; built when first needed
 	holders   map[digest.Request][]int            // all lock entries; built when first needed
 	owners    map[string]*lock.Entry              // by output path; built when first needed
-	wanted    map[string]bool                     // output paths that the configuration wants; built when first needed
+	wanted    map[string]bool                     // output paths that the configuration wants, but for responsive sets; built when first needed
+	sets      map[string][]int                    // images by what the paths of their responsive sets have in common; built with wanted
 	claimed   map[digest.Request][]digest.Content // bought before and given out in this plan
 	text      []byte                              // of a request; reused
 	pended    map[int]spec.Address                // whose pending attempts are
@@ -477,7 +478,7 @@ func (m *maker) drop(e *lock.Entry, o *lock.Output) (Output, []Reason) {
 	out := Output{Path: o.Path, Action: ForgetFile}
 	seen := m.in.Seen(o.Path)
 	switch {
-	case !seen.Exists, m.wants(o.Path):
+	case !seen.Exists, m.wants(o.Path), m.mayBe(o.Path, e.Address):
 	case !ours(seen, o):
 		return out, []Reason{{Cause: CauseAltered, New: o.Path}}
 	case m.in.Kept[e.Address] && !m.in.Destroy:
@@ -491,12 +492,19 @@ func (m *maker) drop(e *lock.Entry, o *lock.Output) (Output, []Reason) {
 // imported from it. Names are compared as a file system that ignores case would.
 func (m *maker) wants(path string) bool {
 	if m.wanted == nil {
-		m.wanted = make(map[string]bool, len(m.in.Images))
+		m.wanted, m.sets = make(map[string]bool, len(m.in.Images)), map[string][]int{}
 		for i := range m.in.Images {
 			im := &m.in.Images[i]
 			m.wanted[spec.PathKey(im.Path)] = true
 			for _, r := range im.Renditions {
-				m.wanted[spec.PathKey(r.Path)] = true
+				if r.Block != spec.Responsive {
+					m.wanted[spec.PathKey(r.Path)] = true
+					continue
+				}
+				base, _, ext := spec.CutSetPath(r.Path)
+				if key := spec.PathKey(base + ext); !slices.Contains(m.sets[key], i) {
+					m.sets[key] = append(m.sets[key], i)
+				}
 			}
 		}
 		for _, im := range m.in.Imports {
@@ -504,6 +512,16 @@ func (m *maker) wants(path string) bool {
 		}
 	}
 	return m.wanted[spec.PathKey(path)]
+}
+
+// mayBe reports whether a path may be one of the responsive set of an image;
+// wants has been asked before.
+func (m *maker) mayBe(path string, except spec.Address) bool {
+	base, _, ext := spec.CutSetPath(path)
+	return slices.ContainsFunc(m.sets[spec.PathKey(base+ext)], func(i int) bool {
+		im := &m.in.Images[i]
+		return im.Address != except && im.MayWrite(path)
+	})
 }
 
 // findHolders notes which lock entries have candidates for which request.
@@ -567,7 +585,7 @@ func (p *Plan) Check() error {
 			}
 		}
 		before[s.Address] = true
-		for _, o := range s.Outputs {
+		for _, o := range slices.Concat(s.Outputs, s.Responsive) {
 			if err := spec.CheckOutput(o.Path); err != nil {
 				return bad("the path %q %v", o.Path, err)
 			}

@@ -61,11 +61,7 @@ func MatchImage(pattern string, im *spec.Image) bool {
 	if tag, ok := strings.CutPrefix(pattern, TagPrefix); ok {
 		return slices.ContainsFunc(im.Tags, func(t string) bool { return glob(tag, t) })
 	}
-	paths := []string{im.Path}
-	for _, r := range im.Renditions {
-		paths = append(paths, r.Path)
-	}
-	return Match(pattern, im.Address, paths...)
+	return Match(pattern, im.Address, im.Paths()...)
 }
 
 // TagPrefix begins a pattern that means tags.

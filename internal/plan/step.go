@@ -499,6 +499,7 @@ func (s *stepper) picked() *provider.Image {
 func (s *stepper) outputs() {
 	s.tooSmall()
 	s.cropped()
+	s.set()
 	var of digest.Content
 	if p := s.picked(); p != nil {
 		of = p.Content
@@ -563,8 +564,8 @@ func (s *stepper) writer(o spec.Output) {
 	w := s.m.in.Writer(recipe.File)
 	if w.Name == "" {
 		field := "path"
-		if o.Name != "" {
-			field = "rendition." + o.Name + ".format"
+		if r := (spec.Rendition{Block: o.Block, Name: o.Name}); o.Name != "" {
+			field = r.Field("format")
 		} else if s.im.File.Format != "" {
 			field = "file.format"
 		}
@@ -590,13 +591,13 @@ func (s *stepper) writer(o spec.Output) {
 // cropped finds a crop that leaves the picture, where its size is known.
 func (s *stepper) cropped() {
 	size := s.size()
-	for _, r := range s.im.Renditions {
-		if size.IsZero() || r.Crop.IsZero() {
+	for i, r := range s.im.Renditions {
+		if size.IsZero() || r.Crop.IsZero() || i > 0 && r.Block != "" && s.im.Renditions[i-1].Block == r.Block { // those of a block have one crop
 			continue
 		}
 		if x, y, w, h, ok := r.Crop.In(size.Width, size.Height); !ok {
-			s.m.plan.Problems = append(s.m.plan.Problems, Problem{Address: s.im.Address, Kind: BadCrop, Problem: spec.Problem{Field: "rendition." + r.Name + ".crop", Value: r.Crop.String(),
-				Text: fmt.Sprintf("rendition %s: the crop of %dx%d at %d,%d leaves the picture, which is %s", r.Name, w, h, x, y, size),
+			s.m.plan.Problems = append(s.m.plan.Problems, Problem{Address: s.im.Address, Kind: BadCrop, Problem: spec.Problem{Field: r.Field("crop"), Value: r.Crop.String(),
+				Text: fmt.Sprintf("%s: the crop of %dx%d at %d,%d leaves the picture, which is %s", r.String(), w, h, x, y, size),
 				Hint: "write it in percent, or smaller"}})
 		}
 	}
@@ -614,11 +615,54 @@ func (s *stepper) size() provider.Size {
 	return size
 }
 
+// set notes which files of the responsive set the picture does not have and,
+// while there is none, hands all of it to apply, which will see.
+func (s *stepper) set() {
+	asked := slices.DeleteFunc(s.res.Asked(s.im, s.mask, s.picked(), func() spec.Label { return s.m.label(s.im, s.picked()) }),
+		func(o spec.Output) bool { return o.Block != spec.Responsive })
+	if len(asked) == 0 {
+		return
+	}
+	size, may := s.size(), ""
+	if s.picked() == nil {
+		for _, o := range asked {
+			s.step.Responsive = append(s.step.Responsive, Output{Path: o.Path, Block: o.Block, Name: o.Name, Recipe: o.Recipe, Action: Write})
+		}
+		if size.IsZero() {
+			size, may = s.res.Expect, "about "
+		}
+	}
+	var wider []string
+	own, what := 0, "picture"
+	for _, o := range asked {
+		r, _ := spec.ParseRecipe(o.Recipe)
+		if !r.Crop.IsZero() {
+			what = "crop"
+		}
+		if own = spec.OwnWidth(r, size); own > 0 && r.Width > own && !slices.Contains(wider, strconv.Itoa(r.Width)) {
+			wider = append(wider, strconv.Itoa(r.Width))
+		}
+	}
+	note := ""
+	switch {
+	case size.IsZero():
+		note = "responsive: widths that the picture does not have are left out"
+	case len(wider) > 0:
+		note = fmt.Sprintf("responsive: the %s is %s%d wide, which stands for %s", what, may, own, strings.Join(wider, " and "))
+	default:
+		return
+	}
+	s.step.Notes = append(slices.Clone(s.step.Notes), note)
+}
+
 // tooSmall notes renditions that will be smaller than asked, where the size of
 // the picture is known.
 func (s *stepper) tooSmall() {
 	size := s.size()
 	for _, r := range s.im.Renditions {
+		if r.Block == spec.Responsive {
+			continue
+		}
 		of, what := size, "picture"
 		if !r.Crop.IsZero() {
 			_, _, of.Width, of.Height, _ = r.Crop.In(size.Width, size.Height)
@@ -632,12 +676,15 @@ func (s *stepper) tooSmall() {
 
 // output compares one file; conflict is set where it must not be written.
 func (s *stepper) output(o spec.Output, of digest.Content) (out Output, why []Reason, conflict *Reason) {
-	out = Output{Path: o.Path, Name: o.Name, Recipe: o.Recipe, Action: Write}
+	out = Output{Path: o.Path, Block: o.Block, Name: o.Name, Recipe: o.Recipe, Action: Write}
 	var rec *lock.Output
 	if s.entry != nil {
 		rec = s.entry.Output(o.Path)
 	}
 	seen := s.m.in.Seen(o.Path)
+	if seen.Unknown {
+		s.m.plan.Asks.Paths = append(s.m.plan.Asks.Paths, o.Path)
+	}
 	fresh := rec != nil && rec.Recipe == o.Recipe && rec.Of == of && !of.IsZero()
 	if rec == nil {
 		why = s.newOutput(o)
@@ -719,7 +766,7 @@ func (s *stepper) newOutput(o spec.Output) []Reason {
 		return nil
 	}
 	for _, old := range s.entry.Outputs {
-		if old.Recipe == o.Recipe && !s.m.wants(old.Path) {
+		if old.Recipe == o.Recipe && !s.m.wants(old.Path) && !s.m.mayBe(old.Path, "") {
 			return []Reason{{Cause: CauseRecipe, Field: "path", Old: old.Path, New: o.Path}}
 		}
 	}

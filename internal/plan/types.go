@@ -99,7 +99,8 @@ const (
 // Output is a file of a step.
 type Output struct {
 	Path   string         `json:"path"`
-	Name   string         `json:"name,omitempty"` // of the rendition
+	Block  string         `json:"block,omitempty"` // that asks for it: "responsive"
+	Name   string         `json:"name,omitempty"`  // of the rendition
 	Action Action         `json:"action"`
 	Recipe string         `json:"recipe,omitempty"`
 	Expect digest.Content `json:"expect,omitzero"` // bytes that may be replaced or deleted; none: the file must not exist
@@ -139,9 +140,12 @@ type Step struct {
 	ShareWith  spec.Address     `json:"share_with,omitempty"` // take the candidates of this image once it is done
 	Import     string           `json:"import,omitempty"`     // the file whose bytes the only candidate is: it must still have them
 
-	Outputs []Output    `json:"outputs,omitempty"`
-	Label   *spec.Label `json:"label,omitempty"`   // that the recipes of outputs name
-	Budgets []string    `json:"budgets,omitempty"` // that it counts for, of a paid step
+	Outputs []Output `json:"outputs,omitempty"`
+	// Responsive is the whole set where its picture is still to be made: of
+	// Outputs those of the set are a guess, and apply takes what the picture has.
+	Responsive []Output    `json:"responsive,omitempty"`
+	Label      *spec.Label `json:"label,omitempty"`   // that the recipes of outputs name
+	Budgets    []string    `json:"budgets,omitempty"` // that it counts for, of a paid step
 
 	Price  provider.Money `json:"price"`
 	Priced bool           `json:"priced"` // false where no price is known; free steps are priced 0
@@ -197,6 +201,7 @@ type Asks struct {
 	Requests []digest.Request // what was bought for these?
 	Contents []digest.Content // are these on a tier?
 	Files    []string         // what are the bytes of these outputs?
+	Paths    []string         // what is there?
 	Pictures []Picture        // do the postconditions of these hold?
 }
 
@@ -220,7 +225,7 @@ type Unfit struct {
 
 // None reports whether the plan is complete.
 func (a Asks) None() bool {
-	return len(a.Requests)+len(a.Contents)+len(a.Files)+len(a.Pictures) == 0
+	return len(a.Requests)+len(a.Contents)+len(a.Files)+len(a.Paths)+len(a.Pictures) == 0
 }
 
 // Problem is a wish that can't be planned.
@@ -252,6 +257,7 @@ const FieldBought = "bought"
 
 // Seen is an output as it is on disk.
 type Seen struct {
+	Unknown bool // nobody has looked: the path is asked for
 	Exists  bool
 	Regular bool
 	Outside bool // a link on the way leads out of the root

@@ -55,6 +55,9 @@ func Resolve(im *Image, offer *provider.Offer, pins Pins) (Resolved, []Problem) 
 			f.problem("edit.preserve", "false", "takes no mask, so without the original pixels put back nothing would keep it", "remove preserve = false")
 		}
 	}
+	if offer.Pixels != nil && r.AspectRatio != "" {
+		res.Expect, _ = offer.Pixels(r.AspectRatio, r.Resolution)
+	}
 	if offer.MaxPrompt > 0 && len(r.Prompt) > offer.MaxPrompt {
 		f.problem("prompt", fmt.Sprintf("%d bytes", len(r.Prompt)), fmt.Sprintf("takes prompts of at most %d bytes", offer.MaxPrompt), "shorten the prompt")
 	}
@@ -322,8 +325,28 @@ func (res *Resolved) SetInputs(im *Image, source func(Source) digest.Content, fi
 // Outputs lists the files of an image with their recipes. A recipe is stable
 // text: its keys are sorted and it has only what was asked for. Of is the
 // candidate, nil while it is still to be made; label is asked at most once, and
-// only where a file is not a plain copy of it.
+// only where a file is not a plain copy of it. Of a responsive set those are
+// there that a picture of its size has or, before there is one, of the size that
+// is expected.
 func (res *Resolved) Outputs(im *Image, maskFile digest.Content, of *provider.Image, label func() Label) []Output {
+	out := res.Asked(im, maskFile, of, label)
+	if !slices.ContainsFunc(out, func(o Output) bool { return o.Block == Responsive }) {
+		return out
+	}
+	size := res.Request.Size
+	switch {
+	case !res.Size.IsZero():
+		size = res.Size
+	case of != nil:
+		size = provider.Size{Width: of.Width, Height: of.Height}
+	case size.IsZero():
+		size = res.Expect
+	}
+	return FitSet(out, size)
+}
+
+// Asked is Outputs with the whole of a responsive set, whatever the picture has.
+func (res *Resolved) Asked(im *Image, maskFile digest.Content, of *provider.Image, label func() Label) []Output {
 	format := formatOf(of)
 	var tag string
 	asked := label == nil
@@ -356,8 +379,8 @@ func (res *Resolved) Outputs(im *Image, maskFile digest.Content, of *provider.Im
 		if fit == "" {
 			fit = "cover"
 		}
-		out = append(out, Output{Name: r.Name, Path: r.Path, Recipe: text(recipe{
-			size: res.Size.String(), restore: restore, enlarge: res.Enlarge, file: withFormat(r.File, r.Path),
+		out = append(out, Output{Block: r.Block, Name: r.Name, Path: r.Path, Recipe: text(recipe{
+			size: res.Size.String(), restore: restore, enlarge: res.Enlarge && (r.Block != Responsive || !res.Size.IsZero()), file: withFormat(r.File, r.Path),
 			fit: fit, width: r.Width, height: r.Height,
 			crop: r.Crop, gravity: r.Gravity, linear: r.Linear, grayscale: r.Grayscale, blur: r.Blur, sharpen: r.Sharpen,
 		})})

@@ -20,6 +20,7 @@ type Image struct {
 	Path       string
 	File       Encoding // of the main output
 	Renditions []Rendition
+	Sizes      string // of the responsive set: what HTML says in sizes
 	Alt        string
 	Caption    string
 	Credit     string // whom to name
@@ -139,6 +140,8 @@ type Writer struct{ Name, Missing, Hint string }
 
 // Rendition is a further output of an image, made locally and for free.
 type Rendition struct {
+	// Block is the block that asks for it: "" for a rendition, or "responsive".
+	Block  string
 	Name   string
 	Path   string // slash path from the root
 	Width  int    // pixels; 0 to follow Height
@@ -171,12 +174,45 @@ var Fits = []string{"cover", "contain", "fill", "inside", "outside"}
 // what people look at first.
 var Gravities = []string{"center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest", "attention"}
 
+// Responsive is the block of a set of files for srcset: a Rendition of it that
+// is wider than the picture is left out, and the picture's own width stands for
+// it.
+const Responsive = "responsive"
+
+// Field is the name of an attribute of the block, as findings place it.
+func (r *Rendition) Field(name string) string {
+	if r.Block != "" {
+		return r.Block + "." + name
+	}
+	return "rendition." + r.Name + "." + name
+}
+
+// String is how findings begin: "rendition card" or "responsive".
+func (r *Rendition) String() string {
+	if r.Block != "" {
+		return r.Block
+	}
+	return "rendition " + r.Name
+}
+
 // Output is a file that an image must have: its path and the recipe that makes
 // it from the picked candidate.
 type Output struct {
+	Block  string // of the rendition
 	Name   string // "" for the main output, else of the rendition
 	Path   string // slash path from the root
 	Recipe string
+}
+
+// Paths are the files that an image asks for. Of a responsive set it may write
+// others in their place: see MayWrite.
+func (im *Image) Paths() []string {
+	out := make([]string, 1, 1+len(im.Renditions))
+	out[0] = im.Path
+	for i := range im.Renditions {
+		out = append(out, im.Renditions[i].Path)
+	}
+	return out
 }
 
 // FormatOf is the format that the name of a file promises, or "".
@@ -246,6 +282,7 @@ type Pins struct {
 // Resolved is a wish fitted to an offer.
 type Resolved struct {
 	Request provider.Request // inputs have no content yet where a source is not made yet
+	Expect  provider.Size    // what the offer says will come; zero where it does not
 	Size    provider.Size    // exact pixels of the main output made locally; zero if none
 	Enlarge bool             // the local step may enlarge
 	Restore bool             // put the original's pixels back outside the mask

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+// responsive is a block of that name: all but the width and the format of its
+// files.
+type responsive struct {
+	spec.Rendition
+	widths  []int
+	formats ordered
+	sizes   string
+}
+
+// ordered is a list of texts whose order says something.
+type ordered []string
+
+var responsiveSchema = func() schema[responsive] {
+	s := schema[responsive]{rows: []row[responsive]{
+		{name: "widths", required: true, low: 1, up: spec.MaxSide, kind: "list of numbers", to: func(r *responsive) any { return &r.widths }, hint: "write a list such as [320, 640, 1280]", doc: "pixels, each once. One that is wider than the picture is left out, and the picture's own width stands for it"},
+		{name: "formats", choices: formats, kind: "list of strings", to: func(r *responsive) any { return &r.formats }, hint: `write a list such as ["webp", "jpeg"]`, doc: "each width comes in each of them, the best first: that is the order of the sources in HTML. Without it, that of the main output"},
+		{name: "sizes", to: func(r *responsive) any { return &r.sizes }, def: `"100vw"`, doc: "how wide the picture is shown, as the attribute sizes of HTML says it: for manifests, no file changes with it"},
+		{name: "path", to: func(r *responsive) any { return &r.Path }, doc: "what the names of the files begin with, in output_dir: \"img/hero\" for img/hero-640.webp; without it, the path of the image without its end"},
+	}, blocks: renditionSchema.blocks}
+	for _, r := range renditionSchema.rows {
+		switch r.name {
+		case "linear", "grayscale", "sharpen", "quality", "lossless", "background":
+			to := r.to
+			s.rows = append(s.rows, row[responsive]{name: r.name, low: r.low, up: r.up, def: r.def, hint: r.hint, kind: r.kind, doc: r.doc, to: func(r *responsive) any { return to(&r.Rendition) }})
+		}
+	}
+	return s
+}()
+
+func decodeResponsive(b *hclsyntax.Block, d *draft, get valuer, thing string, add func(diag.Finding)) (wait bool) {
+	r := &responsive{}
+	d.responsive = r
+	add = within(add, "responsive: ")
+	set, wait := decode(b.Body, &responsiveSchema, r, get, thing, b.DefRange(), add)
+	if wait || decodeCrop(b, &r.Crop, get, thing, add) {
+		return true
+	}
+	for i, list := range []int{len(r.widths), len(r.formats)} {
+		if name := responsiveSchema.rows[i].name; list == 0 && set.set&(1<<i) != 0 {
+			add(problem(codeRange, thing, b.Body.Attributes[name].Expr.Range(), responsiveSchema.rows[i].hint, "%s is empty", name))
+		}
+	}
+	return false
+}
+
+// addSets turns sets of files into renditions, once the path is settled.
+func (ev *evaluator) addSets(im *draft) {
+	if r := im.responsive; r != nil {
+		ext := path.Ext(im.Path)
+		base := strings.TrimSuffix(im.Path, ext)
+		if r.Path != "" {
+			base = ev.under(r.Path)
+		}
+		widths, files := slices.Sorted(slices.Values(r.widths)), r.formats
+		if files == nil {
+			files = ordered{cmp.Or(im.File.Format, spec.FormatOf(im.Path))}
+		}
+		im.Sizes = cmp.Or(r.sizes, "100vw")
+		for _, format := range files {
+			for _, width := range widths {
+				one := r.Rendition
+				one.Block, one.Name, one.Width, one.File.Format = spec.Responsive, strconv.Itoa(width)+"."+format, width, format
+				one.Path = spec.SetPath(base, width, extension(format, ext))
+				im.Renditions = append(im.Renditions, one)
+			}
+		}
+	}
+}
