@@ -145,7 +145,7 @@ func (u *unfit) Error() string {
 // judge asks whether the main output, which is made and not written yet, may
 // be. An output that stays as it is was judged with the plan.
 func (e *Engine) judge(j *job, picked *provider.Image, made []madeFile) error {
-	i := slices.IndexFunc(made, func(m madeFile) bool { return m.name == "" })
+	i := slices.IndexFunc(made, func(m madeFile) bool { return m.name == "" && !m.kept })
 	if e.Judge == nil || i < 0 {
 		return nil
 	}

@@ -87,26 +87,9 @@ func (e *Engine) render(ctx context.Context, j *job, text string, d *drawing) ([
 	if encoders.Find(file) == "" {
 		return nil, "", e.noEncoder(file)
 	}
-	work := [][]byte{d.original}
-	if recipe.Restore.Edit != "" {
-		work = append(work, d.original, d.original) // the source and the mask are as large, about
-	}
-	defer e.pixels.enterWith(scratch(recipe, d.original, e.limits()), e.limits(), work...)()
-	p, err := d.decoded()
+	defer e.enter(recipe, d)()
+	p, err := e.draw(j, recipe, d)
 	if err != nil {
-		return nil, "", err
-	}
-	if recipe.Restore.Edit != "" {
-		if p, err = e.restore(j, recipe, p); err != nil {
-			return nil, "", err
-		}
-	}
-	if s := recipe.Size; !s.IsZero() {
-		if p, err = fit(p, s.Width, s.Height, "cover", recipe.Enlarge); err != nil {
-			return nil, "", err
-		}
-	}
-	if p, err = rework(p, recipe); err != nil {
 		return nil, "", err
 	}
 	b, by, err := encoders.Encode(ctx, p, file)
@@ -115,6 +98,49 @@ func (e *Engine) render(ctx context.Context, j *job, text string, d *drawing) ([
 	}
 	b, err = imaging.Relabel(b, imaging.Label(*j.step.Label))
 	return b, by, err
+}
+
+// enter takes a place in the workshop for what draw does.
+func (e *Engine) enter(recipe spec.Recipe, d *drawing) (leave func()) {
+	work := [][]byte{d.original}
+	if recipe.Restore.Edit != "" {
+		work = append(work, d.original, d.original) // the source and the mask are as large, about
+	}
+	return e.pixels.enterWith(scratch(recipe, d.original, e.limits()), e.limits(), work...)
+}
+
+// draw is the pixels that a recipe makes.
+func (e *Engine) draw(j *job, recipe spec.Recipe, d *drawing) (*imaging.Picture, error) {
+	p, err := d.decoded()
+	if err != nil {
+		return nil, err
+	}
+	if recipe.Restore.Edit != "" {
+		if p, err = e.restore(j, recipe, p); err != nil {
+			return nil, err
+		}
+	}
+	if s := recipe.Size; !s.IsZero() {
+		if p, err = fit(p, s.Width, s.Height, "cover", recipe.Enlarge); err != nil {
+			return nil, err
+		}
+	}
+	return rework(p, recipe)
+}
+
+// placeholder is that of what a recipe makes.
+func (e *Engine) placeholder(j *job, text string, d *drawing) (lock.Placeholder, error) {
+	recipe, err := spec.ParseRecipe(text)
+	if err != nil {
+		return lock.Placeholder{}, err
+	}
+	defer e.enter(recipe, d)()
+	p, err := e.draw(j, recipe, d)
+	if err != nil {
+		return lock.Placeholder{}, err
+	}
+	out, err := imaging.PlaceholderOf(p)
+	return lock.Placeholder(out), err
 }
 
 // scratch is the bytes that a recipe takes while it works, besides the picture

@@ -680,6 +680,8 @@ func done(e *lock.Entry, j *job) bool {
 	for _, o := range j.outputs {
 		if rec := e.Output(o.Path); o.Action == plan.Write && (rec == nil || picked == nil || rec.Recipe != spec.Settled(o.Recipe, picked) || rec.Of != picked.Content) {
 			return false
+		} else if rec != nil && o.Name == "" && rec.Placeholder.Known() != o.Placeholder {
+			return false
 		}
 	}
 	return true

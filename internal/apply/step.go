@@ -830,6 +830,7 @@ type settled struct{ paths, gone, notes []string }
 // is on disk already.
 type madeFile struct {
 	name   string // of the rendition
+	kept   bool   // it stays as it is, and only its placeholder is made
 	rec    lock.Output
 	bytes  []byte
 	expect digest.Content
@@ -842,7 +843,18 @@ func (m *madeFile) drawn() bool { return m.bytes == nil && m.rec.Content.IsZero(
 // makeFiles makes the bytes of all outputs that are to be written, side by
 // side.
 func (e *Engine) makeFiles(ctx context.Context, j *job, picked *provider.Image, original []byte) (made []madeFile, err error) {
+	small, of := "", -1 // the recipe of the placeholder, and of which it is
 	for _, o := range j.outputs {
+		old := j.entry.Output(o.Path)
+		renew := o.Action == plan.KeepFile && o.Name == "" && picked != nil && old != nil && old.Placeholder.Known() != o.Placeholder
+		if o.Placeholder && (renew || o.Action == plan.Write) {
+			small, of = spec.Small(o.Recipe, imaging.PlaceholderSide), len(made)
+		}
+		if renew {
+			m := madeFile{kept: true, rec: *old}
+			m.rec.Placeholder = lock.Placeholder{}
+			made = append(made, m)
+		}
 		if o.Action != plan.Write {
 			continue
 		}
@@ -878,20 +890,36 @@ func (e *Engine) makeFiles(ctx context.Context, j *job, picked *provider.Image, 
 			recipes = append(recipes, made[i].rec.Recipe)
 		}
 	}
+	if small != "" {
+		recipes = append(recipes, small)
+		if original == nil {
+			if original, err = e.original(picked.Content); err != nil {
+				return nil, err
+			}
+		}
+	}
 	from := e.newDrawing(picked, original, recipes...)
-	errs := make([]error, len(made))
+	errs := make([]error, len(made)+1)
 	var group errgroup.Group
+	if small != "" {
+		group.Go(func() error {
+			defer caught(&errs[len(made)])
+			p, err := e.placeholder(j, small, from)
+			if err != nil {
+				errs[len(made)] = fmt.Errorf("the placeholder: %w", err)
+				return nil
+			}
+			made[of].rec.Placeholder = p
+			return nil
+		})
+	}
 	for i := range made {
 		m := &made[i]
 		if !m.drawn() {
 			continue
 		}
 		group.Go(func() error {
-			defer func() { // nobody else would: the step runs in another goroutine
-				if p := recover(); p != nil {
-					errs[i] = mistake(p)
-				}
-			}()
+			defer caught(&errs[i])
 			b, by, err := e.render(ctx, j, m.rec.Recipe, from)
 			if err != nil {
 				errs[i] = fmt.Errorf("%s: %w", m.rec.Path, err)
@@ -916,4 +944,12 @@ func (e *Engine) makeFiles(ctx context.Context, j *job, picked *provider.Image, 
 		}
 	}
 	return made, nil
+}
+
+// caught is for goroutines of a step: nobody else would catch what is a mistake
+// of ours there.
+func caught(err *error) {
+	if p := recover(); p != nil {
+		*err = mistake(p)
+	}
 }

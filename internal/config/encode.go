@@ -285,6 +285,7 @@ const (
 	isUnlabelled
 	labelsCopies
 	hasSizes
+	hasPlaceholder
 )
 
 func (w *writer) image(im *spec.Image) {
@@ -295,7 +296,7 @@ func (w *writer) image(im *spec.Image) {
 	}{
 		{hasEdit, len(im.Wanted.Sources) > 0}, {hasMask, im.Wanted.Mask != nil}, {hasFile, im.File != spec.Encoding{}},
 		{hasRenditions, len(im.Renditions) > 0}, {isShared, im.Share}, {isDecorative, im.Decorative}, {isEnlarged, im.Wanted.Enlarge},
-		{isProtected, im.Protect}, {isJudged, im.Judged}, {hasMaxCost, im.MaxCost != nil}, {hasLabel, im.Caption+im.Credit+im.License != ""}, {isUnlabelled, im.Unlabelled}, {labelsCopies, im.LabelCopies}, {hasSizes, im.Sizes != ""}, {hasLife, len(im.Tags)+len(im.DependsOn) > 0 || im.Ignore != 0},
+		{isProtected, im.Protect}, {isJudged, im.Judged}, {hasMaxCost, im.MaxCost != nil}, {hasLabel, im.Caption+im.Credit+im.License != ""}, {isUnlabelled, im.Unlabelled}, {labelsCopies, im.LabelCopies}, {hasSizes, im.Sizes != ""}, {hasPlaceholder, im.Placeholder}, {hasLife, len(im.Tags)+len(im.DependsOn) > 0 || im.Ignore != 0},
 	} {
 		if f.on {
 			bits |= f.bit
@@ -473,6 +474,7 @@ func (r *reader) image(im *spec.Image) {
 	bits := r.number()
 	im.Share, im.Decorative, im.Wanted.Enlarge = bits&isShared != 0, bits&isDecorative != 0, bits&isEnlarged != 0
 	im.Protect, im.Judged, im.Unlabelled, im.LabelCopies = bits&isProtected != 0, bits&isJudged != 0, bits&isUnlabelled != 0, bits&labelsCopies != 0
+	im.Placeholder = bits&hasPlaceholder != 0
 	im.Address = spec.Address(r.text())
 	im.Wanted.Prompt, im.Path, im.Alt = r.text(), r.text(), r.text()
 	for _, t := range repeating(im) {

@@ -98,6 +98,7 @@ var imageSchema = schema[draft]{
 		{name: "credit", to: func(d *draft) any { return &d.Credit }, doc: "whom to name; goes into the label"},
 		{name: "license", to: func(d *draft) any { return &d.License }, doc: "the terms of use, as a URL or in words such as \"CC-BY-4.0\"; goes into the label"},
 		{name: "label", to: func(d *draft) any { return &d.label }, doc: "false: no file says in its metadata how the picture was made, nor alt, caption, credit and license. true: also copies of what the provider sent do, unless they are signed. Without it, what is encoded here does: renditions, and a main output that is converted"},
+		{name: "placeholder", to: func(d *draft) any { return &d.Placeholder }, def: "false", doc: "the lock gets what a page can show before the picture is there: its main colour, a BlurHash, a ThumbHash and a data URL of 400 bytes at most; free, and no file changes with it"},
 		{name: "decorative", to: func(d *draft) any { return &d.Decorative }, def: "false", doc: "it needs no alt; excludes alt"},
 		{name: "enlarge", to: func(d *draft) any { return &d.Wanted.Enlarge }, def: "false", doc: "size and renditions may be larger than the picture"},
 		{name: "enabled", to: func(d *draft) any { return &d.enabled }, def: "true", doc: "false leaves the image out, as if the block were not there: its files are deleted, its candidates stay in the store"},

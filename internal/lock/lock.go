@@ -1,6 +1,7 @@
 package lock
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -41,6 +42,24 @@ type Output struct {
 	Recipe  string         // see package spec
 	Of      digest.Content // the candidate that it was made from
 	Encoder string         // for people; not compared
+	// Placeholder is what a page can show before the picture is there, of the main
+	// output of an image that asks for one.
+	Placeholder Placeholder
+}
+
+// Placeholder is what package imaging makes of that name.
+type Placeholder struct{ Color, BlurHash, ThumbHash, Data string }
+
+// Known reports whether there is one.
+func (p Placeholder) Known() bool { return p != Placeholder{} }
+
+// placeholders are what each of its texts may be: they go into pages, and the
+// lockfile is one that anybody can have changed.
+var placeholders = [...]*regexp.Regexp{
+	regexp.MustCompile(`^(#[0-9a-f]{6}|transparent)$`),
+	regexp.MustCompile(`^[0-9A-Za-z#$%*+,\-.:;=?@\[\]^_{|}~]{6,170}$`),
+	regexp.MustCompile(`^[A-Za-z0-9+/]{8,60}={0,2}$`),
+	regexp.MustCompile(`^data:image/png;base64,[A-Za-z0-9+/]{40,400}={0,2}$`),
 }
 
 // Refusal is a paid reply that can't be used. It is not bought again until its

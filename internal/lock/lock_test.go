@@ -112,6 +112,9 @@ func TestFindings(t *testing.T) {
 		{"path of ours", `{"format": 1, "images": {"a": {"outputs": {"a/site.img.hcl": {"sha256": "` + content("a").String() + `"}}}}}`, `has the output path "a/site.img.hcl", which is a file of imgbuild itself`, ""},
 		{"output twice", `{"format": 1, "images": {"a": {"outputs": {"x": {"sha256": "` + content("a").String() + `"}, "x": {}}}}}`, `has the output "x" twice`, ""},
 		{"candidate that is not there", `{"format": 1, "images": {"a": {"outputs": {"x": {"sha256": "` + content("a").String() + `", "of": 3}}}}}`, "made from candidate 3, but there are 0", ""},
+		{"placeholder that leaves its attribute", `{"format": 1, "images": {"a": {"outputs": {"x": {"sha256": "` + content("a").String() + `", "placeholder": {"color": "red; x: url(y)"}}}}}}`, "has a placeholder whose color is none", ""},
+		{"placeholder that is no picture", `{"format": 1, "images": {"a": {"outputs": {"x": {"sha256": "` + content("a").String() + `", "placeholder": {"data": "data:text/html;base64,` + strings.Repeat("A", 40) + `"}}}}}}`, "has a placeholder whose data is none", ""},
+		{"placeholder of another kind", `{"format": 1, "images": {"a": {"outputs": {"x": {"sha256": "` + content("a").String() + `", "placeholder": {"blur": ""}}}}}}`, `unknown key "blur"`, ""},
 		{"trailing", good + "{}", "has something after its end", ""},
 		{"negative", `{"format": 1, "images": {"a": {"pick": -1}}}`, "expected a whole number", ""},
 		{"price", `{"format": 1, "images": {"a": {"candidates": [{"sha256": "` + content("a").String() + `", "price": "2 cents"}]}}}`, "is not an amount", ""},
@@ -136,6 +139,28 @@ func TestFindings(t *testing.T) {
 				t.Errorf("at %s, want %s", at, tt.at)
 			}
 		})
+	}
+}
+
+func TestPlaceholder(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]Placeholder{
+		"none":       {},
+		"of a lake":  {Color: "#c8e4f6", BlurHash: "LrFs}wRkRQxt?dWYWCn$IBafj[of", ThumbHash: "ZrYNFIRmaYiPd3hzh4RkZ2D3dw==", Data: "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAsAAAAGCAIAAACaUPOv"},
+		"of nothing": {Color: "transparent", BlurHash: `L0+,-.:;=?@[]^_{|}~#$%*09AZaz`, ThumbHash: "AAiCA4AAAAAAAAAAAAAAAAAAAAAAAAA=", Data: "data:image/png;base64," + strings.Repeat("+/", 20) + "=="},
+	} {
+		l := &Lock{Entries: []Entry{{Address: "image.a", Outputs: []Output{{Path: "a.png", Content: content("a"), Bytes: 1, Recipe: "format=png", Placeholder: p}}}}}
+		text := l.Bytes()
+		if bytes.Contains(text, []byte("placeholder")) != p.Known() {
+			t.Errorf("%s: %s", name, text)
+		}
+		again, findings := Parse(text)
+		if len(findings) > 0 {
+			t.Fatalf("%s: %v", name, findings)
+		}
+		if got := again.Entries[0].Outputs[0].Placeholder; got != p {
+			t.Errorf("%s: %+v, want %+v", name, got, p)
+		}
 	}
 }
 

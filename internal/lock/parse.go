@@ -307,10 +307,11 @@ func (s *scanner) images(l *Lock) {
 }
 
 var (
-	entryKeys     = []string{"request", "fields", "candidates", "pick", "refused", "outputs"}
-	candidateKeys = []string{"sha256", "mime", "width", "height", "bytes", "price", "model", "revised_prompt", "c2pa", "digital_source_type"}
-	refusedKeys   = []string{"request", "reason", "price", "message"}
-	outputKeys    = []string{"sha256", "bytes", "recipe", "of", "encoder"}
+	entryKeys       = []string{"request", "fields", "candidates", "pick", "refused", "outputs"}
+	candidateKeys   = []string{"sha256", "mime", "width", "height", "bytes", "price", "model", "revised_prompt", "c2pa", "digital_source_type"}
+	refusedKeys     = []string{"request", "reason", "price", "message"}
+	outputKeys      = []string{"sha256", "bytes", "recipe", "of", "encoder", "placeholder"}
+	placeholderKeys = []string{"color", "blurhash", "thumbhash", "data"}
 )
 
 func (s *scanner) entry(e *Entry) {
@@ -462,12 +463,30 @@ func (s *scanner) output() (out Output, of int64) {
 			of = s.number()
 		case 4:
 			out.Encoder = s.string()
+		case 5:
+			out.Placeholder = s.placeholder()
 		}
 	})
 	if s.err == "" && set&1 == 0 {
 		s.fail(s.i, "has an output without sha256")
 	}
 	return out, of
+}
+
+func (s *scanner) placeholder() (p Placeholder) {
+	var set uint
+	s.object(func(key string, at int) {
+		n := s.known(&set, placeholderKeys, key, at)
+		if n < 0 {
+			return
+		}
+		text := s.string()
+		*[...]*string{&p.Color, &p.BlurHash, &p.ThumbHash, &p.Data}[n] = text
+		if s.err == "" && !placeholders[n].MatchString(text) {
+			s.fail(at, "has a placeholder whose %s is none", key)
+		}
+	})
+	return p
 }
 
 // skipFields checks an object of strings and lists of strings.

@@ -145,6 +145,15 @@ func (e *Entry) append(b []byte) []byte {
 			f.str("recipe", out.Recipe)
 			f.num("of", e.index(out))
 			f.str("encoder", out.Encoder)
+			if p := out.Placeholder; p.Known() {
+				f.key("placeholder")
+				o := object{b: append(f.b, '{')}
+				o.str("color", p.Color)
+				o.str("blurhash", p.BlurHash)
+				o.str("thumbhash", p.ThumbHash)
+				o.str("data", p.Data)
+				f.b = append(o.b, '}')
+			}
 			files.b = append(f.b, '}')
 		}
 		o.b = append(append(files.b, in1...), '}')

@@ -371,7 +371,7 @@ func (m *maker) upToDate(im *spec.Image, st *state, entry *lock.Entry, res *spec
 	}
 	for _, o := range outs {
 		rec := entry.Output(o.Path)
-		if rec == nil || rec.Recipe != o.Recipe || rec.Of != picked.Content || !ours(m.in.Seen(o.Path), rec) {
+		if rec == nil || rec.Recipe != o.Recipe || rec.Of != picked.Content || !ours(m.in.Seen(o.Path), rec) || o.Name == "" && rec.Placeholder.Known() != im.Placeholder {
 			return false
 		}
 	}

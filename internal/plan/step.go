@@ -499,7 +499,6 @@ func (s *stepper) picked() *provider.Image {
 func (s *stepper) outputs() {
 	s.tooSmall()
 	s.cropped()
-	s.set()
 	var of digest.Content
 	if p := s.picked(); p != nil {
 		of = p.Content
@@ -517,7 +516,10 @@ func (s *stepper) outputs() {
 		if conflict != nil {
 			conflicts = append(conflicts, *conflict)
 		}
-		write = write || out.Action == Write && !out.Adopt && !out.Relabel
+		write = write || out.Action == Write && !out.Adopt && !out.Relabel || out.Placeholder && slices.ContainsFunc(reasons, isPlaceholder)
+	}
+	if slices.ContainsFunc(s.step.Outputs, func(o Output) bool { return o.Block == spec.Responsive && o.Action == Write }) {
+		s.set()
 	}
 	if s.entry != nil {
 		for i := range s.entry.Outputs {
@@ -553,6 +555,10 @@ func (s *stepper) outputs() {
 	}
 }
 
+// isPlaceholder reports whether a reason is that the lock lacks a placeholder, or
+// has one that nobody wants.
+func isPlaceholder(r Reason) bool { return r.Cause == CauseRecipe && r.Field == FieldPlaceholder }
+
 // writer finds an output that nothing here can write, and notes one that was
 // written by something else: its bytes may differ from those that the lock has.
 func (s *stepper) writer(o spec.Output) {
@@ -564,7 +570,14 @@ func (s *stepper) writer(o spec.Output) {
 	w := s.m.in.Writer(recipe.File)
 	if w.Name == "" {
 		field := "path"
-		if r := (spec.Rendition{Block: o.Block, Name: o.Name}); o.Name != "" {
+		if r := (spec.Rendition{Block: o.Block, Name: o.Name}); o.Block == spec.Responsive {
+			field = r.Field("formats")
+			if slices.ContainsFunc(s.m.plan.Problems, func(p Problem) bool {
+				return p.Address == s.im.Address && p.Kind == NoEncoder && p.Field == field && spec.FormatOf(p.Value) == recipe.File.Format
+			}) {
+				return // one of the set tells it for all
+			}
+		} else if o.Name != "" {
 			field = r.Field("format")
 		} else if s.im.File.Format != "" {
 			field = "file.format"
@@ -677,6 +690,7 @@ func (s *stepper) tooSmall() {
 // output compares one file; conflict is set where it must not be written.
 func (s *stepper) output(o spec.Output, of digest.Content) (out Output, why []Reason, conflict *Reason) {
 	out = Output{Path: o.Path, Block: o.Block, Name: o.Name, Recipe: o.Recipe, Action: Write}
+	out.Placeholder = o.Name == "" && s.im.Placeholder
 	var rec *lock.Output
 	if s.entry != nil {
 		rec = s.entry.Output(o.Path)
@@ -703,6 +717,9 @@ func (s *stepper) output(o spec.Output, of digest.Content) (out Output, why []Re
 		out.Expect = rec.Content
 		if fresh {
 			out.Action = KeepFile
+			if o.Name == "" && rec.Placeholder.Known() != s.im.Placeholder {
+				why = append(why, Reason{Cause: CauseRecipe, Field: FieldPlaceholder, Old: strconv.FormatBool(rec.Placeholder.Known()), New: strconv.FormatBool(s.im.Placeholder)})
+			}
 		} else {
 			out.Relabel = rec.Of == of && !of.IsZero() && spec.SameButLabel(rec.Recipe, o.Recipe)
 		}
@@ -811,7 +828,7 @@ func (s *stepper) finish() {
 			step.Verb = Move
 		case step.ShareWith != "", s.because(CauseBought), s.because(CauseAbsent):
 			step.Verb = Restore
-		case has(Write):
+		case has(Write), slices.ContainsFunc(step.Why, isPlaceholder):
 			step.Verb = Render
 		case has(DeleteFile):
 			step.Verb = Delete

@@ -108,6 +108,8 @@ type Output struct {
 	// Relabel: only the label differs. It is written into the file that is
 	// there, which has the bytes of Expect, without its original.
 	Relabel bool `json:"relabel,omitempty"`
+	// Placeholder: the lock is to have one of the file, which is the main output.
+	Placeholder bool `json:"placeholder,omitempty"`
 }
 
 // Step is what is to be done for one image. It carries all that apply needs.
@@ -247,6 +249,9 @@ const (
 	NoEncoder ProblemKind = "no encoder" // nothing here can write an output
 	BadCrop   ProblemKind = "crop"       // it leaves its picture
 )
+
+// FieldPlaceholder is the field of an image that asks for a placeholder.
+const FieldPlaceholder = "placeholder"
 
 // FieldMaxCost is the field of an image that says what it may cost.
 const FieldMaxCost = "max_cost"

@@ -35,7 +35,16 @@ type RecordedOutput struct {
 	Of      string `json:"of,omitempty"`
 	Encoder string `json:"encoder,omitempty"`
 
-	Label *RecordedLabel `json:"label,omitempty"` // none if the file could not be looked at
+	Placeholder *RecordedPlaceholder `json:"placeholder,omitempty"` // of a main output that has one
+	Label       *RecordedLabel       `json:"label,omitempty"`       // none if the file could not be looked at
+}
+
+// RecordedPlaceholder is what a page can show before the picture is there.
+type RecordedPlaceholder struct {
+	Color     string `json:"color"`
+	BlurHash  string `json:"blurhash"`
+	ThumbHash string `json:"thumbhash"`
+	Data      string `json:"data"`
 }
 
 // RecordedLabel is what a file on disk says of itself.
@@ -99,7 +108,12 @@ func Record(e *lock.Entry) Recorded {
 		if !o.Of.IsZero() {
 			of = o.Of.String()
 		}
-		r.Outputs = append(r.Outputs, RecordedOutput{o.Path, o.Content.String(), o.Bytes, o.Recipe, of, o.Encoder, nil})
+		out := RecordedOutput{Path: o.Path, SHA256: o.Content.String(), Bytes: o.Bytes, Recipe: o.Recipe, Of: of, Encoder: o.Encoder}
+		if o.Placeholder.Known() {
+			p := RecordedPlaceholder(o.Placeholder)
+			out.Placeholder = &p
+		}
+		r.Outputs = append(r.Outputs, out)
 	}
 	return r
 }
@@ -134,6 +148,9 @@ func Records(w io.Writer, list []Recorded, o Options) {
 		}
 		for _, x := range r.Outputs {
 			fmt.Fprintf(w, "  file         %s  %s\n", diag.Clean(x.Path), c.Dim(x.Recipe))
+			if p := x.Placeholder; p != nil {
+				fmt.Fprintf(w, "    placeholder %s %s\n", p.Color, p.BlurHash)
+			}
 			if x.Label != nil {
 				fmt.Fprintf(w, "    label      %s\n", cmp.Or(x.Label.text(), "none"))
 			}

@@ -501,6 +501,26 @@ func withoutLabel(recipe string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return strings.HasPrefix(p, "label=") }), " ")
 }
 
+// Small is a recipe for what that of a main output shows, within so many pixels
+// a side.
+func Small(recipe string, side int) string {
+	out := fmt.Sprintf("fit=inside format=png height=%d", side)
+	sized := false
+	for _, part := range strings.Fields(recipe) {
+		switch key, _, _ := strings.Cut(part, "="); key {
+		case "size":
+			sized = true
+			fallthrough
+		case "restore":
+			out += " " + part
+		}
+	}
+	if sized && slices.Contains(strings.Fields(recipe), "enlarge=true") {
+		out = "enlarge=true " + out
+	}
+	return out + fmt.Sprintf(" width=%d", side)
+}
+
 // Verbatim reports whether the recipe leaves a picture of the given format as
 // it is, byte for byte.
 func (r Recipe) Verbatim(format string) bool { return r.Label == "" && r.Copies(format) }

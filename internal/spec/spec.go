@@ -29,6 +29,9 @@ type Image struct {
 
 	// LabelCopies: a file that would be a copy of its candidate gets a label, too.
 	LabelCopies bool
+
+	// Placeholder: the lock gets what a page can show before the picture is there.
+	Placeholder bool
 	Tags        []string  // sorted, each once
 	DependsOn   []Address // sorted, each once; order only, in no digest
 	Ignore      Fields    // count as what the lock recorded, once it has the image
