@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -39,8 +40,23 @@ func (e *Engine) newDrawing(picked *provider.Image, original []byte, recipes ...
 func boxes(recipes []string, format string) (out []imaging.Box) {
 	for _, text := range recipes {
 		if r, err := spec.ParseRecipe(text); err == nil && !r.Copies(format) {
-			out = append(out, boxOf(r))
+			for _, one := range sidesOf(r) {
+				out = append(out, boxOf(one))
+			}
 		}
+	}
+	return out
+}
+
+// sidesOf are the recipes of what is in a file: of an ICO several, else its own.
+func sidesOf(r spec.Recipe) []spec.Recipe {
+	if r.File.Format != "ico" {
+		return []spec.Recipe{r}
+	}
+	out := make([]spec.Recipe, len(spec.ICOSides))
+	for i, side := range spec.ICOSides {
+		out[i] = r
+		out[i].Width, out[i].Height = side, side
 	}
 	return out
 }
@@ -50,13 +66,13 @@ func boxes(recipes []string, format string) (out []imaging.Box) {
 // not known here, and so may need every pixel.
 func boxOf(r spec.Recipe) imaging.Box {
 	known := spec.Recipe{Size: r.Size, Width: r.Width, Height: r.Height, Fit: r.Fit, Enlarge: r.Enlarge, File: r.File, Label: r.Label,
-		Crop: r.Crop, Gravity: r.Gravity, Linear: r.Linear, Grayscale: r.Grayscale, Blur: r.Blur, Sharpen: r.Sharpen}
+		Crop: r.Crop, Gravity: r.Gravity, Icon: r.Icon, Linear: r.Linear, Grayscale: r.Grayscale, Blur: r.Blur, Sharpen: r.Sharpen}
 	switch {
 	case !reflect.DeepEqual(r, known):
 		return imaging.Box{}
 	case !r.Size.IsZero():
 		return imaging.Box{Width: r.Size.Width, Height: r.Size.Height, Fit: "cover", Enlarge: r.Enlarge}
-	case !r.Crop.IsZero(), r.Width == 0 && r.Height == 0:
+	case !r.Crop.IsZero(), r.Width == 0 && r.Height == 0, r.Icon == "maskable":
 		return imaging.Box{}
 	}
 	return fittingOf(r).Box()
@@ -88,11 +104,20 @@ func (e *Engine) render(ctx context.Context, j *job, text string, d *drawing) ([
 		return nil, "", e.noEncoder(file)
 	}
 	defer e.enter(recipe, d)()
-	p, err := e.draw(j, recipe, d)
-	if err != nil {
-		return nil, "", err
+	var pictures []*imaging.Picture
+	for _, one := range sidesOf(recipe) {
+		p, err := e.draw(j, one, d)
+		if err != nil {
+			return nil, "", err
+		}
+		pictures = append(pictures, p)
 	}
-	b, by, err := encoders.Encode(ctx, p, file)
+	if file.Format == "ico" {
+		var b bytes.Buffer
+		by, err := imaging.EncodeICO(&b, pictures...)
+		return b.Bytes(), by, err
+	}
+	b, by, err := encoders.Encode(ctx, pictures[0], file)
 	if err != nil || recipe.Label == "" {
 		return b, by, err
 	}
@@ -219,8 +244,19 @@ func rework(p *imaging.Picture, r spec.Recipe) (*imaging.Picture, error) {
 		}
 		p = p.Crop(x, y, w, h)
 	}
-	if r.Width > 0 || r.Height > 0 {
+	switch {
+	case r.Icon == "maskable":
+		c, err := spec.ParseColour(r.File.Background)
+		if err != nil {
+			return nil, err
+		}
+		return p.Maskable(r.Width, c, r.Enlarge), nil
+	case r.Width > 0 || r.Height > 0:
+		w, h := p.Width(), p.Height()
 		p = fittingOf(r).Of(p)
+		if r.Icon != "" && (p.Width() != r.Width || p.Height() != r.Height) {
+			return nil, tooSmall(w, h, r.Width, r.Height)
+		}
 	}
 	if r.Grayscale {
 		p = p.Grayscale()
@@ -275,9 +311,13 @@ func other(old *lock.Output, now lock.Output) string {
 func fit(p *imaging.Picture, width, height int, how string, enlarge bool) (*imaging.Picture, error) {
 	out := imaging.Fit(p, width, height, how, enlarge)
 	if out.Width() != width || out.Height() != height {
-		return nil, &hinted{fmt.Errorf("the picture is %dx%d, too small for %dx%d", p.Width(), p.Height(), width, height), "write enlarge = true, or ask for a smaller size"}
+		return nil, tooSmall(p.Width(), p.Height(), width, height)
 	}
 	return out, nil
+}
+
+func tooSmall(w, h, width, height int) error {
+	return &hinted{fmt.Errorf("the picture is %dx%d, too small for %dx%d", w, h, width, height), "write enlarge = true, or ask for a smaller size"}
 }
 
 // restore puts the pixels of the first source back outside the mask.

@@ -82,17 +82,20 @@ func TestBoxes(t *testing.T) {
 	t.Parallel()
 	whole := imaging.Box{}
 	tests := map[string]imaging.Box{
-		"format=jpeg":                                                    whole,
-		"fit=cover format=jpeg width=640":                                {Width: 640, Fit: "cover"},
-		"fit=inside format=png height=20 size=300x200":                   {Width: 300, Height: 200, Fit: "cover"},
-		"enlarge=true fit=fill format=png height=9 width=20":             {Width: 20, Height: 9, Fit: "fill", Enlarge: true},
-		"blur=2 fit=cover format=jpeg grayscale=true sharpen=1 width=64": {Width: 64, Fit: "cover"},
-		"crop=0,0,50%,100% fit=cover format=jpeg width=64":               whole,
-		"crop=0,0,50%,100% fit=cover format=jpeg size=30x20 width=9":     {Width: 30, Height: 20, Fit: "cover"},
-		"fit=cover format=png gravity=north height=20 width=20":          whole,
-		"fit=cover format=png linear=true width=20":                      whole,
-		"fit=cover format=png grayscale=true":                            whole,
-		"format=png restore=white:" + sum + ":" + sum + " size=30x20":    whole,
+		"format=jpeg":                                                       whole,
+		"fit=cover format=jpeg width=640":                                   {Width: 640, Fit: "cover"},
+		"fit=inside format=png height=20 size=300x200":                      {Width: 300, Height: 200, Fit: "cover"},
+		"enlarge=true fit=fill format=png height=9 width=20":                {Width: 20, Height: 9, Fit: "fill", Enlarge: true},
+		"blur=2 fit=cover format=jpeg grayscale=true sharpen=1 width=64":    {Width: 64, Fit: "cover"},
+		"crop=0,0,50%,100% fit=cover format=jpeg width=64":                  whole,
+		"crop=0,0,50%,100% fit=cover format=jpeg size=30x20 width=9":        {Width: 30, Height: 20, Fit: "cover"},
+		"fit=cover format=png gravity=north height=20 width=20":             whole,
+		"fit=cover format=png linear=true width=20":                         whole,
+		"fit=cover format=png grayscale=true":                               whole,
+		"fit=contain format=png height=180 icon=any width=180":              {Width: 180, Height: 180, Fit: "contain"},
+		"fit=contain format=png height=180 icon=maskable width=180":         whole,
+		"color=#ffffff fit=cover format=jpeg height=630 title=x width=1200": {Width: 1200, Height: 630, Fit: "cover"},
+		"format=png restore=white:" + sum + ":" + sum + " size=30x20":       whole,
 	}
 	for text, want := range tests {
 		recipe, err := spec.ParseRecipe(text)
@@ -106,8 +109,9 @@ func TestBoxes(t *testing.T) {
 	got := boxes([]string{
 		"format=jpeg", // a copy
 		"fit=cover format=jpeg width=640",
+		"fit=contain format=ico height=48 icon=any width=48", // the sizes in it are made one by one
 	}, "jpeg")
-	if want := []imaging.Box{{Width: 640, Fit: "cover"}}; !slices.Equal(got, want) {
+	if want := []imaging.Box{{Width: 640, Fit: "cover"}, {Width: 16, Height: 16, Fit: "contain"}, {Width: 32, Height: 32, Fit: "contain"}, {Width: 48, Height: 48, Fit: "contain"}}; !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -19,6 +19,7 @@ var otherCodes = map[string]string{
 	"IB0508": "the crop of a rendition leaves its picture",
 	"IB0509": "an image of a test could not be made",
 	"IB0510": "the file of an import can't be taken, or (warning) is not taken",
+	"IB0511": "a file of exact size would be larger than its picture",
 	"IB0601": "the lockfile is damaged or of another version",
 	"IB0602": "the lockfile has conflict markers of git",
 	"IB0603": "the lockfile is no file",

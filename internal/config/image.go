@@ -669,6 +669,7 @@ func (ev *evaluator) checkOutput(im *draft, of *spec.Rendition, file string, enc
 	switch {
 	case enc.Format != "" && promised != "" && promised != enc.Format:
 		ev.add(where.problem(codeFormat, im, inner+"format", "let the path end in "+extension(enc.Format, "")+", or leave format away", "%sformat is %q, and the path is %s", subject, enc.Format, quoteKey(file)))
+	case format == "ico" && of != nil && of.Block == spec.Icon:
 	case !slices.Contains(formats, format):
 		text := fmt.Sprintf("%sthe format %q can't be written by this version", subject, format)
 		if format == "" {

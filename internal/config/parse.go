@@ -357,7 +357,7 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 	} else if d.given, wait = decode(b.Body, &imageSchema, d, get, thing, at, add); wait {
 		return false, true
 	}
-	var edit, file, life, set *hclsyntax.Block
+	var edit, file, life, set, icons *hclsyntax.Block
 	var renditions map[string]bool
 	for _, inner := range b.Body.Blocks {
 		var twice *hclsyntax.Block
@@ -378,6 +378,8 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 			twice, life = life, inner
 		case "responsive":
 			twice, set = set, inner
+		case "icon":
+			twice, icons = icons, inner
 		default:
 			continue
 		}
@@ -400,6 +402,12 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 			wait = decodeLifecycle(inner, d, get, thing, add)
 		case "responsive":
 			wait = decodeResponsive(inner, d, get, thing, add)
+		case "icon":
+			d.icon = &icon{}
+			add := within(add, "icon: ")
+			if _, wait = decode(inner.Body, &iconSchema, d.icon, get, thing, inner.DefRange(), add); !wait {
+				wait = decodeCrop(inner, &d.icon.Crop, get, thing, add)
+			}
 		default:
 			wait = decodeEdit(inner, d, get, thing, add)
 		}

@@ -66,6 +66,7 @@ type draft struct {
 	preserve      *bool
 	label         bool // only where it is set
 	responsive    *responsive
+	icon          *icon
 }
 
 // words are put round the prompt.
@@ -111,6 +112,7 @@ var imageSchema = schema[draft]{
 		{name: "edit", body: &editSchema, doc: "the picture is made from others"},
 		{name: "rendition", label: "NAME", many: true, body: &renditionSchema, doc: "one more file, made from the same picture, for free"},
 		{name: "responsive", body: &responsiveSchema, doc: "the picture in several widths and formats, for srcset: free, made from one reading, and never enlarged"},
+		{name: "icon", body: &iconSchema, doc: "the icons of a site, free: one ICO and PNGs of 180, 192 and 512 pixels"},
 		{name: "file", body: &fileSchema, doc: "how the main output is written"},
 		{name: "lifecycle", body: &lifecycleSchema, doc: "what may become of the picture"},
 		{name: "precondition", many: true, body: &preconditionSchema, doc: "what must hold before anything is made"},

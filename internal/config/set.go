@@ -80,4 +80,44 @@ func (ev *evaluator) addSets(im *draft) {
 			}
 		}
 	}
+	ev.addIcons(im)
+}
+
+// icon is a block of that name.
+type icon struct {
+	spec.Rendition
+	maskable *bool
+}
+
+var iconSchema = schema[icon]{rows: []row[icon]{
+	{name: "path", to: func(i *icon) any { return &i.Path }, doc: "what the names of the files begin with, in output_dir: \"favicon\" for favicon.ico and favicon-192.png; without it, that of the image with -icon: logo-icon.ico"},
+	{name: "fit", choices: []string{"contain", "cover"}, to: func(i *icon) any { return &i.Fit }, def: `"contain"`, doc: "how a picture that is no square becomes one: with transparent bars, or cropped"},
+	{name: "background", to: func(i *icon) any { return (*colour)(&i.File.Background) }, hint: `write it as "#rrggbb"`, def: `"#ffffff"`, doc: "the colour behind those of 180 pixels and the maskable one, which are never transparent"},
+	{name: "maskable", to: func(i *icon) any { return &i.maskable }, def: "true", doc: "one of 512 pixels more, for phones that cut icons: all of the picture that is seen lies in the middle, in the circle of 80 % that each of them shows"},
+}, blocks: renditionSchema.blocks}
+
+// addIcons does that for icons.
+func (ev *evaluator) addIcons(im *draft) {
+	if im.icon == nil {
+		return
+	}
+	base := strings.TrimSuffix(im.Path, path.Ext(im.Path)) + "-icon"
+	if im.icon.Path != "" {
+		base = ev.under(im.icon.Path)
+	}
+	add := func(name, end string, side int, kind, format, background string) {
+		one := im.icon.Rendition
+		one.Block, one.Name, one.Path = spec.Icon, "icon."+name, base+end
+		one.Fit, one.Icon, one.Width, one.Height = cmp.Or(one.Fit, "contain"), kind, side, side
+		one.File = spec.Encoding{Format: format, Background: background}
+		im.Renditions = append(im.Renditions, one)
+	}
+	background := cmp.Or(im.icon.File.Background, "#ffffff")
+	add("ico", ".ico", spec.ICOSides[len(spec.ICOSides)-1], "any", "ico", "")
+	add("180", "-180.png", 180, "any", "png", background)
+	add("192", "-192.png", 192, "any", "png", "")
+	add("512", "-512.png", 512, "any", "png", "")
+	if m := im.icon.maskable; m == nil || *m {
+		add("maskable", "-maskable.png", 512, "maskable", "png", background)
+	}
 }

@@ -673,7 +673,7 @@ func (s *stepper) set() {
 func (s *stepper) tooSmall() {
 	size := s.size()
 	for _, r := range s.im.Renditions {
-		if r.Block == spec.Responsive {
+		if r.Block == spec.Responsive || r.Icon == "maskable" {
 			continue
 		}
 		of, what := size, "picture"
@@ -681,10 +681,27 @@ func (s *stepper) tooSmall() {
 			_, _, of.Width, of.Height, _ = r.Crop.In(size.Width, size.Height)
 			what = "crop"
 		}
-		if !size.IsZero() && !s.res.Enlarge && (r.Width > of.Width || r.Height > of.Height) {
+		if size.IsZero() || s.res.Enlarge || r.Width <= of.Width && r.Height <= of.Height {
+			continue
+		}
+		if r.Icon != "" {
+			if !exact(&r, of) && !slices.ContainsFunc(s.m.plan.Problems, func(p Problem) bool { return p.Address == s.im.Address && p.Kind == TooSmall }) {
+				s.m.plan.Problems = append(s.m.plan.Problems, Problem{Address: s.im.Address, Kind: TooSmall, Problem: spec.Problem{Field: r.Block, Value: r.Path,
+					Text: fmt.Sprintf("%s: the %s is %s, too small for %s of %dx%d", r.Block, what, of, r.Path, r.Width, r.Height), Hint: "write enlarge = true, or make a larger picture"}})
+			}
+		} else {
 			s.step.Notes = append(slices.Clone(s.step.Notes), fmt.Sprintf("rendition %s will be smaller than asked: the %s is %s and is enlarged only with enlarge = true", r.Name, what, of))
 		}
 	}
+}
+
+// exact reports whether a picture is large enough for a file that is as large as
+// it is asked to be.
+func exact(r *spec.Rendition, of provider.Size) bool {
+	if r.Fit == "contain" { // one side touches
+		return of.Width >= r.Width || of.Height >= r.Height
+	}
+	return of.Width >= r.Width && of.Height >= r.Height
 }
 
 // output compares one file; conflict is set where it must not be written.

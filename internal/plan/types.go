@@ -248,6 +248,7 @@ type ProblemKind string
 const (
 	NoEncoder ProblemKind = "no encoder" // nothing here can write an output
 	BadCrop   ProblemKind = "crop"       // it leaves its picture
+	TooSmall  ProblemKind = "too small"  // a file must be larger than its picture
 )
 
 // FieldPlaceholder is the field of an image that asks for a placeholder.

@@ -382,7 +382,7 @@ func (res *Resolved) Asked(im *Image, maskFile digest.Content, of *provider.Imag
 		out = append(out, Output{Block: r.Block, Name: r.Name, Path: r.Path, Recipe: text(recipe{
 			size: res.Size.String(), restore: restore, enlarge: res.Enlarge && (r.Block != Responsive || !res.Size.IsZero()), file: withFormat(r.File, r.Path),
 			fit: fit, width: r.Width, height: r.Height,
-			crop: r.Crop, gravity: r.Gravity, linear: r.Linear, grayscale: r.Grayscale, blur: r.Blur, sharpen: r.Sharpen,
+			crop: r.Crop, gravity: r.Gravity, icon: r.Icon, linear: r.Linear, grayscale: r.Grayscale, blur: r.Blur, sharpen: r.Sharpen,
 		})})
 	}
 	return out
@@ -404,7 +404,7 @@ type recipe struct {
 	label         string
 
 	crop              Crop
-	gravity           string
+	gravity, icon     string
 	linear, grayscale bool
 	blur, sharpen     Hundredths
 }
@@ -440,6 +440,7 @@ func (r recipe) String() string {
 	add("gravity", r.gravity)
 	flag("grayscale", r.grayscale)
 	add("height", strconv.Itoa(r.height))
+	add("icon", r.icon)
 	add("label", r.label)
 	flag("linear", r.linear)
 	flag("lossless", r.file.Lossless)
@@ -461,6 +462,7 @@ type Recipe struct {
 	Restore       provider.Input // the mask outside of which the source is put back; no Edit for no restoring
 	Crop          Crop           // then Fit
 	Gravity       string
+	Icon          string
 	Linear        bool
 	Grayscale     bool
 	Blur, Sharpen Hundredths
@@ -560,6 +562,8 @@ func ParseRecipe(s string) (Recipe, error) {
 			r.Grayscale = value == "true"
 		case "height":
 			r.Height, err = parseSide(value)
+		case "icon":
+			r.Icon, err = value, among(value, []string{"any", "maskable"})
 		case "label":
 			r.Label, r.LabelCopies = strings.CutSuffix(value, labelCopies)
 		case "linear":
@@ -583,8 +587,14 @@ func ParseRecipe(s string) (Recipe, error) {
 			return Recipe{}, fmt.Errorf("recipe %q: %s: %w", s, key, err)
 		}
 	}
+	if r.File.Format == "ico" && r.Icon == "" || r.Icon != "" && (r.Width == 0 || r.Height == 0 || r.Width > maxIcon || r.Height > maxIcon) {
+		return Recipe{}, fmt.Errorf("recipe %q: it does not say what icon", s)
+	}
 	return r, nil
 }
+
+// maxIcon is the most pixels a side of an icon.
+const maxIcon = 4096
 
 func among(s string, of []string) error {
 	if !slices.Contains(of, s) {

@@ -143,7 +143,8 @@ type Writer struct{ Name, Missing, Hint string }
 
 // Rendition is a further output of an image, made locally and for free.
 type Rendition struct {
-	// Block is the block that asks for it: "" for a rendition, or "responsive".
+	// Block is the block that asks for it: "" for a rendition, else Responsive or
+	// Icon.
 	Block  string
 	Name   string
 	Path   string // slash path from the root
@@ -154,6 +155,7 @@ type Rendition struct {
 
 	Crop      Crop   // before Fit
 	Gravity   string // what stays of "cover", and where "contain" puts it; "" for the middle
+	Icon      string // "any": exactly Width by Height; "maskable": likewise, and all of it in the middle, on Background
 	Linear    bool   // reduced as light adds up
 	Grayscale bool
 	Blur      Hundredths // standard deviation in pixels of the file
@@ -181,6 +183,13 @@ var Gravities = []string{"center", "north", "northeast", "east", "southeast", "s
 // is wider than the picture is left out, and the picture's own width stands for
 // it.
 const Responsive = "responsive"
+
+// Icon is the block of the icons of a site. Its files are as large as they are
+// asked to be.
+const Icon = "icon"
+
+// ICOSides are the sizes in an ICO file.
+var ICOSides = []int{16, 32, 48}
 
 // Field is the name of an attribute of the block, as findings place it.
 func (r *Rendition) Field(name string) string {
