@@ -15,7 +15,7 @@ import (
 )
 
 // Inspect finds sources that are no pictures and masks that don't fit them, in
-// the steps of a plan that may cost money: what would end such a step is told
+// the steps of a plan that may cost money, and cards whose text does not fit: what would end such a step is told
 // before anybody says yes to it. Sources that are not made yet can't be known.
 func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan, lim imaging.Limits) (problems []plan.Problem) {
 	e := Engine{Sources: sources, Limits: lim}
@@ -31,6 +31,7 @@ func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan, lim imaging.Li
 	masks := map[[2]string]masked{} // each is read once; one that is drawn, once for a size
 	for i := range p.Steps {
 		s := &p.Steps[i]
+		problems = append(problems, e.cards(s)...)
 		if !s.Verb.Paid() {
 			continue
 		}
@@ -83,6 +84,27 @@ func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan, lim imaging.Li
 		}
 		for _, f := range faults {
 			problems = append(problems, plan.Problem{Address: s.Address, Problem: f, Warning: f.Value == everything})
+		}
+	}
+	return problems
+}
+
+// cards finds texts that can't be written on the files of a step.
+func (e *Engine) cards(s *plan.Step) (problems []plan.Problem) {
+	for _, o := range s.Outputs {
+		r, err := spec.ParseRecipe(o.Recipe)
+		if err != nil || r.Card.Title == "" || o.Action != plan.Write || o.Relabel {
+			continue
+		}
+		var faults []imaging.CardFault
+		card, err := e.card(s, r)
+		if err != nil {
+			faults = []imaging.CardFault{{Field: "font", Text: err.Error(), Hint: "use a TrueType or OpenType file"}}
+		} else {
+			faults = card.Check()
+		}
+		for _, f := range faults {
+			problems = append(problems, plan.Problem{Address: s.Address, Kind: plan.BadCard, Problem: spec.Problem{Field: o.Block + "." + f.Field, Text: o.Block + ": " + f.Text, Hint: f.Hint}})
 		}
 	}
 	return problems

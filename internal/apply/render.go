@@ -66,7 +66,7 @@ func sidesOf(r spec.Recipe) []spec.Recipe {
 // not known here, and so may need every pixel.
 func boxOf(r spec.Recipe) imaging.Box {
 	known := spec.Recipe{Size: r.Size, Width: r.Width, Height: r.Height, Fit: r.Fit, Enlarge: r.Enlarge, File: r.File, Label: r.Label,
-		Crop: r.Crop, Gravity: r.Gravity, Icon: r.Icon, Linear: r.Linear, Grayscale: r.Grayscale, Blur: r.Blur, Sharpen: r.Sharpen}
+		Crop: r.Crop, Gravity: r.Gravity, Icon: r.Icon, Card: r.Card, CardFont: r.CardFont, Linear: r.Linear, Grayscale: r.Grayscale, Blur: r.Blur, Sharpen: r.Sharpen}
 	switch {
 	case !reflect.DeepEqual(r, known):
 		return imaging.Box{}
@@ -150,7 +150,33 @@ func (e *Engine) draw(j *job, recipe spec.Recipe, d *drawing) (*imaging.Picture,
 			return nil, err
 		}
 	}
-	return rework(p, recipe)
+	if p, err = rework(p, recipe); err != nil || recipe.Card.Title == "" {
+		return p, err
+	}
+	card, err := e.card(j.step, recipe)
+	if err != nil {
+		return nil, err
+	}
+	return card.Of(p)
+}
+
+// card is what a recipe writes on a picture, with its font.
+func (e *Engine) card(step *plan.Step, r spec.Recipe) (*imaging.Card, error) {
+	color, err := spec.ParseColour(r.Card.Color)
+	if err != nil {
+		return nil, err
+	}
+	c := &imaging.Card{Title: r.Card.Title, Subtitle: r.Card.Subtitle, Color: color, Width: r.Width, Height: r.Height}
+	if r.CardFont.IsZero() {
+		return c, nil
+	}
+	for _, o := range step.Outputs {
+		if o.Font != "" && strings.Contains(o.Recipe, "font="+r.CardFont.String()) {
+			c.Font, err = e.file(o.Font, r.CardFont)
+			return c, err
+		}
+	}
+	return nil, fmt.Errorf("the file of the font %s is not known", r.CardFont.Short())
 }
 
 // placeholder is that of what a recipe makes.

@@ -11,7 +11,7 @@ import (
 var otherCodes = map[string]string{
 	"IB0501": "a model does not take what is asked, or a flag of a plan names nothing",
 	"IB0502": "there is no *.img.hcl file in the folder",
-	"IB0503": "a source or mask is missing, is no picture, or does not fit",
+	"IB0503": "a source, mask or font is missing, is no picture, or does not fit",
 	"IB0504": "warning: a model has ended or ends within 60 days",
 	"IB0505": "a plan would replace or delete a protected image",
 	"IB0506": "an image would cost more than its max_cost",
@@ -20,6 +20,7 @@ var otherCodes = map[string]string{
 	"IB0509": "an image of a test could not be made",
 	"IB0510": "the file of an import can't be taken, or (warning) is not taken",
 	"IB0511": "a file of exact size would be larger than its picture",
+	"IB0512": "a text can't be written on a card: it is too long, or its font can't be used or lacks a letter",
 	"IB0601": "the lockfile is damaged or of another version",
 	"IB0602": "the lockfile has conflict markers of git",
 	"IB0603": "the lockfile is no file",

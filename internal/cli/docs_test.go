@@ -16,6 +16,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"golang.org/x/image/font/gofont/goregular"
+
 	"github.com/imgbuild/imgbuild/internal/cli"
 )
 
@@ -62,6 +64,7 @@ func TestReferenceExamples(t *testing.T) {
 				}
 			}
 			e["content/posts/solstice.md"] = "---\ntitle: SOLSTICE\nimage_prompt: A bonfire\nimage_alt: People round a fire\n---\nText\n"
+			e["fonts/card.ttf"] = string(goregular.TTF)
 			for _, m := range pictures.FindAllStringSubmatch(all, -1) {
 				e[m[1]] = string(tinyPNG(t))
 			}

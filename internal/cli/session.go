@@ -279,6 +279,8 @@ func (s *session) finding(code string, p plan.Problem) diag.Finding {
 		code = "IB0507"
 	case plan.BadCrop:
 		code = "IB0508"
+	case plan.BadCard:
+		code = "IB0512"
 	case plan.TooSmall:
 		code = "IB0511"
 	}
@@ -376,6 +378,11 @@ func (s *session) hashSources(ctx context.Context) diag.List {
 		}
 		if m := im.Wanted.Mask; m != nil && m.File != "" {
 			users[m.File] = user{im.Address, "edit.mask.file"}
+		}
+		for _, r := range im.Renditions {
+			if f := r.Card.Font; f != "" {
+				users[f] = user{im.Address, r.Field("font")}
+			}
 		}
 	}
 	if len(users) == 0 {

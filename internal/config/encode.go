@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 12\n"
+const encodingVersion = "imgbuild config 13\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -348,6 +348,9 @@ func (w *writer) image(im *spec.Image) {
 			w.again(r.Crop.String())
 			w.again(r.Gravity)
 			w.again(r.Icon)
+			for _, t := range []string{r.Card.Title, r.Card.Subtitle, r.Card.Font, r.Card.Color} {
+				w.again(t)
+			}
 			w.flag(r.Linear)
 			w.flag(r.Grayscale)
 			w.number(int(r.Blur))
@@ -509,7 +512,9 @@ func (r *reader) image(im *spec.Image) {
 			r.encoding(&rd.File)
 			crop, err := spec.ParseCrop(r.again())
 			rd.Crop, r.bad = crop, r.bad || err != nil
-			rd.Gravity, rd.Icon, rd.Linear, rd.Grayscale = r.again(), r.again(), r.flag(), r.flag()
+			rd.Gravity, rd.Icon = r.again(), r.again()
+			rd.Card = spec.Card{Title: r.again(), Subtitle: r.again(), Font: r.again(), Color: r.again()}
+			rd.Linear, rd.Grayscale = r.flag(), r.flag()
 			rd.Blur, rd.Sharpen = spec.Hundredths(r.number()), spec.Hundredths(r.number())
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestEncodeKeepsEverything(t *testing.T) {
 	t.Parallel()
-	for name, f := range map[string]files{"the language": theLanguage, "literals": literalImages(250), "lives": theLives, "lifecycle": lifecycles, "nothing": {}} {
+	for name, f := range map[string]files{"the language": theLanguage, "literals": literalImages(250), "lives": theLives, "lifecycle": lifecycles, "sets": sets, "nothing": {}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := load(t, f)

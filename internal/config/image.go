@@ -952,7 +952,7 @@ func (ev *evaluator) tellCircle(ring []visit, where *locator) {
 	ev.add(f)
 }
 
-// SourceFiles lists the files that edits and masks name, sorted, each once.
+// SourceFiles lists the files that edits, masks and cards name, sorted, each once.
 func (p *Project) SourceFiles() []string {
 	seen := map[string]bool{}
 	for i := range p.Images {
@@ -964,6 +964,11 @@ func (p *Project) SourceFiles() []string {
 		}
 		if w.Mask != nil && w.Mask.File != "" {
 			seen[w.Mask.File] = true
+		}
+		for _, r := range p.Images[i].Renditions {
+			if r.Card.Font != "" {
+				seen[r.Card.Font] = true
+			}
 		}
 	}
 	return sortedKeys(seen)

@@ -357,7 +357,7 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 	} else if d.given, wait = decode(b.Body, &imageSchema, d, get, thing, at, add); wait {
 		return false, true
 	}
-	var edit, file, life, set, icons *hclsyntax.Block
+	var edit, file, life, set, icons, card *hclsyntax.Block
 	var renditions map[string]bool
 	for _, inner := range b.Body.Blocks {
 		var twice *hclsyntax.Block
@@ -380,6 +380,8 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 			twice, set = set, inner
 		case "icon":
 			twice, icons = icons, inner
+		case "social":
+			twice, card = card, inner
 		default:
 			continue
 		}
@@ -402,6 +404,8 @@ func decodeImage(b *hclsyntax.Block, d *draft, which parts, get valuer, thing st
 			wait = decodeLifecycle(inner, d, get, thing, add)
 		case "responsive":
 			wait = decodeResponsive(inner, d, get, thing, add)
+		case "social":
+			wait = decodeSocial(inner, d, get, thing, add)
 		case "icon":
 			d.icon = &icon{}
 			add := within(add, "icon: ")

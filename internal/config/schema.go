@@ -67,6 +67,7 @@ type draft struct {
 	label         bool // only where it is set
 	responsive    *responsive
 	icon          *icon
+	social        *spec.Rendition
 }
 
 // words are put round the prompt.
@@ -113,6 +114,7 @@ var imageSchema = schema[draft]{
 		{name: "rendition", label: "NAME", many: true, body: &renditionSchema, doc: "one more file, made from the same picture, for free"},
 		{name: "responsive", body: &responsiveSchema, doc: "the picture in several widths and formats, for srcset: free, made from one reading, and never enlarged"},
 		{name: "icon", body: &iconSchema, doc: "the icons of a site, free: one ICO and PNGs of 180, 192 and 512 pixels"},
+		{name: "social", body: &socialSchema, doc: "a card for previews of a page elsewhere: a text over the picture, free"},
 		{name: "file", body: &fileSchema, doc: "how the main output is written"},
 		{name: "lifecycle", body: &lifecycleSchema, doc: "what may become of the picture"},
 		{name: "precondition", many: true, body: &preconditionSchema, doc: "what must hold before anything is made"},

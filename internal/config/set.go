@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
@@ -81,6 +82,7 @@ func (ev *evaluator) addSets(im *draft) {
 		}
 	}
 	ev.addIcons(im)
+	ev.addSocial(im)
 }
 
 // icon is a block of that name.
@@ -120,4 +122,60 @@ func (ev *evaluator) addIcons(im *draft) {
 	if m := im.icon.maskable; m == nil || *m {
 		add("maskable", "-maskable.png", 512, "maskable", "png", background)
 	}
+}
+
+var socialSchema = func() schema[rendition] {
+	s := schema[rendition]{rows: []row[rendition]{
+		{name: "title", required: true, to: func(r *rendition) any { return &r.Card.Title }, doc: "the text; as large as it fits into three lines, and a line break in it is one on the card. One that is too long, or that the font has no glyphs for, is an error"},
+		{name: "subtitle", to: func(r *rendition) any { return &r.Card.Subtitle }, doc: "a smaller text below it, of two lines at most"},
+		{name: "font", to: func(r *rendition) any { return &r.Card.Font }, doc: "a TrueType or OpenType file for both; without it Go Bold and Go Regular, which have the letters of Latin, Greek and Cyrillic"},
+		{name: "color", to: func(r *rendition) any { return (*colour)(&r.Card.Color) }, hint: `write it as "#rrggbb"`, def: `"#ffffff"`, doc: "that of the text; behind it the picture is darkened, or lightened for a dark one, so far that the contrast is at least 4.5 to 1"},
+		{name: "width", low: spec.MinCard, up: 4096, to: func(r *rendition) any { return &r.Width }, def: "1200", doc: "pixels"},
+		{name: "height", low: spec.MinCard, up: 4096, to: func(r *rendition) any { return &r.Height }, def: "630", doc: "pixels; of a smaller picture the card is smaller, in the same shape, unless enlarge = true"},
+	}, blocks: renditionSchema.blocks}
+	for _, r := range renditionSchema.rows {
+		switch r.name {
+		case "gravity", "path", "format", "quality":
+			if r.name == "path" {
+				r.doc = "the file, in output_dir; without it, that of the image with -social.jpg"
+			}
+			s.rows = append(s.rows, r)
+		}
+	}
+	return s
+}()
+
+func decodeSocial(b *hclsyntax.Block, d *draft, get valuer, thing string, add func(diag.Finding)) (wait bool) {
+	r := &spec.Rendition{Block: spec.Social, Name: "social.card", Width: 1200, Height: 630, Card: spec.Card{Color: "#ffffff"}}
+	add = within(add, "social: ")
+	set, wait := decode(b.Body, &socialSchema, r, get, thing, b.DefRange(), add)
+	if wait || decodeCrop(b, &r.Crop, get, thing, add) {
+		return true
+	}
+	at := func(name string) hcl.Range { return b.Body.Attributes[name].Expr.Range() }
+	if set.set&1 != 0 && strings.TrimSpace(r.Card.Title) == "" {
+		add(problem(codeRequired, thing, at("title"), "say what stands on the card", "title is empty"))
+	}
+	if r.Card.Font = trimDot(r.Card.Font); r.Card.Font != "" {
+		if err := spec.CheckPath(r.Card.Font); err != nil {
+			add(problem(codePath, thing, at("font"), pathHint(r.Card.Font), "the path %s %s", quoteKey(r.Card.Font), err))
+			r.Card.Font = ""
+		}
+	}
+	d.social = r
+	return false
+}
+
+// addSocial does that for a card.
+func (ev *evaluator) addSocial(im *draft) {
+	if im.social == nil || im.social.Card.Title == "" {
+		return
+	}
+	one := *im.social
+	if one.Path == "" {
+		one.Path = strings.TrimSuffix(im.Path, path.Ext(im.Path)) + "-social" + extension(one.File.Format, ".jpg")
+	} else {
+		one.Path = ev.under(one.Path)
+	}
+	im.Renditions = append(im.Renditions, one)
 }

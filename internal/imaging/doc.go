@@ -19,6 +19,14 @@
 // files carry no such promise; Encode says which encoder made them, and golden
 // tests compare Digest.
 //
+// # Cards
+//
+// A Card writes a text on a picture. Glyphs are measured and filled in whole
+// numbers, too: x/image/font/sfnt reads outlines at a size in 64ths of a pixel,
+// and fill draws them. There is no shaping: a text that would need it is refused,
+// and so is one for which the font has no glyph. A font is a file of the user,
+// like a picture: what it makes a reader panic of is an error.
+//
 // # Labels
 //
 // Relabel writes into the XMP of a PNG, JPEG or WebP where the picture is from

@@ -12,6 +12,7 @@ import (
 // outputs are the files that an image must have, made from a candidate or,
 // with nil, from one that is still to be made.
 func (m *maker) outputs(im *spec.Image, res *spec.Resolved, mask digest.Content, of *provider.Image) []spec.Output {
+	res.Fonts = m.in.Files
 	return res.Outputs(im, mask, of, func() spec.Label { return m.label(im, of) })
 }
 

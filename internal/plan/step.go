@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -690,7 +691,7 @@ func (s *stepper) tooSmall() {
 					Text: fmt.Sprintf("%s: the %s is %s, too small for %s of %dx%d", r.Block, what, of, r.Path, r.Width, r.Height), Hint: "write enlarge = true, or make a larger picture"}})
 			}
 		} else {
-			s.step.Notes = append(slices.Clone(s.step.Notes), fmt.Sprintf("rendition %s will be smaller than asked: the %s is %s and is enlarged only with enlarge = true", r.Name, what, of))
+			s.step.Notes = append(slices.Clone(s.step.Notes), fmt.Sprintf("%s will be smaller than asked: the %s is %s and is enlarged only with enlarge = true", r.String(), what, of))
 		}
 	}
 }
@@ -706,7 +707,7 @@ func exact(r *spec.Rendition, of provider.Size) bool {
 
 // output compares one file; conflict is set where it must not be written.
 func (s *stepper) output(o spec.Output, of digest.Content) (out Output, why []Reason, conflict *Reason) {
-	out = Output{Path: o.Path, Block: o.Block, Name: o.Name, Recipe: o.Recipe, Action: Write}
+	out = Output{Path: o.Path, Block: o.Block, Name: o.Name, Recipe: o.Recipe, Font: o.Font, Action: Write}
 	out.Placeholder = o.Name == "" && s.im.Placeholder
 	var rec *lock.Output
 	if s.entry != nil {
@@ -811,6 +812,12 @@ func (s *stepper) staleOutput(o spec.Output, rec *lock.Output) (why []Reason) {
 	pairs := func(recipe string) (list []provider.Field) {
 		for _, part := range strings.Fields(recipe) {
 			k, v, _ := strings.Cut(part, "=")
+			switch k {
+			case "title", "subtitle":
+				v, _ = url.QueryUnescape(v)
+			case "font":
+				v = v[:min(len(v), 12)]
+			}
 			list = append(list, provider.Field{Name: k, Value: v})
 		}
 		return list

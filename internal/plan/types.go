@@ -99,10 +99,11 @@ const (
 // Output is a file of a step.
 type Output struct {
 	Path   string         `json:"path"`
-	Block  string         `json:"block,omitempty"` // that asks for it: "responsive"
+	Block  string         `json:"block,omitempty"` // that asks for it: "responsive", "icon" or "social"
 	Name   string         `json:"name,omitempty"`  // of the rendition
 	Action Action         `json:"action"`
 	Recipe string         `json:"recipe,omitempty"`
+	Font   string         `json:"font,omitempty"`  // the file that the recipe names by its content
 	Expect digest.Content `json:"expect,omitzero"` // bytes that may be replaced or deleted; none: the file must not exist
 	Adopt  bool           `json:"adopt,omitempty"` // the file has the right bytes already: only recorded
 	// Relabel: only the label differs. It is written into the file that is
@@ -248,6 +249,7 @@ type ProblemKind string
 const (
 	NoEncoder ProblemKind = "no encoder" // nothing here can write an output
 	BadCrop   ProblemKind = "crop"       // it leaves its picture
+	BadCard   ProblemKind = "card"       // its text can't be written
 	TooSmall  ProblemKind = "too small"  // a file must be larger than its picture
 )
 

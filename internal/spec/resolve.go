@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -379,13 +380,22 @@ func (res *Resolved) Asked(im *Image, maskFile digest.Content, of *provider.Imag
 		if fit == "" {
 			fit = "cover"
 		}
-		out = append(out, Output{Block: r.Block, Name: r.Name, Path: r.Path, Recipe: text(recipe{
+		out = append(out, Output{Block: r.Block, Name: r.Name, Path: r.Path, Font: r.Card.Font, Recipe: text(recipe{
 			size: res.Size.String(), restore: restore, enlarge: res.Enlarge && (r.Block != Responsive || !res.Size.IsZero()), file: withFormat(r.File, r.Path),
 			fit: fit, width: r.Width, height: r.Height,
+			title: r.Card.Title, subtitle: r.Card.Subtitle, color: r.Card.Color, font: res.font(r.Card.Font),
 			crop: r.Crop, gravity: r.Gravity, icon: r.Icon, linear: r.Linear, grayscale: r.Grayscale, blur: r.Blur, sharpen: r.Sharpen,
 		})})
 	}
 	return out
+}
+
+// font is how a recipe names one.
+func (res *Resolved) font(path string) string {
+	if path == "" {
+		return ""
+	}
+	return res.Fonts[path].String()
 }
 
 func withFormat(e Encoding, file string) Encoding {
@@ -405,6 +415,8 @@ type recipe struct {
 
 	crop              Crop
 	gravity, icon     string
+	title, subtitle   string
+	color, font       string
 	linear, grayscale bool
 	blur, sharpen     Hundredths
 }
@@ -433,9 +445,11 @@ func (r recipe) String() string {
 	}
 	add("background", r.file.Background)
 	add("blur", r.blur.String())
+	add("color", r.color)
 	add("crop", r.crop.String())
 	flag("enlarge", r.enlarge)
 	add("fit", r.fit)
+	add("font", r.font)
 	add("format", r.file.Format)
 	add("gravity", r.gravity)
 	flag("grayscale", r.grayscale)
@@ -448,6 +462,8 @@ func (r recipe) String() string {
 	add("restore", r.restore)
 	add("sharpen", r.sharpen.String())
 	add("size", r.size)
+	add("subtitle", url.QueryEscape(r.subtitle)) // no blank is left
+	add("title", url.QueryEscape(r.title))
 	add("width", strconv.Itoa(r.width))
 	return string(b)
 }
@@ -463,6 +479,8 @@ type Recipe struct {
 	Crop          Crop           // then Fit
 	Gravity       string
 	Icon          string
+	Card          Card           // but for its Font
+	CardFont      digest.Content // zero for the embedded ones
 	Linear        bool
 	Grayscale     bool
 	Blur, Sharpen Hundredths
@@ -548,12 +566,17 @@ func ParseRecipe(s string) (Recipe, error) {
 			_, err = ParseColour(value)
 		case "blur":
 			r.Blur, err = parseHundredths(value)
+		case "color":
+			r.Card.Color = value
+			_, err = ParseColour(value)
 		case "crop":
 			r.Crop, err = ParseCrop(value)
 		case "enlarge":
 			r.Enlarge = value == "true"
 		case "fit":
 			r.Fit, err = value, among(value, Fits)
+		case "font":
+			r.CardFont, err = digest.ParseContent(value)
 		case "format":
 			r.File.Format = value
 		case "gravity":
@@ -578,6 +601,10 @@ func ParseRecipe(s string) (Recipe, error) {
 			r.Sharpen, err = parseHundredths(value)
 		case "size":
 			r.Size, err = provider.ParseSize(value)
+		case "subtitle":
+			r.Card.Subtitle, err = url.QueryUnescape(value)
+		case "title":
+			r.Card.Title, err = url.QueryUnescape(value)
 		case "width":
 			r.Width, err = parseSide(value)
 		default:
@@ -587,11 +614,17 @@ func ParseRecipe(s string) (Recipe, error) {
 			return Recipe{}, fmt.Errorf("recipe %q: %s: %w", s, key, err)
 		}
 	}
+	if r.Card != (Card{}) && (r.Card.Title == "" || r.Card.Color == "" || r.Width < MinCard || r.Height < MinCard) {
+		return Recipe{}, fmt.Errorf("recipe %q: it does not say what card", s)
+	}
 	if r.File.Format == "ico" && r.Icon == "" || r.Icon != "" && (r.Width == 0 || r.Height == 0 || r.Width > maxIcon || r.Height > maxIcon) {
 		return Recipe{}, fmt.Errorf("recipe %q: it does not say what icon", s)
 	}
 	return r, nil
 }
+
+// MinCard is the fewest pixels a side that a text can be read on.
+const MinCard = 100
 
 // maxIcon is the most pixels a side of an icon.
 const maxIcon = 4096

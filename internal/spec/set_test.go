@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/provider"
 )
 
@@ -74,6 +75,34 @@ func TestMayWrite(t *testing.T) {
 	} {
 		if got := im.MayWrite(file); got != want {
 			t.Errorf("%q: %t", file, got)
+		}
+	}
+}
+
+// Whatever stands on a card, it is one word of a recipe and comes back.
+func TestCardRecipe(t *testing.T) {
+	t.Parallel()
+	font := digest.OfContent([]byte("font"))
+	for _, title := range []string{"Hello", "a b", "a=b label=x width=9", "100 % + & ?", "two\nlines\tand\u00a0more", "日本 – “é”", "%41+"} {
+		im := &Image{Path: "a.png", Renditions: []Rendition{{Block: Social, Name: "social.card", Path: "a.jpg", Width: 1200, Height: 630,
+			Card: Card{Title: title, Subtitle: title + " too", Font: "f.ttf", Color: "#102030"}}}}
+		res := &Resolved{Fonts: map[string]digest.Content{"f.ttf": font}}
+		out := res.Outputs(im, digest.Content{}, nil, nil)
+		if len(out) != 2 || out[1].Font != "f.ttf" || out[0].Font != "" {
+			t.Fatalf("%+v", out)
+		}
+		r, err := ParseRecipe(out[1].Recipe)
+		if want := (Card{Title: title, Subtitle: title + " too", Color: "#102030"}); err != nil || r.Card != want || r.CardFont != font || r.Width != 1200 || r.Label != "" {
+			t.Errorf("%q: %+v, %v", out[1].Recipe, r, err)
+		}
+	}
+	for _, bad := range []string{
+		"title=x", "color=#102030 height=630 title= width=1200", "height=630 title=x width=1200", "color=#102030 height=99 title=x width=1200", "color=red height=630 title=x width=1200",
+		"color=#102030 height=630 title=%zz width=1200", "color=#102030 font=1 height=630 title=x width=1200", "subtitle=x", "color=#102030",
+		"format=ico", "format=ico height=48 width=48", "icon=any", "icon=any width=9", "icon=other height=9 width=9", "height=9000 icon=maskable width=9000",
+	} {
+		if r, err := ParseRecipe(bad); err == nil {
+			t.Errorf("%q is %+v", bad, r)
 		}
 	}
 }

@@ -143,8 +143,8 @@ type Writer struct{ Name, Missing, Hint string }
 
 // Rendition is a further output of an image, made locally and for free.
 type Rendition struct {
-	// Block is the block that asks for it: "" for a rendition, else Responsive or
-	// Icon.
+	// Block is the block that asks for it: "" for a rendition, else Responsive, Icon
+	// or Social.
 	Block  string
 	Name   string
 	Path   string // slash path from the root
@@ -156,6 +156,7 @@ type Rendition struct {
 	Crop      Crop   // before Fit
 	Gravity   string // what stays of "cover", and where "contain" puts it; "" for the middle
 	Icon      string // "any": exactly Width by Height; "maskable": likewise, and all of it in the middle, on Background
+	Card      Card   // last of all
 	Linear    bool   // reduced as light adds up
 	Grayscale bool
 	Blur      Hundredths // standard deviation in pixels of the file
@@ -188,6 +189,16 @@ const Responsive = "responsive"
 // asked to be.
 const Icon = "icon"
 
+// Social is the block of a card: a text over the picture.
+const Social = "social"
+
+// Card is what is written on a picture; none without a title.
+type Card struct {
+	Title, Subtitle string
+	Font            string // slash path from the root; "" for the embedded ones
+	Color           string // of the text
+}
+
 // ICOSides are the sizes in an ICO file.
 var ICOSides = []int{16, 32, 48}
 
@@ -214,6 +225,7 @@ type Output struct {
 	Name   string // "" for the main output, else of the rendition
 	Path   string // slash path from the root
 	Recipe string
+	Font   string // the file that the recipe names by its content
 }
 
 // Paths are the files that an image asks for. Of a responsive set it may write
@@ -293,10 +305,11 @@ type Pins struct {
 
 // Resolved is a wish fitted to an offer.
 type Resolved struct {
-	Request provider.Request // inputs have no content yet where a source is not made yet
-	Expect  provider.Size    // what the offer says will come; zero where it does not
-	Size    provider.Size    // exact pixels of the main output made locally; zero if none
-	Enlarge bool             // the local step may enlarge
-	Restore bool             // put the original's pixels back outside the mask
-	Notes   []string         // what is fulfilled locally, for the plan
+	Request provider.Request          // inputs have no content yet where a source is not made yet
+	Fonts   map[string]digest.Content // by path, for Outputs
+	Expect  provider.Size             // what the offer says will come; zero where it does not
+	Size    provider.Size             // exact pixels of the main output made locally; zero if none
+	Enlarge bool                      // the local step may enlarge
+	Restore bool                      // put the original's pixels back outside the mask
+	Notes   []string                  // what is fulfilled locally, for the plan
 }
