@@ -14,7 +14,7 @@ import (
 // wider than the picture, or than the part of it that is kept, goes, and for the
 // first of each format that does, the whole width comes.
 func FitSet(outputs []Output, size provider.Size) []Output {
-	if size.IsZero() {
+	if size.IsZero() || !slices.ContainsFunc(outputs, func(o Output) bool { return o.Block == Responsive && !narrow(o.Recipe, size.Width) }) {
 		return outputs
 	}
 	var out []Output
@@ -36,6 +36,14 @@ func FitSet(outputs []Output, size provider.Size) []Output {
 		}
 	}
 	return out
+}
+
+// narrow reports whether a recipe certainly asks for no more than a width, of a
+// picture that is as wide. Each plan asks it of every file of a set.
+func narrow(recipe string, width int) bool {
+	head, last, ok := strings.Cut(recipe, " width=")
+	n, err := strconv.Atoi(last)
+	return ok && err == nil && n <= width && !strings.Contains(head, "crop=") && !strings.Contains(head, "size=")
 }
 
 // OwnWidth is how wide the picture is that a recipe scales, made from one of the
