@@ -3,6 +3,7 @@ package imaging
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -44,6 +45,9 @@ func TestPlace(t *testing.T) {
 		got := fmt.Sprintf("%d,%d %dx%d %dx%d %dx%d", p.crop.x, p.crop.y, p.crop.width, p.crop.height, p.width, p.height, p.boxWidth, p.boxHeight)
 		if got != c.want {
 			t.Errorf("%dx%d %s, enlarge %v: %s, want %s", c.w, c.h, c.fit, c.enlarge, got, c.want)
+		}
+		if w, h := (Fitting{Width: c.w, Height: c.h, Fit: c.fit, Enlarge: c.enlarge}).Size(800, 600); !strings.HasSuffix(c.want, fmt.Sprintf(" %dx%d", w, h)) {
+			t.Errorf("%dx%d %s, enlarge %v: the size is told to be %dx%d, want that of %s", c.w, c.h, c.fit, c.enlarge, w, h, c.want)
 		}
 	}
 }
