@@ -29,11 +29,12 @@ var levels = map[string]int{
 	"provider/providertest": 1,
 
 	"lock": 2, "journal": 2, "config": 2,
-	"plan":   3,
-	"apply":  4,
-	"report": 5,
-	"cli":    6,
-	"cmd":    7,
+	"plan":     3,
+	"manifest": 3,
+	"apply":    4,
+	"report":   5,
+	"cli":      6,
+	"cmd":      7,
 
 	// Not part of the program: what measures it, what attacks it, and what only
 	// tests use.
@@ -77,6 +78,7 @@ var doors = map[string]map[string]string{
 	"journal":               {"digest": "attempts go by name", "provider": "records what a maker delivers", "workspace": "lies in its folder, syncs it"},
 	"config":                {"diag": "what is wrong with the text", "digest": "inputs are named by content", "provider": "provider blocks", "spec": "its result", "shape": "figures of masks"},
 	"plan":                  {"digest": "compares", "provider": "prices", "spec": "what is wanted", "lock": "what we had"},
+	"manifest":              {"spec": "tells what is wanted", "lock": "and what there is", "provider": "of these candidates", "digest": "by content", "imaging": "reckons sizes"},
 	"apply": {
 		"plan": "its orders", "lock": "rewrites it", "journal": "money first to disk", "store": "keeps bytes",
 		"workspace": "writes outputs", "provider": "calls makers", "imaging": "checks and renders", "encoder": "writes what is rendered", "shape": "reads drawn masks", "spec": "recipes", "digest": "names",
@@ -89,6 +91,7 @@ var doors = map[string]map[string]string{
 		"imaging":               "the measure of a header for config, what an imported PNG tells, and the limits of files",
 		"tool":                  "runs the credential command; lock resolve asks git whether the lock is in conflict",
 		"encoder":               "a plan must know what can be written here",
+		"manifest":              "writes what sites read",
 		"spec":                  "names images", "site": "looks through built sites", "store": "opens the tiers", "workspace": "opens the root", "emulator": "serves it",
 	},
 	"cmd": {"cli": "starts it"},

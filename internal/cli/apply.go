@@ -175,7 +175,7 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 			return err
 		}
 	}
-	if !f.json && (saved == nil || len(p.Steps) == 0) {
+	if !f.json && (saved == nil || !p.Changes() && len(p.Steps) == 0) {
 		report.Plan(env.Stdout, p, s.reportOptions())
 	}
 	if l := s.protections(p); len(l) > 0 {
@@ -435,6 +435,7 @@ func (s *session) tellBudget(f *applyFlags, e *apply.Engine, p *plan.Plan) {
 func (s *session) checkKeys(e *apply.Engine, p *plan.Plan) (left bool) {
 	ready := map[string]error{}
 	waiting := map[string]int{}
+	left = len(p.Manifests) > 0
 	for i := range p.Steps {
 		step := &p.Steps[i]
 		if step.Need == 0 || !step.Verb.Paid() {
@@ -524,7 +525,9 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 	var sinks []func(apply.Event)
 	var ends []func(apply.Result)
 	var into *report.Stream
+	var streams []*report.Stream
 	if f.json {
+		streams = append(streams, s.stream)
 		s.stream.Begin(p)
 		sinks, ends = append(sinks, s.stream.Event), append(ends, s.stream.End)
 	}
@@ -539,6 +542,7 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 		}
 		defer file.Close()
 		stream := &report.Stream{W: file, Now: s.env.Now}
+		streams = append(streams, stream)
 		if stream.Begin(p); stream.Err() != nil {
 			return fail("name another file; nothing was sent", "the event log %s can't be written: %w", f.jsonInto, stream.Err())
 		}
@@ -583,6 +587,8 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 	}
 	res, err := e.Apply(ctx, sig.stop, p)
 	live()
+	gone := f.destroy || slices.ContainsFunc(p.Manifests, func(m plan.Manifest) bool { return m.Action == plan.DeleteFile })
+	err = errors.Join(err, s.writeManifests(gone, func(path, what string) { s.tellManifest(streams, path, what) }))
 	values, wrong := s.afterwards()
 	if len(wrong) > 0 {
 		fmt.Fprintln(s.env.Stderr)

@@ -21,6 +21,7 @@ var otherCodes = map[string]string{
 	"IB0510": "the file of an import can't be taken, or (warning) is not taken",
 	"IB0511": "a file of exact size would be larger than its picture",
 	"IB0512": "a text can't be written on a card: it is too long, or its font can't be used or lacks a letter",
+	"IB0513": "something else is in the place of a manifest",
 	"IB0601": "the lockfile is damaged or of another version",
 	"IB0602": "the lockfile has conflict markers of git",
 	"IB0603": "the lockfile is no file",

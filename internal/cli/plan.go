@@ -105,7 +105,7 @@ func runPlan(ctx context.Context, env *Env, f *planFlags) error {
 	_ = s.out.SaveIndex()
 	// What is held back is not as it is wanted either: it needs a decision, apply
 	// would end with 4 and verify with 3.
-	if f.detailed && len(p.Steps) > 0 {
+	if f.detailed && len(p.Steps)+len(p.Manifests) > 0 {
 		return exit(exitChanges)
 	}
 	return nil

@@ -72,7 +72,7 @@ func runRestore(ctx context.Context, env *Env, f *applyFlags, wanted []string) e
 	if err != nil {
 		return err
 	}
-	if len(p.Steps) > 0 {
+	if p.Changes() {
 		report.Plan(env.Stdout, p, s.reportOptions())
 	} else {
 		fmt.Fprintln(env.Stdout, "Nothing to restore.")

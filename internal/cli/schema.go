@@ -13,10 +13,11 @@ import (
 
 	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/manifest"
 )
 
 func schemaVerb() verb {
-	var asJSON, tests bool
+	var asJSON, tests, ofManifest bool
 	return verb{
 		name: "schema", short: "list the blocks of the language and their attributes", args: "[BLOCK]",
 		help: `
@@ -25,6 +26,7 @@ func schemaVerb() verb {
   imgbuild schema image.rendition
   imgbuild schema -json
   imgbuild schema -test
+  imgbuild schema -manifest
 
 A BLOCK within another is written with a dot. Needs no configuration; imgbuild
 functions lists what expressions may call.
@@ -33,9 +35,14 @@ functions lists what expressions may call.
 		words: func() []string { return blockPaths("", config.Language()) },
 		flags: []urfave.Flag{
 			&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON},
+			&urfave.BoolFlag{Name: "manifest", Usage: "the JSON Schema of the manifests of kinds json, hugo, eleventy and jekyll", Destination: &ofManifest},
 			&urfave.BoolFlag{Name: "test", Usage: "the blocks of *.imgtest.hcl, and what assertions may use", Destination: &tests},
 		},
 		run: func(_ context.Context, env *Env, c *urfave.Command) error {
+			if ofManifest && c.NArg() == 0 {
+				_, err := env.Stdout.Write(manifest.Schema)
+				return err
+			}
 			if tests && c.NArg() == 0 {
 				return runTestSchema(env.Stdout, asJSON)
 			}

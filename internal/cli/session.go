@@ -557,7 +557,11 @@ func (s *session) planned(ctx context.Context, o planOptions) (*plan.Plan, error
 	if err != nil {
 		return nil, err
 	}
-	return p, s.tell(findings)
+	more, err := s.planManifests(p, o.destroy && len(o.sel.Target)+len(o.sel.Exclude) == 0)
+	if err != nil {
+		return nil, err
+	}
+	return p, s.tell(append(findings, more...))
 }
 
 // endings warns of models in use that are gone or soon will be.

@@ -11,12 +11,18 @@ import (
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/site"
+	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
 // sitePicture is a picture of a site and whether it needs a label.
 type sitePicture struct {
 	site.Picture
 	Needed bool `json:"needed"` // it was made by a model or a program, and its image does not say label = false
+}
+
+// sourceTypes is how each picture was made, as IPTC's codes.
+func (s *session) sourceTypes() map[spec.Address]string {
+	return plan.SourceTypes(plan.Input{Images: s.project.Images, Offer: s.offer, Lock: s.lock})
 }
 
 // runVerifySite looks at a built site. It needs the configuration and the lock,
@@ -29,7 +35,7 @@ func (s *session) runVerifySite(ctx context.Context, dir string, asJSON bool) er
 	defer root.Close()
 	var outputs []site.Output
 	needed := map[string]bool{"": true} // what only its XMP tells of
-	types := plan.SourceTypes(plan.Input{Images: s.project.Images, Offer: s.offer, Lock: s.lock})
+	types := s.sourceTypes()
 	for i := range s.project.Images {
 		im := &s.project.Images[i]
 		needed[string(im.Address)] = types[im.Address] != "" && !im.Unlabelled

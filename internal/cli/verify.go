@@ -28,7 +28,8 @@ func verifyVerb() verb {
   imgbuild verify -json
   imgbuild verify -site public
 
-For CI: needs no key and no network, changes nothing, hashes every file.
+For CI: needs no key and no network, changes nothing, hashes every file. A manifest
+that is old does not agree either.
 
 With -site it looks at a built site instead: for each picture of the project that
 a page or a style sheet shows, is there still a label that says how it was made,
@@ -66,7 +67,7 @@ counts is told under Labels in docs/reference.md.
 			} else {
 				s.tellVerified(p)
 			}
-			if len(p.Steps) > 0 {
+			if len(p.Steps)+len(p.Manifests) > 0 {
 				return exit(exitCheck)
 			}
 			return nil
@@ -76,7 +77,7 @@ counts is told under Labels in docs/reference.md.
 
 func (s *session) tellVerified(p *plan.Plan) {
 	c := palette(s.env, s.env.Stdout)
-	if len(p.Steps) == 0 {
+	if len(p.Steps)+len(p.Manifests) == 0 {
 		report.Keys(s.env.Stdout, p.Keys, s.reportOptions())
 		fmt.Fprintf(s.env.Stdout, "%s configuration, lock and files agree on %d %s.\n", c.Green("Verified:"), p.Unchanged, noun(p.Unchanged, "image", "images"))
 		return
@@ -86,8 +87,14 @@ func (s *session) tellVerified(p *plan.Plan) {
 	if !p.Changes() {
 		mend = "Apply can't mend this: see what each one needs"
 	}
-	fmt.Fprintf(s.env.Stdout, "%s %d %s with the configuration. %s\n", c.Red("Not verified:"),
-		len(p.Steps), noun(len(p.Steps), "image does not agree", "images do not agree"), mend)
+	var what []string
+	if n := len(p.Steps); n > 0 {
+		what = append(what, fmt.Sprintf("%d %s with the configuration", n, noun(n, "image does not agree", "images do not agree")))
+	}
+	if n := len(p.Manifests); n > 0 {
+		what = append(what, fmt.Sprintf("%d %s", n, noun(n, "manifest is old", "manifests are old")))
+	}
+	fmt.Fprintf(s.env.Stdout, "%s %s. %s\n", c.Red("Not verified:"), strings.Join(what, ", "), mend)
 }
 
 func showVerb() verb {

@@ -127,6 +127,15 @@ type Settings struct {
 	OutputDir       string          // clean slash path from the root; "." by default
 	MaxCost         *provider.Money // nil if not said
 	Store           *Store          // nil if there is no second tier
+	Manifests       []Manifest      // in order
+}
+
+// Manifest is a file that tells a site what there is to show.
+type Manifest struct {
+	Kind string // one of ManifestKinds
+	Path string // clean slash path from the root
+
+	at place
 }
 
 // Store is the second tier of the store.

@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 13\n"
+const encodingVersion = "imgbuild config 14\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -37,6 +37,12 @@ func (p *Project) Encode() []byte {
 	if s.Store != nil {
 		w.text(s.Store.Path)
 		w.text(s.Store.Keep)
+	}
+	w.number(len(s.Manifests))
+	for _, m := range s.Manifests {
+		w.text(m.Kind)
+		w.text(m.Path)
+		w.place(m.at)
 	}
 	w.flag(p.hasOutputs)
 	w.flag(p.hasConditions)
@@ -134,6 +140,10 @@ func Decode(b []byte) (*Project, error) {
 	if r.flag() {
 		s.Store = &Store{r.text(), r.text()}
 	}
+	s.Manifests = list[Manifest](&r)
+	for i := range s.Manifests {
+		s.Manifests[i] = Manifest{r.text(), r.text(), r.place()}
+	}
 	p.hasOutputs, p.hasConditions = r.flag(), r.flag()
 
 	p.Providers = list[provider.Config](&r)
@@ -183,6 +193,9 @@ func Decode(b []byte) (*Project, error) {
 		if int(p.Imports[i].block.file) >= len(p.files) {
 			r.bad = true
 		}
+	}
+	for _, m := range s.Manifests {
+		r.bad = r.bad || int(m.at.file) >= len(p.files)
 	}
 	for i := range p.Budgets {
 		r.bad = r.bad || int(p.Budgets[i].at.file) >= len(p.files)

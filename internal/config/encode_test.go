@@ -12,7 +12,7 @@ import (
 
 func TestEncodeKeepsEverything(t *testing.T) {
 	t.Parallel()
-	for name, f := range map[string]files{"the language": theLanguage, "literals": literalImages(250), "lives": theLives, "lifecycle": lifecycles, "sets": sets, "nothing": {}} {
+	for name, f := range map[string]files{"the language": theLanguage, "literals": literalImages(250), "lives": theLives, "lifecycle": lifecycles, "sets": sets, "manifests": withManifests, "nothing": {}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := load(t, f)
@@ -20,7 +20,7 @@ func TestEncodeKeepsEverything(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(p, got, cmp.AllowUnexported(Project{}, Import{}, Budget{}, Guard{}, origin{}, place{}, shape.Length{}), cmpopts.IgnoreFields(Project{}, "eval"), cmpopts.EquateEmpty()); d != "" {
+			if d := cmp.Diff(p, got, cmp.AllowUnexported(Project{}, Import{}, Budget{}, Guard{}, Manifest{}, origin{}, place{}, shape.Length{}), cmpopts.IgnoreFields(Project{}, "eval"), cmpopts.EquateEmpty()); d != "" {
 				t.Errorf("(-loaded +decoded):\n%s", d)
 			}
 			if got.HasOutputs() != p.HasOutputs() {

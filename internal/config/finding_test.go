@@ -227,6 +227,61 @@ a.img.hcl:4:3-4:7 IB0203 image.a: seed is not supported by this version | remove
 `}, want: `
 a.img.hcl:4:3-4:8 IB0210 image.a: there is no count, because a shifted index would buy images again | use for_each with a map or a set: its keys name the images
 `},
+	{name: "manifests", files: files{"a.img.hcl": sketch + `imgbuild {
+  manifest {
+    path = "a.json"
+  }
+  manifest "hogo" {
+    path = "a.json"
+  }
+  manifest "json" {}
+  manifest "json" {
+    path = "../a.json"
+  }
+  manifest "json" {
+    path = "imgbuild.lock.json"
+  }
+  manifest "ts" {
+    path = "a.json"
+  }
+  manifest "hugo" {
+    path = "site/a.json"
+  }
+  manifest "json" {
+    path = "b.json"
+  }
+  manifest "astro" {
+    path = "B.json"
+  }
+  manifest "json" {
+    path = "a.png/c.json"
+  }
+  manifest "json" {
+    path = "out.json"
+    name = "x"
+  }
+}
+image "a" {
+  prompt = "x"
+  rendition "b" {
+    path   = "out.json/b.png"
+    width  = 3
+    format = "png"
+  }
+}
+`}, want: `
+a.img.hcl:3:3-3:11 IB0207 imgbuild: manifest: a manifest takes one kind: json, hugo, eleventy, astro, ts, jekyll | write manifest "json" { … }
+a.img.hcl:6:12-6:18 IB0207 imgbuild: manifest: a manifest takes one kind: json, hugo, eleventy, astro, ts, jekyll | did you mean "hugo"?
+a.img.hcl:9:3-9:18 IB0205 imgbuild: manifest: path is required | add path = …
+a.img.hcl:11:12-11:23 IB0404 imgbuild: manifest: the path "../a.json" leaves the root of the project | keep it inside the folder of the configuration
+a.img.hcl:14:12-14:32 IB0404 imgbuild: manifest: the path "imgbuild.lock.json" is a file of imgbuild itself | choose another name
+a.img.hcl:17:12-17:20 IB0404 imgbuild: manifest: the path "a.json" does not end in .ts | write "a.ts"
+a.img.hcl:20:12-20:25 IB0404 imgbuild: manifest: hugo reads its data in a folder data, and the path "site/a.json" is in none | write "data/a.json", with the folder of the site before it; manifest "json" may lie anywhere
+a.img.hcl:26:12-26:20 IB0405 imgbuild: manifest: two manifests would be the file "B.json" | give one of them another path <a.img.hcl:23:12 the first one>
+a.img.hcl:29:12-29:26 IB0405 imgbuild: manifest: it writes "a.png/c.json", and image.a writes "a.png" | give one of them another path
+a.img.hcl:32:12-32:22 IB0405 imgbuild: manifest: it writes "out.json", and image.a (rendition b) writes "out.json/b.png" | give one of them another path
+a.img.hcl:33:5-33:9 IB0202 imgbuild: manifest: there is no attribute "name" here | there is only "path"
+`},
 	{name: "block as attribute", files: files{"a.img.hcl": sketch + `image "a" {
   prompt = "x"
   edit = 3
@@ -442,7 +497,7 @@ a.img.hcl:4:16-4:22 IB0404 imgbuild: the path "../x" leaves the root of the proj
 a.img.hcl:5:14-5:16 IB0204 imgbuild: max_cost must be an amount in USD that is not negative, and -1 is a number | write an amount in USD, such as 5.00
 a.img.hcl:6:3-6:8 IB0205 imgbuild: store: path is required | add path = …
 a.img.hcl:7:12-7:18 IB0208 imgbuild: store: keep can't be "some" | one of picked, all
-a.img.hcl:9:3-9:11 IB0203 imgbuild: manifest is not supported by this version | remove it for now
+a.img.hcl:9:3-9:18 IB0205 imgbuild: manifest: path is required | add path = …
 a.img.hcl:12:10-12:15 IB0301 provider.xia: there is no provider type "xia" | did you mean "xai"?
 a.img.hcl:14:10-14:14 IB0208 provider.xai: rate can't be "60" | write a number and a unit: "60/m", "1/s" or "500/h"
 a.img.hcl:15:14-15:26 IB0208 provider.xai: endpoint "eu.example" is not a URL | write "https://eu.example"

@@ -85,6 +85,7 @@ func (ev *evaluator) images() {
 	ev.checkSources(ev.where)
 	ev.checkDepends(ev.where)
 	ev.checkPaths(ev.where)
+	ev.checkManifests()
 	ev.checkEdges(ev.where)
 	ev.where = nil // and the files that it had to parse
 }

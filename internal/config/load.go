@@ -450,6 +450,9 @@ func (ev *evaluator) settings() {
 			ev.checkVersion(s.RequiredVersion, at("required_version"))
 		}
 		for i, inner := range b.Body.Blocks {
+			if inner.Type == "manifest" {
+				ev.manifest(b, inner, get, &s.Settings)
+			}
 			if inner.Type != "store" {
 				continue
 			}

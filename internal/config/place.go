@@ -175,6 +175,11 @@ func (l *locator) parse(file string) map[int32]*hclsyntax.Block {
 	blocks := map[int32]*hclsyntax.Block{}
 	for _, b := range body.Blocks {
 		blocks[int32(b.TypeRange.Start.Byte)] = b
+		if b.Type == "imgbuild" {
+			for _, inner := range b.Body.Blocks {
+				blocks[int32(inner.TypeRange.Start.Byte)] = inner
+			}
+		}
 	}
 	return blocks
 }

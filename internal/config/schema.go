@@ -210,6 +210,10 @@ type settings struct {
 	store Store
 }
 
+var manifestSchema = schema[Manifest]{rows: []row[Manifest]{
+	{name: "path", required: true, to: func(m *Manifest) any { return &m.Path }, doc: "the file, from the root of the project and not of output_dir: .json, and .ts for ts. Kinds hugo, eleventy and jekyll read it only in their data folder: data/ or _data/"},
+}}
+
 var settingsSchema = schema[settings]{
 	rows: []row[settings]{
 		{name: "required_version", to: func(s *settings) any { return &s.RequiredVersion }, hint: `write it with quotes, such as ">= 0.1"`, doc: "versions of imgbuild that may read this, such as \">= 0.1\" or \"~> 1.2\"; without it any"},
@@ -217,8 +221,10 @@ var settingsSchema = schema[settings]{
 		{name: "output_dir", to: func(s *settings) any { return &s.OutputDir }, def: `"."`, doc: "the folder for all outputs"},
 		{name: "max_cost", to: func(s *settings) any { return &s.MaxCost }, hint: "write an amount in USD, such as 5.00", doc: "USD that an apply may spend; -max-cost is stronger. Without both, an apply without terminal and saved plan stops at 5"},
 	},
-	blocks: []inner{{name: "store", body: &storeSchema, doc: "a second tier of the store, which may be committed or shared"}},
-	later:  []string{"manifest"},
+	blocks: []inner{
+		{name: "store", body: &storeSchema, doc: "a second tier of the store, which may be committed or shared"},
+		{name: "manifest", label: "KIND", many: true, body: &manifestSchema, doc: "a file that tells a site what there is to show: json, hugo, eleventy, astro, ts or jekyll"},
+	},
 }
 
 var storeSchema = schema[Store]{rows: []row[Store]{

@@ -609,6 +609,7 @@ func (p *Plan) Recount() {
 	p.countBudgets()
 	p.Summary = Summary{}
 	s := &p.Summary
+	s.Free = len(p.Manifests)
 	for i := range p.Steps {
 		step := &p.Steps[i]
 		for _, o := range step.Outputs {
@@ -639,7 +640,7 @@ func (p *Plan) Recount() {
 
 // Changes reports whether applying the plan would do anything.
 func (p *Plan) Changes() bool {
-	return slices.ContainsFunc(p.Steps, func(s Step) bool { return !s.Verb.Standing() })
+	return len(p.Manifests) > 0 || slices.ContainsFunc(p.Steps, func(s Step) bool { return !s.Verb.Standing() })
 }
 
 // inputName is how a reason names what an edit starts from.

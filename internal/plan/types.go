@@ -173,9 +173,17 @@ type Plan struct {
 	MaxCost       *provider.Money `json:"max_cost,omitempty"`
 	Budgets       []Budget        `json:"budgets,omitempty"`
 	Ignored       []Ignored       `json:"ignored,omitempty"`
+	Manifests     []Manifest      `json:"manifests,omitempty"` // that do not say what the lock and the configuration do
 
 	Asks     Asks      `json:"-"`
 	Problems []Problem `json:"-"`
+}
+
+// Manifest is a file that tells a site what there is to show.
+type Manifest struct {
+	Path   string `json:"path"`
+	Kind   string `json:"kind"`
+	Action Action `json:"action"` // Write or DeleteFile
 }
 
 // Key is what the configuration says of the key of a provider: whoever changes

@@ -39,7 +39,7 @@ func Plan(w io.Writer, p *plan.Plan, o Options) {
 	if p.Draft {
 		fmt.Fprintln(w, c.Cyan("Draft: everything is sketched into .imgbuild/draft; lock and outputs stay as they are."))
 	}
-	if len(p.Steps) == 0 {
+	if len(p.Steps)+len(p.Manifests) == 0 {
 		fmt.Fprintf(w, "%s %s\n", c.Green("No changes."), upToDate(p.Unchanged))
 		return
 	}
@@ -47,9 +47,19 @@ func Plan(w io.Writer, p *plan.Plan, o Options) {
 	for i := range p.Steps {
 		column = max(column, utf8.RuneCountInString(title(&p.Steps[i])))
 	}
+	for _, m := range p.Manifests {
+		column = max(column, utf8.RuneCountInString(diag.Clean(m.Path)))
+	}
 	column = min(column, o.width()*2/5)
 	for i := range p.Steps {
 		step(w, &p.Steps[i], column, o)
+	}
+	for _, m := range p.Manifests {
+		symbol, what := c.Cyan("±"), "write the manifest for "+m.Kind
+		if m.Action == plan.DeleteFile {
+			symbol, what = c.Red("-"), "delete the manifest"
+		}
+		row(w, symbol, diag.Clean(m.Path), what, "free", column, o)
 	}
 	if p.Unchanged > 0 {
 		fmt.Fprintf(w, "  %s\n", c.Dim(fmt.Sprintf("%d unchanged", p.Unchanged)))
@@ -184,9 +194,7 @@ func step(w io.Writer, s *plan.Step, column int, o Options) {
 	symbol := Symbol(s)
 	what, more := sentence(s, o.Now)
 	name := title(s)
-	pad := strings.Repeat(" ", max(1, column-utf8.RuneCountInString(name)+2))
-	const prices = 15 // columns: two blanks and "price unknown"
-	room := o.width() - 4 - max(column, utf8.RuneCountInString(name)) - 2 - prices
+	room := roomFor(name, column, o)
 	if o.Width > 0 && utf8.RuneCountInString(what) > room {
 		if first, rest, ok := strings.Cut(what, "; "); s.Verb.Standing() && ok {
 			// What to do about it must not be cut off.
@@ -197,12 +205,24 @@ func step(w io.Writer, s *plan.Step, column int, o Options) {
 			what = string([]rune(what)[:max(room-1, 8)]) + "…"
 		}
 	}
-	fill := strings.Repeat(" ", max(1, room-utf8.RuneCountInString(what)+2))
-	line := fmt.Sprintf("  %s %s%s%s%s%s", paint[symbol](symbol), c.Bold(name), pad, what, fill, price(s))
-	fmt.Fprintln(w, strings.TrimRight(line, " "))
+	row(w, paint[symbol](symbol), name, what, price(s), column, o)
 	for _, line := range more {
 		fmt.Fprintf(w, "      %s\n", line(c))
 	}
+}
+
+// row writes one line of a plan.
+func row(w io.Writer, symbol, name, what, price string, column int, o Options) {
+	pad := strings.Repeat(" ", max(1, column-utf8.RuneCountInString(name)+2))
+	fill := strings.Repeat(" ", max(1, roomFor(name, column, o)-utf8.RuneCountInString(what)+2))
+	line := fmt.Sprintf("  %s %s%s%s%s%s", symbol, o.Palette.Bold(name), pad, what, fill, price)
+	fmt.Fprintln(w, strings.TrimRight(line, " "))
+}
+
+// roomFor is the columns between a name and a price.
+func roomFor(name string, column int, o Options) int {
+	const prices = 15 // columns: two blanks and "price unknown"
+	return o.width() - 4 - max(column, utf8.RuneCountInString(name)) - 2 - prices
 }
 
 // price is the last column. A standing step shows what is at stake.
