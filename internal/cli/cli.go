@@ -77,7 +77,7 @@ type verb struct {
 
 func verbs() []verb {
 	return []verb{
-		initVerb(), fmtVerb(), validateVerb(), planVerb(), applyVerb(), verifyVerb(), emitVerb(), testVerb(), restoreVerb(), pickVerb(),
+		initVerb(), fmtVerb(), validateVerb(), planVerb(), applyVerb(), verifyVerb(), emitVerb(), snippetVerb(), testVerb(), restoreVerb(), pickVerb(),
 		showVerb(), outputVerb(), evalVerb(), consoleVerb(), whyVerb(), graphVerb(), gcVerb(), lockVerb(), providersVerb(), modelsVerb(),
 		functionsVerb(), schemaVerb(), doctorVerb(), emulateVerb(), versionVerb(), completionVerb(), helpVerb(),
 	}

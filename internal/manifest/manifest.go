@@ -51,7 +51,18 @@ type Image struct {
 	License    string    `json:"license,omitempty"`
 	Tags       []string  `json:"tags"`
 	Variants   []Variant `json:"variants"` // by name, then MIME, width and path
-	AI         AI        `json:"ai"`
+	// Srcset is the files that a browser may choose among, what it should take first:
+	// lists of one MIME type each and, last and without one, what stands in for
+	// the main output in any browser. None if there is only that.
+	Srcset []Choice `json:"srcset,omitempty"`
+	AI     AI       `json:"ai"`
+}
+
+// Choice is files that show the same, by width: each has its places and its
+// width.
+type Choice struct {
+	MIME  string `json:"mime,omitempty"`
+	Files []File `json:"files"`
 }
 
 // Variant is a further file of an image.
@@ -168,6 +179,7 @@ func (in *Input) image(im *spec.Image) Image {
 	slices.SortFunc(out.Variants, func(a, b Variant) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.MIME, b.MIME), a.Width-b.Width, cmp.Compare(a.Path, b.Path))
 	})
+	out.Srcset = srcset(&out)
 	return out
 }
 
@@ -236,7 +248,7 @@ func whole(recipe, main string, f, of File) bool {
 	if err != nil || err2 != nil || f.Width == 0 || of.Width == 0 {
 		return false
 	}
-	same := r.Crop.IsZero() && r.Grayscale == m.Grayscale && r.Blur == m.Blur && r.Size == m.Size && r.Restore.Edit == m.Restore.Edit
+	same := r.Crop.IsZero() && r.File.Background == m.File.Background && r.Grayscale == m.Grayscale && r.Blur == m.Blur && r.Size == m.Size && r.Restore.Edit == m.Restore.Edit
 	// A pixel less or more is what rounding makes of a side.
 	off := f.Width*of.Height - f.Height*of.Width
 	return same && r.Fit != "fill" && 2*max(off, -off) <= max(of.Width, of.Height)

@@ -229,8 +229,7 @@ export const images = {
     alt: "</script>\u2028",
     decorative: false,
     tags: [],
-    variants: [
-    ],
+    variants: [],
     ai: {
       "generated": true,
       "label": true,

@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	urfave "github.com/urfave/cli/v3"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/manifest"
+)
+
+func snippetVerb() verb {
+	var f projectFlags
+	var o manifest.Options
+	var public string
+	return verb{
+		name: "snippet", short: "print the HTML of an image", args: "ADDRESS",
+		help: `
+  imgbuild snippet image.hero
+  imgbuild snippet -public=static -sizes='(min-width: 60em) 50vw, 100vw' image.hero
+  imgbuild snippet -priority image.hero
+
+An <img>, or a <picture> where the image has renditions in other formats: with its
+size, so that nothing on the page moves when it comes, its alt text, the renditions
+that show all of it by width, and the label that says how it was made. The files
+have the addresses that a manifest block gives them, else their paths in the project.
+`,
+		bad: func(n int) bool { return n != 1 },
+		flags: append([]urfave.Flag{
+			&urfave.StringFlag{Name: "public", Usage: "the site serves `DIR` of the project as its root", Destination: &public},
+			&urfave.StringFlag{Name: "sizes", Usage: "how `WIDE` it is shown, as sizes of HTML (100vw)", Destination: &o.Sizes},
+			&urfave.StringFlag{Name: "rendition", Usage: "show the rendition `NAME` instead of the main output", Destination: &o.Variant},
+			&urfave.BoolFlag{Name: "priority", Usage: "it is seen at once: loaded first", Destination: &o.Priority},
+		}, f.flags()...),
+		run: func(ctx context.Context, env *Env, c *urfave.Command) error {
+			s, err := openSession(env)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if err := s.prepare(ctx, &f); err != nil {
+				return err
+			}
+			im, err := s.imageOf(address(c.Args().First()))
+			if err != nil {
+				return err
+			}
+			shown := s.manifest().Images[manifest.Key(im.Address)]
+			if shown.Status != "" {
+				return fail("imgbuild plan -target='"+string(im.Address)+"' says what is to be done", "%s has no file: it is %s", diag.Clean(string(im.Address)), shown.Status)
+			}
+			outside := ""
+			o.URL = func(file manifest.File) string {
+				if public != "" {
+					if rest, ok := strings.CutPrefix(file.Path, strings.TrimSuffix(strings.TrimPrefix(public, "./"), "/")+"/"); ok {
+						return "/" + manifest.Escape(rest)
+					}
+					outside = file.Path
+				}
+				for _, m := range s.project.Settings.Manifests {
+					if url := manifest.URL(m.Kind, m.Path, file.Path); url != "" {
+						return url
+					}
+				}
+				return manifest.Escape(file.Path)
+			}
+			text := manifest.HTML(&shown, o)
+			if text == "" {
+				return fail("imgbuild show '"+string(im.Address)+"' lists the files that are made", "%s has no rendition %q that is made", diag.Clean(string(im.Address)), diag.Clean(o.Variant))
+			}
+			if outside != "" {
+				return fail("name the folder that it is in, or leave -public out", "%s is not in %s", diag.Clean(outside), diag.Clean(public))
+			}
+			if shown.Alt == "" && !shown.Decorative {
+				s.warn(diag.Clean(string(im.Address)) + " has no alt: write one, or decorative = true.")
+			}
+			_, err = io.WriteString(env.Stdout, text)
+			return err
+		},
+	}
+}

@@ -1,0 +1,140 @@
+package manifest
+
+import (
+	"cmp"
+	"fmt"
+	"html"
+	"path"
+	"slices"
+	"strings"
+)
+
+// everywhere are the formats that every browser shows; the others are offered
+// first, the best of them before.
+var everywhere = []string{"image/png", "image/jpeg", "image/gif"}
+
+var offered = []string{"image/avif", "image/webp"}
+
+// srcset is the files of an image that show all that its main output shows. A
+// format that is offered for itself must have that in full width: a browser
+// which takes it looks at nothing else.
+func srcset(im *Image) (out []Choice) {
+	all := map[string][]File{"": {im.File}}
+	for _, v := range im.Variants {
+		kind := v.MIME
+		if kind == im.MIME || slices.Contains(everywhere, kind) {
+			kind = ""
+		}
+		if v.Whole {
+			all[kind] = append(all[kind], v.File)
+		}
+	}
+	better := offered
+	if i := slices.Index(offered, im.MIME); i >= 0 {
+		better = offered[:i]
+	}
+	for _, kind := range append(slices.Clone(better), "") {
+		files := all[kind]
+		slices.SortFunc(files, func(a, b File) int {
+			return cmp.Or(a.Width-b.Width, cmp.Compare(a.Bytes, b.Bytes), cmp.Compare(a.Path, b.Path))
+		})
+		files = slices.CompactFunc(files, func(a, b File) bool { return a.Width == b.Width })
+		if n := len(files); n == 0 || files[n-1].Width < im.Width {
+			continue
+		}
+		c := Choice{MIME: kind}
+		for _, f := range files {
+			c.Files = append(c.Files, File{Path: f.Path, Width: f.Width})
+		}
+		out = append(out, c)
+	}
+	if len(out) == 1 && len(out[0].Files) < 2 {
+		return nil
+	}
+	return out
+}
+
+// Options are what a page says of a picture on it.
+type Options struct {
+	Sizes    string // how wide it is shown, as sizes of HTML; "" for the whole width
+	Variant  string // the name of a rendition to show instead of the main output
+	Priority bool   // it is seen at once: loaded first instead of last
+	// URL is where a file is on the site; nil for its path, as it is escaped in a
+	// URL.
+	URL func(File) string
+}
+
+// HTML is the markup of an image for a page, that what it shows can't move when
+// it comes, and that says how it was made. It is "" where there is no such file.
+func HTML(im *Image, o Options) string {
+	file, sources := im.File, im.Srcset
+	if o.Variant != "" {
+		i := slices.IndexFunc(im.Variants, func(v Variant) bool { return v.Name == o.Variant })
+		if i < 0 {
+			return ""
+		}
+		file, sources = im.Variants[i].File, nil
+	}
+	if file.Path == "" {
+		return ""
+	}
+	url := o.URL
+	if url == nil {
+		url = func(f File) string { return Escape(f.Path) }
+	}
+	attr := func(name, value string) string { return " " + name + `="` + html.EscapeString(value) + `"` }
+	set := func(files []File) string {
+		var list []string
+		for _, f := range files {
+			list = append(list, fmt.Sprintf("%s %dw", url(f), f.Width))
+		}
+		return attr("srcset", strings.Join(list, ", ")) + attr("sizes", cmp.Or(o.Sizes, "100vw"))
+	}
+	var b strings.Builder
+	img := "<img" + attr("src", url(file))
+	if n := len(sources); n > 0 {
+		if len(sources[n-1].Files) > 1 {
+			img += set(sources[n-1].Files)
+		}
+		sources = sources[:n-1]
+	}
+	if file.Width > 0 {
+		img += fmt.Sprintf(` width="%d" height="%d"`, file.Width, file.Height)
+	}
+	if im.Alt != "" || im.Decorative {
+		img += attr("alt", im.Alt)
+	}
+	if o.Priority {
+		img += ` fetchpriority="high"`
+	} else {
+		img += ` loading="lazy"`
+	}
+	img += ` decoding="async"` + attr("data-imgbuild", im.Address)
+	if im.AI.Label {
+		img += attr("data-ai-generated", path.Base(im.AI.SourceType))
+	}
+	img += ">\n"
+	if len(sources) == 0 {
+		return img
+	}
+	b.WriteString("<picture>\n")
+	for _, s := range sources {
+		b.WriteString("  <source" + attr("type", s.MIME) + set(s.Files) + ">\n")
+	}
+	return b.String() + "  " + img + "</picture>\n"
+}
+
+// Escape makes a path part of a URL, also in a srcset, which blanks and commas
+// end.
+func Escape(p string) string {
+	const plain = "/-_.~!$&'()*+;=:@"
+	var b strings.Builder
+	for i := range len(p) {
+		if c := p[i]; c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(plain, c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
