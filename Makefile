@@ -6,14 +6,14 @@ version := $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty
 ldflags := -s -w $(if $(version),-X github.com/imgbuild/imgbuild/internal/cli.Version=$(version))
 tests   := -timeout 20m
 
-.PHONY: build test check conformance bench peers torture torture-peers fuzz mutation supply setup demo clean
+.PHONY: build test check conformance sites sites-astro bench peers torture torture-peers fuzz mutation supply setup demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(ldflags)" -o bin/imgbuild ./cmd/imgbuild
 
 # check runs those of internal/cli, while it writes their goldens afresh, and the
 # others under the race detector; here the others run as they are.
-test: setup check conformance
+test: setup check conformance sites
 	go test $(tests) $$(go list ./... | grep -v internal/cli$$)
 
 check:
@@ -22,6 +22,15 @@ check:
 # Other people's clients against imgbuild emulate: npm's and Go's.
 conformance: build setup
 	scripts/conformance
+
+# The examples that are sites, built by Hugo and Eleventy and opened in Chromium.
+sites: build setup
+	scripts/sites
+
+# The same with Astro, which takes minutes to install and to build.
+sites-astro: build
+	scripts/setup examples/astro
+	scripts/sites astro.mjs
 
 bench: build peers
 	go run ./internal/bench

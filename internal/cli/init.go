@@ -35,12 +35,14 @@ image "hero" {
 
 func initVerb() verb {
 	return verb{
-		name: "init", short: "write a first site.img.hcl and the lines for .gitignore and .gitattributes",
+		name: "init", short: "write a first site.img.hcl, lines for git, and what a site needs to show pictures",
 		help: `
   imgbuild init
   imgbuild init -C website
 
-Nothing that exists is overwritten. The line in .gitattributes lets git merge
+Nothing that exists is overwritten. Where it sees a site of Hugo, Eleventy, Astro,
+Jekyll, Next or Vite, it writes a manifest block and what shows pictures in pages:
+a partial and a shortcode, a plugin, a component, an include. The line in .gitattributes lets git merge
 imgbuild.lock.json by imgbuild lock merge, in each clone that has run the
 git config command that init prints. Without it git merges the lines, and
 imgbuild lock resolve settles what it can't.
@@ -55,9 +57,13 @@ imgbuild lock resolve settles what it can't.
 			if err != nil {
 				return err
 			}
+			g, first := s.generator(), firstFile
+			if g != nil {
+				first = strings.Replace(first, "provider ", g.block()+"\nprovider ", 1)
+			}
 			if len(existing) > 0 {
 				fmt.Fprintf(env.Stdout, "%s is there already; it stays as it is.\n", existing[0])
-			} else if err := s.create("site.img.hcl", firstFile, digest.Content{}); err != nil {
+			} else if err := s.create("site.img.hcl", first, digest.Content{}); err != nil {
 				return err
 			}
 			err = s.addLine(".gitignore", own+"/", func(line string) bool { return strings.Trim(line, "/") == own })
@@ -70,6 +76,11 @@ imgbuild lock resolve settles what it can't.
 			})
 			if err != nil {
 				return err
+			}
+			if g != nil {
+				if err := s.initSite(g, len(existing) == 0); err != nil {
+					return err
+				}
 			}
 			fmt.Fprintf(env.Stderr, "\nSo that git merges %s, once in each clone:\n  git config merge.imgbuild.driver '%s'\n\nNext: imgbuild plan\n", lock.File, lock.Driver)
 			return nil

@@ -1,0 +1,55 @@
+# The pictures of a Hugo site. They lie below assets/, and layouts/partials/imgbuild.html
+# shows them by what data/imgbuild.json says of them.
+
+imgbuild {
+  output_dir = "assets/img"
+  manifest "hugo" {
+    path = "data/imgbuild.json"
+  }
+}
+
+provider "sketch" {} # offline and free; replace it by provider "xai" {}
+
+image "hero" {
+  prompt = "A calm sea at sunrise, an island and a small sailing boat"
+  size   = "960x480"
+  path   = "hero.jpg"
+  alt    = "A small boat sails past an island at sunrise"
+
+  rendition "small" {
+    width  = 480
+    format = "jpeg"
+  }
+  rendition "web" {
+    format  = "webp"
+    quality = 75
+  }
+  rendition "web_small" {
+    width   = 480
+    format  = "webp"
+    quality = 75
+  }
+}
+
+image "wave" {
+  prompt     = "A quiet pattern of waves"
+  size       = "640x64"
+  path       = "wave.png"
+  decorative = true
+}
+
+image "post" {
+  for_each = { for f in fileset("content/posts", "*.md") : trimsuffix(f, ".md") => frontmatter("content/posts/${f}") }
+  prompt   = each.value.image.prompt
+  size     = "640x360"
+  path     = "posts/${each.key}.jpg"
+  alt      = each.value.image.alt
+  caption  = each.value.title
+
+  rendition "card" {
+    width   = 240
+    height  = 240
+    format  = "jpeg"
+    gravity = "attention"
+  }
+}
