@@ -78,7 +78,7 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		initVerb(), fmtVerb(), validateVerb(), planVerb(), applyVerb(), verifyVerb(), emitVerb(), snippetVerb(), testVerb(), restoreVerb(), pickVerb(),
-		showVerb(), outputVerb(), evalVerb(), consoleVerb(), whyVerb(), graphVerb(), gcVerb(), lockVerb(), providersVerb(), modelsVerb(),
+		showVerb(), outputVerb(), evalVerb(), consoleVerb(), whyVerb(), unusedVerb(), graphVerb(), gcVerb(), lockVerb(), providersVerb(), modelsVerb(),
 		functionsVerb(), schemaVerb(), doctorVerb(), emulateVerb(), versionVerb(), completionVerb(), helpVerb(),
 	}
 }

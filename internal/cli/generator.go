@@ -33,7 +33,7 @@ var generators = []generator{
 		use: "import imgbuild from \"./imgbuild.eleventy.cjs\";   in the configuration of Eleventy, and\n  eleventyConfig.addPlugin(imgbuild);\n  {% imgbuild \"hero\" %}   in a page"},
 	{name: "Hugo", kind: "hugo", files: []string{"hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json", "config/_default/hugo.toml", "config/_default/hugo.yaml"}, folder: "assets/img", manifest: "data/imgbuild.json", use: useHugo},
 	{name: "Hugo", kind: "hugo", files: []string{"config.toml", "config.yaml", "config.yml", "config.json", "config/_default/config.toml"}, says: "(?i)\\bbaseURL\\b", folder: "assets/img", manifest: "data/imgbuild.json", use: useHugo},
-	{name: "Jekyll", kind: "jekyll", files: []string{"_config.yml", "_config.yaml"}, folder: "assets/img", manifest: "_data/imgbuild.json", use: "{% include imgbuild.html key=\"hero\" priority=true %}"},
+	{name: "Jekyll", kind: "jekyll", files: []string{"_config.yml", "_config.yaml"}, folder: "assets/img", manifest: "_data/imgbuild.json", use: "{% include imgbuild.html key=\"hero\" priority=true %}\nJekyll publishes whatever it is not told to leave out. Write into _config.yml\n  exclude: [\"*.img.hcl\", imgbuild.lock.json]"},
 	{name: "Vite", kind: "ts", files: []string{"vite.config.*"}, folder: "src/assets/img", manifest: "src/imgbuild.gen.ts",
 		use: "import { images } from \"./imgbuild.gen\";\n  const { src, alt, width, height } = images.hero;"},
 }

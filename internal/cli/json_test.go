@@ -20,7 +20,7 @@ func TestDocsJSON(t *testing.T) {
 	}
 	doc := string(b)
 	for _, v := range []any{plan.Plan{}, plan.Step{}, plan.Output{}, plan.Reason{}, plan.Summary{}, report.Line{}, report.ResultCount{}, report.Recorded{},
-		modelRow{}, priceRow{}, catalogueRow{}, provider.Difference{}, examination{}, checkRow{}, checkProblem{},
+		plan.Manifest{}, unusedReport{}, unusedImage{}, modelRow{}, priceRow{}, catalogueRow{}, provider.Difference{}, examination{}, checkRow{}, checkProblem{},
 		functionRow{}, parameterRow{}, absentRow{}, exampleRow{}, blockRow{}, attributeRow{}, picked{}, pickCandidate{}, resolved{}, resolvedChoice{}, resolvedConflict{}, provider.Image{}} {
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")

@@ -20,6 +20,19 @@ type sitePicture struct {
 	Needed bool `json:"needed"` // it was made by a model or a program, and its image does not say label = false
 }
 
+// siteOutputs are the files that a site may show.
+func (s *session) siteOutputs() (out []site.Output) {
+	for i := range s.project.Images {
+		im := &s.project.Images[i]
+		if e := s.lock.Get(im.Address); e != nil {
+			for _, o := range e.Outputs {
+				out = append(out, site.Output{Image: string(im.Address), Path: o.Path, Content: o.Content, Bytes: o.Bytes, Alt: strings.TrimSpace(im.Alt)})
+			}
+		}
+	}
+	return out
+}
+
 // sourceTypes is how each picture was made, as IPTC's codes.
 func (s *session) sourceTypes() map[spec.Address]string {
 	return plan.SourceTypes(plan.Input{Images: s.project.Images, Offer: s.offer, Lock: s.lock})
@@ -30,27 +43,22 @@ func (s *session) sourceTypes() map[spec.Address]string {
 func (s *session) runVerifySite(ctx context.Context, dir string, asJSON bool) error {
 	root, err := os.OpenRoot(join(s.env.Dir, dir))
 	if err != nil {
-		return fail("build the site first, and name the folder that the build wrote: -site public", "there is no folder %s", diag.Clean(dir))
+		return fail(buildFirst, "there is no folder %s", diag.Clean(dir))
 	}
 	defer root.Close()
-	var outputs []site.Output
+	outputs := s.siteOutputs()
 	needed := map[string]bool{"": true} // what only its XMP tells of
 	types := s.sourceTypes()
 	for i := range s.project.Images {
 		im := &s.project.Images[i]
 		needed[string(im.Address)] = types[im.Address] != "" && !im.Unlabelled
-		if e := s.lock.Get(im.Address); e != nil {
-			for _, o := range e.Outputs {
-				outputs = append(outputs, site.Output{Image: string(im.Address), Path: o.Path, Content: o.Content, Bytes: o.Bytes, Alt: strings.TrimSpace(im.Alt)})
-			}
-		}
 	}
 	r, err := site.Look(ctx, root.FS(), outputs)
 	if err != nil {
 		return err
 	}
 	if r.Pages == 0 {
-		return fail("build the site first, and name the folder that the build wrote: -site public", "there is no page (*.html) below %s", diag.Clean(dir))
+		return fail(buildFirst, "there is no page (*.html) below %s", diag.Clean(dir))
 	}
 	list, bare := make([]sitePicture, len(r.Pictures)), 0
 	for i, p := range r.Pictures {

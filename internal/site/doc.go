@@ -21,6 +21,11 @@
 // caption, alt or title (see says). In a file: a digital source type in XMP, and
 // a C2PA manifest, which is not validated.
 //
+// # What is used
+//
+// Mentioned looks for the names of images in texts: built pages, or templates and
+// what else a site is made of.
+//
 // # Bounds
 //
 // It reads through an fs.FS and follows no link to a folder, so that it ends, and

@@ -28,6 +28,8 @@ export async function built(example, manifest, site, build) {
     build(dir, run, () => symlinkSync(installed, join(dir, "node_modules")));
     assert.deepEqual(await look(join(dir, site), join(dir, manifest), process.env.SCREENSHOTS && join(process.env.SCREENSHOTS, example)), []);
     imgbuild("verify", "-site", site);
+    imgbuild("unused", "-check"); // in its sources
+    imgbuild("unused", "-check", "-site", site);
   } finally {
     rmSync(dir, { recursive: true });
   }

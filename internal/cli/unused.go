@@ -1,0 +1,219 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	urfave "github.com/urfave/cli/v3"
+
+	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/manifest"
+	"github.com/imgbuild/imgbuild/internal/site"
+	"github.com/imgbuild/imgbuild/internal/spec"
+)
+
+func unusedVerb() verb {
+	var f projectFlags
+	var dir string
+	var check, asJSON bool
+	return verb{
+		name: "unused", short: "list the images that no page uses",
+		help: `
+  imgbuild unused
+  imgbuild unused -site=public
+  imgbuild unused -json
+
+Looks for the names of files, addresses and keys of the manifest in the texts of the
+project: templates, pages, styles, scripts. It leaves out its own files, manifests, and folders that
+are hidden or called node_modules. An image from which a used one is edited is used.
+Of a page that shows all that the manifest has, or puts names together, it can't
+know: build the site and look at that, with -site. Nothing is deleted.
+`,
+		codes: []int{exitCheck},
+		flags: append([]urfave.Flag{
+			&urfave.StringFlag{Name: "site", Usage: "look at the built site in `DIR` instead", Destination: &dir},
+			&urfave.BoolFlag{Name: "check", Usage: "exit with 3 if there are any", Destination: &check},
+			&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON},
+		}, f.flags()...),
+		run: func(ctx context.Context, env *Env, _ *urfave.Command) error {
+			s, err := openSession(env)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if err := s.prepare(ctx, &f); err != nil {
+				return err
+			}
+			out, err := s.unused(ctx, dir)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = writeJSON(env.Stdout, out)
+			} else {
+				s.tellUnused(out, dir)
+			}
+			if err == nil && check && len(out.Images) > 0 {
+				return exit(exitCheck)
+			}
+			return err
+		},
+	}
+}
+
+// unusedReport is what unused -json writes.
+type unusedReport struct {
+	FormatVersion string         `json:"format_version"`
+	Texts         int            `json:"texts"` // that were read
+	Images        []unusedImage  `json:"images"`
+	Skipped       []site.Skipped `json:"skipped,omitempty"`
+}
+
+type unusedImage struct {
+	Address spec.Address `json:"address"`
+	Files   []string     `json:"files"` // that are made
+	// Perhaps is where a word stands that is also its key: it may be used there.
+	Perhaps *site.Mention `json:"perhaps,omitempty"`
+}
+
+// unused finds the images that the project, or the built site in dir, does not
+// use.
+func (s *session) unused(ctx context.Context, dir string) (*unusedReport, error) {
+	outputs, sought := s.siteOutputs(), make([]site.Sought, len(s.project.Images))
+	for i := range s.project.Images {
+		im := &s.project.Images[i]
+		sought[i] = site.Sought{Image: string(im.Address), Key: manifest.Key(im.Address), Files: []string{im.Path}}
+		if dir != "" {
+			sought[i].Key = ""
+		}
+		for _, r := range im.Renditions {
+			sought[i].Files = append(sought[i].Files, r.Path)
+		}
+	}
+	folder := s.env.Dir
+	if dir != "" {
+		folder = join(folder, dir)
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, fail(buildFirst, "there is no folder %s", diag.Clean(dir))
+	}
+	defer root.Close()
+	m, err := site.Mentioned(ctx, root.FS(), sought, func(name string, folder bool) bool { return dir == "" && s.leaves(name, folder) })
+	if err != nil {
+		return nil, err
+	}
+	used := map[spec.Address]bool{}
+	for a, at := range m.Of {
+		used[spec.Address(a)] = at.Sure
+	}
+	out := &unusedReport{FormatVersion: "1.0", Texts: m.Files, Images: []unusedImage{}, Skipped: m.Skipped}
+	if dir != "" {
+		r, err := site.Look(ctx, root.FS(), outputs)
+		if err != nil {
+			return nil, err
+		}
+		if r.Pages == 0 {
+			return nil, fail(buildFirst, "there is no page (*.html) below %s", diag.Clean(dir))
+		}
+		for _, p := range r.Pictures {
+			used[spec.Address(p.Image)] = true
+		}
+	}
+	// What is edited is used by what is made of it, and so on.
+	var use func(a spec.Address)
+	use = func(a spec.Address) {
+		if im := s.project.Image(a); im != nil {
+			for _, from := range im.Edges() {
+				if !used[from] {
+					used[from] = true
+					use(from)
+				}
+			}
+		}
+	}
+	for i := range s.project.Images {
+		if a := s.project.Images[i].Address; used[a] {
+			use(a)
+		}
+	}
+	for i := range s.project.Images {
+		im := &s.project.Images[i]
+		if used[im.Address] {
+			continue
+		}
+		u := unusedImage{Address: im.Address, Files: []string{}}
+		for _, o := range outputs {
+			if o.Image == string(im.Address) {
+				u.Files = append(u.Files, o.Path)
+			}
+		}
+		if at, ok := m.Of[string(im.Address)]; ok {
+			u.Perhaps = &at
+		}
+		out.Images = append(out.Images, u)
+	}
+	return out, nil
+}
+
+const buildFirst = "build the site first, and name the folder that the build wrote: -site public"
+
+// leaves reports whether a file or folder of the project says nothing of what
+// pages use.
+func (s *session) leaves(name string, folder bool) bool {
+	base := path.Base(name)
+	if folder {
+		return base[0] == '.' || base == "node_modules" || s.project.Settings.Store != nil && name == s.project.Settings.Store.Path
+	}
+	for _, m := range s.project.Settings.Manifests {
+		if m.Path == name {
+			return true
+		}
+	}
+	return base[0] == '.' || spec.CheckOutput(name) == spec.ErrOwn
+}
+
+func (s *session) tellUnused(r *unusedReport, dir string) {
+	w, c := s.env.Stdout, palette(s.env, s.env.Stdout)
+	where := "the project"
+	if dir != "" {
+		where = diag.Clean(dir)
+	}
+	texts := fmt.Sprintf("%d %s of %s", r.Texts, noun(r.Texts, "text", "texts"), where)
+	for _, x := range r.Skipped {
+		fmt.Fprintf(w, "  %s %s  not looked at: %s\n", c.Red("!"), diag.Clean(x.File), diag.Clean(x.Why))
+	}
+	column := 0
+	for _, u := range r.Images {
+		column = max(column, len(u.Address))
+	}
+	for _, u := range r.Images {
+		files := "not made yet"
+		if n := len(u.Files); n > 0 {
+			files = u.Files[0]
+			if n > 1 {
+				files += fmt.Sprintf(" and %d more", n-1)
+			}
+		}
+		line := fmt.Sprintf("  - %-*s  %s", column, diag.Clean(string(u.Address)), diag.Clean(files))
+		if u.Perhaps != nil {
+			line += fmt.Sprintf("; perhaps used: its key is a word in %s:%d", diag.Clean(u.Perhaps.File), u.Perhaps.Line)
+		}
+		fmt.Fprintln(w, line)
+	}
+	if len(r.Images) == 0 {
+		fmt.Fprintf(w, "%s all %d images are found in %s.\n", c.Green("Used:"), len(s.project.Images), texts)
+		return
+	}
+	perhaps := slices.ContainsFunc(r.Images, func(u unusedImage) bool { return u.Perhaps != nil })
+	fmt.Fprintf(w, "\n%s %d of %d %s not found in %s.\n", c.Yellow("Unused:"), len(r.Images), len(s.project.Images), noun(len(r.Images), "image is", "images are"), texts)
+	hint := "remove their blocks, and the next apply deletes their files; what was paid for stays in the store"
+	if dir == "" || perhaps {
+		hint = "names that pages put together are not found: build the site, and look at that with -site DIR"
+	}
+	fmt.Fprintf(w, "  Hint: %s.\n", strings.TrimSpace(hint))
+}
