@@ -12,7 +12,7 @@ import (
 // The examples show the files that init writes, and are built with them.
 func TestExamplesHaveSiteFiles(t *testing.T) {
 	t.Parallel()
-	for example, at := range map[string]string{"hugo": "data/imgbuild.json", "eleventy": "src/_data/imgbuild.json"} {
+	for example, at := range map[string]string{"hugo": "data/imgbuild.json", "eleventy": "src/_data/imgbuild.json", "astro": "src/data/imgbuild.json"} {
 		files := SiteFiles(example, at)
 		if len(files) == 0 {
 			t.Errorf("%s: there are no files", example)

@@ -3,8 +3,8 @@
 //
 //   node check.mjs SITE MANIFEST [SCREENSHOTS]
 //
-// SITE is the folder that the build wrote, MANIFEST a manifest of kind json (or
-// hugo, eleventy, jekyll), SCREENSHOTS a folder for pictures of the pages. What is
+// SITE is the folder that the build wrote, MANIFEST a manifest of any kind but ts,
+// SCREENSHOTS a folder for pictures of the pages. What is
 // wrong is a line each; it ends with 1 then.
 import { createServer } from "node:http";
 import { mkdirSync, readFileSync, readdirSync, statSync } from "node:fs";
@@ -20,7 +20,8 @@ const screens = [{ width: 1280, height: 800 }, { width: 390, height: 844 }];
 // anything.
 export async function look(site, manifest, shots) {
   const wrong = [];
-  const images = new Map(Object.values(JSON.parse(readFileSync(manifest, "utf8")).images).map((im) => [im.address, im]));
+  const data = JSON.parse(readFileSync(manifest, "utf8"));
+  const images = new Map(Object.values(data.generator ? data.images : data).map((im) => [im.address, im]));
   const shown = new Set();
   let painted;
   const server = createServer(async (request, reply) => {
