@@ -297,6 +297,9 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 				folders = append(folders, strings.TrimSuffix(path.Dir(p), "."))
 			}
 		}
+		for _, m := range s.project.Settings.Manifests {
+			folders = append(folders, strings.TrimSuffix(path.Dir(m.Path), "."))
+		}
 	}
 	slices.Sort(folders)
 	_, _ = s.out.Sweep(slices.Compact(folders)) // what stays is only untidy
@@ -587,13 +590,22 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 	}
 	res, err := e.Apply(ctx, sig.stop, p)
 	live()
-	gone := f.destroy || slices.ContainsFunc(p.Manifests, func(m plan.Manifest) bool { return m.Action == plan.DeleteFile })
-	err = errors.Join(err, s.writeManifests(gone, func(path, what string) { s.tellManifest(streams, path, what) }))
+	var untold error
+	if err == nil { // else the lock may be older than what is made
+		gone := f.destroy || slices.ContainsFunc(p.Manifests, func(m plan.Manifest) bool { return m.Action == plan.DeleteFile })
+		untold = s.writeManifests(gone, func(path, what string) { s.tellManifest(streams, path, what) })
+	}
 	values, wrong := s.afterwards()
 	if len(wrong) > 0 {
 		fmt.Fprintln(s.env.Stderr)
 	}
 	told := s.tell(wrong)
+	if code := exit(0); untold != nil && !errors.As(untold, &code) {
+		tellError(s.env, untold)
+		told = cmp.Or(told, error(exit(exitError)))
+	} else {
+		told = cmp.Or(told, untold)
+	}
 	for _, end := range ends {
 		end(res)
 	}

@@ -29,9 +29,13 @@ type manifestFile struct {
 	have, want []byte
 }
 
+// old reports whether the file must be written. Git may have given its lines the
+// ends that they have on Windows.
 func (m *manifestFile) old() bool {
-	return !bytes.Equal(m.have, m.want) || (m.have == nil) != (m.want == nil)
+	return (m.have == nil) != (m.want == nil) || !bytes.Equal(m.unixly(), m.want)
 }
+
+func (m *manifestFile) unixly() []byte { return bytes.ReplaceAll(m.have, []byte("\r\n"), []byte("\n")) }
 
 // manifest is what the lock and the configuration say to a site.
 func (s *session) manifest() *manifest.Manifest {
@@ -75,8 +79,8 @@ func (s *session) manifests(gone bool) (list []manifestFile, l diag.List, err er
 			if f.have, err = s.out.Read(d.Path, maxLock); err != nil {
 				return nil, nil, err
 			}
-			if foreign.Text = d.Path + ": the file was not written by imgbuild, so it stays"; manifest.Ours(f.have) {
-				foreign.Text = ""
+			if f.old() && !manifest.Ours(f.have) {
+				foreign.Text = d.Path + ": the file was not written by imgbuild, so it stays"
 			}
 		case workspace.Other:
 			foreign.Text = d.Path + ": a folder, a link or a device is in the place of the manifest"
@@ -211,7 +215,7 @@ func (s *session) checkManifests() error {
 			if f.have != nil {
 				name = f.Path
 			}
-			for line := range bytes.Lines(diff.Diff(name, f.have, f.Path, f.want)) {
+			for line := range bytes.Lines(diff.Diff(name, f.unixly(), f.Path, f.want)) {
 				fmt.Fprintln(s.env.Stdout, diag.Clean(string(bytes.TrimSuffix(line, []byte("\n")))))
 			}
 		}

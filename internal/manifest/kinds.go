@@ -239,6 +239,7 @@ func quote(s string) string { return lines.Replace(strings.TrimSuffix(string(enc
 // Ours reports whether a text was written by Text of some kind and path: only
 // that may be written over.
 func Ours(b []byte) bool {
+	b = bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))
 	if bytes.HasPrefix(b, []byte(generated)) {
 		return true
 	}
