@@ -84,7 +84,8 @@ type seeker struct {
 	keys      map[string][]int
 	bases     map[string][]int // by the name of an image with for_each
 	addresses map[string]int
-	odd       []oddName // that no word can be
+	keyed     []int     // with an address that no word can be: it has a key
+	odd       []oddName // names of files and keys that no word can be
 	found     map[string]Mention
 }
 
@@ -105,7 +106,7 @@ func (s *seeker) add(i int, im Sought) {
 	}
 	s.addresses[im.Image] = i
 	if strings.ContainsFunc(im.Image, notWord) {
-		s.odd = append(s.odd, oddName{im.Image, i, false})
+		s.keyed = append(s.keyed, i)
 	}
 	if im.Key == "" {
 		return
@@ -163,6 +164,13 @@ func (s *seeker) read(name string, b []byte) {
 			// "post/" + slug, printf "/img/post/%s"
 			if start, _, ok := strings.Cut(w+"%", "/%"); ok {
 				see(s.bases[path.Base(start)], spoken)
+			}
+		}
+		if bytes.Contains(text, []byte("image.")) && bytes.IndexByte(text, '[') >= 0 {
+			for _, i := range s.keyed {
+				if bytes.Contains(text, []byte(s.images[i].Image)) {
+					see([]int{i}, true)
+				}
 			}
 		}
 		for _, o := range s.odd {
