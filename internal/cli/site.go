@@ -51,7 +51,7 @@ func (s *session) runVerifySite(ctx context.Context, dir string, asJSON bool) er
 	types := s.sourceTypes()
 	for i := range s.project.Images {
 		im := &s.project.Images[i]
-		needed[string(im.Address)] = types[im.Address] != "" && !im.Unlabelled
+		needed[string(im.Address)] = spec.Generated(types[im.Address]) && !im.Unlabelled
 	}
 	r, err := site.Look(ctx, root.FS(), outputs)
 	if err != nil {

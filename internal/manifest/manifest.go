@@ -138,7 +138,7 @@ func (in *Input) image(im *spec.Image) Image {
 	out := Image{
 		Address: string(im.Address), Alt: im.Alt, Decorative: im.Decorative, Caption: im.Caption, Credit: im.Credit, License: im.License,
 		Tags: append([]string{}, im.Tags...), Variants: []Variant{},
-		AI: AI{Generated: slices.Contains([]string{spec.SourceTrained, spec.SourceComposite, spec.SourceAlgorithmic, spec.SourceSynthetic}, code)},
+		AI: AI{Generated: spec.Generated(code)},
 	}
 	if code != "" {
 		out.AI.SourceType = vocabulary + code

@@ -61,6 +61,12 @@ func SourceType(procedural bool, from []string) string {
 	return SourceAlgorithmic
 }
 
+// Generated reports whether a code is that of a picture which a model or a program
+// made, or parts of it. That of an imported file may say anything.
+func Generated(code string) bool {
+	return code == SourceTrained || code == SourceComposite || code == SourceAlgorithmic || code == SourceSynthetic
+}
+
 // labelled reports whether a label can be written into a format.
 func labelled(format string) bool { return format == "png" || format == "jpeg" || format == "webp" }
 
