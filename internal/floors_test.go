@@ -78,7 +78,7 @@ var doors = map[string]map[string]string{
 	"journal":               {"digest": "attempts go by name", "provider": "records what a maker delivers", "workspace": "lies in its folder, syncs it"},
 	"config":                {"diag": "what is wrong with the text", "digest": "inputs are named by content", "provider": "provider blocks", "spec": "its result", "shape": "figures of masks"},
 	"plan":                  {"digest": "compares", "provider": "prices", "spec": "what is wanted", "lock": "what we had"},
-	"manifest":              {"spec": "tells what is wanted", "lock": "and what there is", "provider": "of these candidates", "digest": "by content", "imaging": "reckons sizes"},
+	"manifest":              {"spec": "tells what is wanted", "lock": "and what there is", "provider": "of these candidates", "digest": "by content"},
 	"apply": {
 		"plan": "its orders", "lock": "rewrites it", "journal": "money first to disk", "store": "keeps bytes",
 		"workspace": "writes outputs", "provider": "calls makers", "imaging": "checks and renders", "encoder": "writes what is rendered", "shape": "reads drawn masks", "spec": "recipes", "digest": "names",

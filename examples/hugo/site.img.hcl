@@ -16,17 +16,11 @@ image "hero" {
   path   = "hero.jpg"
   alt    = "A small boat sails past an island at sunrise"
 
-  rendition "small" {
-    width  = 480
-    format = "jpeg"
-  }
-  rendition "web" {
-    format  = "webp"
-    quality = 75
-  }
-  rendition "web_small" {
-    width   = 480
-    format  = "webp"
+  placeholder = true
+  responsive {
+    widths  = [480, 960]
+    formats = ["webp", "jpeg"]
+    sizes   = "(min-width: 60em) 58em, 100vw"
     quality = 75
   }
 }

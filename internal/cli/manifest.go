@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 	urfave "github.com/urfave/cli/v3"
 
+	"github.com/imgbuild/imgbuild/internal/apply"
 	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/digest"
@@ -39,7 +40,7 @@ func (m *manifestFile) unixly() []byte { return bytes.ReplaceAll(m.have, []byte(
 
 // manifest is what the lock and the configuration say to a site.
 func (s *session) manifest() *manifest.Manifest {
-	return manifest.Of(manifest.Input{Images: s.project.Images, Lock: s.lock, SourceTypes: s.sourceTypes(), Measure: func(path string) (w, h int, ok bool) {
+	return manifest.Of(manifest.Input{Images: s.project.Images, Lock: s.lock, SourceTypes: s.sourceTypes(), Size: apply.SizeOf, Measure: func(path string) (w, h int, ok bool) {
 		_ = s.out.Peek(path, func(r io.ReaderAt, size int64) { // nothing is known of a file that is not there
 			head := make([]byte, min(size, maxHeader))
 			if _, err := r.ReadAt(head, 0); err == nil || errors.Is(err, io.EOF) {

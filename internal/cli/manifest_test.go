@@ -68,8 +68,11 @@ func TestManifestIsTrue(t *testing.T) {
 			check(v.File)
 		}
 	}
-	if n != 14 {
+	if n != 19 {
 		t.Errorf("%d files", n)
+	}
+	if im := m.Images["set"]; im.Shown == nil || im.Shown.Width != 81 || im.Shown.Height != 30 || im.Placeholder == nil || len(im.Srcset) != 2 || im.Srcset[0].MIME != "image/webp" {
+		t.Errorf("the set: %+v", im)
 	}
 	if a, b := m.Images["patched"], m.Images["photo"]; a.Width != 90 || b.Width != 50 || b.Height != 70 {
 		t.Errorf("what was put back is told to be %dx%d and %dx%d", a.Width, a.Height, b.Width, b.Height)
@@ -138,6 +141,22 @@ image "hero" {
       y      = 1
       width  = 40
       height = 39
+    }
+  }
+}
+image "set" {
+  prompt      = "A fox"
+  size        = "90x47"
+  placeholder = true
+  responsive {
+    widths  = [31, 200]
+    formats = ["webp", "png"]
+    lossless = true
+    crop {
+      x      = 0
+      y      = "10%"
+      width  = "90%"
+      height = 30
     }
   }
 }

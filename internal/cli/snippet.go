@@ -30,8 +30,9 @@ have the addresses that a manifest block gives them, else their paths in the pro
 		bad: func(n int) bool { return n != 1 },
 		flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "public", Usage: "the site serves `DIR` of the project as its root", Destination: &public},
-			&urfave.StringFlag{Name: "sizes", Usage: "how `WIDE` it is shown, as sizes of HTML (100vw)", Destination: &o.Sizes},
+			&urfave.StringFlag{Name: "sizes", Usage: "how `WIDE` it is shown, as sizes of HTML; without it what its responsive set says, or 100vw", Destination: &o.Sizes},
 			&urfave.StringFlag{Name: "rendition", Usage: "show the rendition `NAME` instead of the main output", Destination: &o.Variant},
+			&urfave.BoolFlag{Name: "placeholder", Usage: "show the placeholder of the image until it is there", Destination: &o.Placeholder},
 			&urfave.BoolFlag{Name: "priority", Usage: "it is seen at once: loaded first", Destination: &o.Priority},
 		}, f.flags()...),
 		run: func(ctx context.Context, env *Env, c *urfave.Command) error {

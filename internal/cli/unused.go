@@ -93,6 +93,11 @@ func (s *session) unused(ctx context.Context, dir string) (*unusedReport, error)
 		for _, r := range im.Renditions {
 			sought[i].Files = append(sought[i].Files, r.Path)
 		}
+		for _, o := range outputs { // a set has the widths that the picture has
+			if o.Image == string(im.Address) && !slices.Contains(sought[i].Files, o.Path) {
+				sought[i].Files = append(sought[i].Files, o.Path)
+			}
+		}
 	}
 	folder := s.env.Dir
 	if dir != "" {

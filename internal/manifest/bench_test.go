@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/imgbuild/imgbuild/internal/apply"
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -13,7 +14,7 @@ import (
 // A plan with nothing to do makes the manifests, too, to see whether they are
 // old.
 func BenchmarkManifest(b *testing.B) {
-	in := Input{Lock: &lock.Lock{}, SourceTypes: map[spec.Address]string{}}
+	in := Input{Lock: &lock.Lock{}, Size: apply.SizeOf, SourceTypes: map[spec.Address]string{}}
 	for i := range 10_000 {
 		a, c := spec.Address(fmt.Sprintf("image.a%05d", i)), digest.OfContent(fmt.Append(nil, i))
 		e := lock.Entry{Address: a, Candidates: []provider.Image{{Content: c, MIME: "image/png", Width: 1792, Height: 1024, Bytes: 1}},

@@ -40,6 +40,11 @@ func (m *Manifest) with(change func(*File)) *Manifest {
 		for i := range im.Variants {
 			change(&im.Variants[i].File)
 		}
+		if im.Shown != nil {
+			shown := *im.Shown
+			change(&shown)
+			im.Shown = &shown
+		}
 		im.Srcset = slices.Clone(im.Srcset)
 		for i := range im.Srcset {
 			c := &im.Srcset[i]
@@ -174,6 +179,8 @@ func (m *Manifest) module(at string) []byte {
 					v := &im.Variants[i]
 					list.WriteString(file("      ", v, &v.File))
 				}
+			case name == "shown":
+				return "    shown: " + strings.TrimLeft(file("    ", im.Shown, im.Shown), " ")
 			case name == "srcset":
 				for _, c := range im.Srcset {
 					list.WriteString("      {\n")

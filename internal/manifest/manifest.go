@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
-	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/spec"
@@ -44,18 +43,32 @@ type Image struct {
 	Address string `json:"address"`
 	Status  string `json:"status,omitempty"` // Missing or Refused: there is no file
 	File
-	Alt        string    `json:"alt"`
-	Decorative bool      `json:"decorative"` // it needs no alt
-	Caption    string    `json:"caption,omitempty"`
-	Credit     string    `json:"credit,omitempty"`
-	License    string    `json:"license,omitempty"`
-	Tags       []string  `json:"tags"`
-	Variants   []Variant `json:"variants"` // by name, then MIME, width and path
+	Alt        string   `json:"alt"`
+	Decorative bool     `json:"decorative"` // it needs no alt
+	Caption    string   `json:"caption,omitempty"`
+	Credit     string   `json:"credit,omitempty"`
+	License    string   `json:"license,omitempty"`
+	Tags       []string `json:"tags"`
+	// Placeholder is what can be shown before the picture is there.
+	Placeholder *Placeholder `json:"placeholder,omitempty"`
+	Variants    []Variant    `json:"variants"` // by set, name, MIME, width and path
+	// Shown is the file for <img>, of an image with a responsive set: it may be
+	// cropped; else it is the main output.
+	Shown *File  `json:"shown,omitempty"`
+	Sizes string `json:"sizes,omitempty"` // of the responsive set, as HTML says it
 	// Srcset is the files that a browser may choose among, what it should take first:
 	// lists of one MIME type each and, last and without one, what stands in for
 	// the main output in any browser. None if there is only that.
 	Srcset []Choice `json:"srcset,omitempty"`
 	AI     AI       `json:"ai"`
+}
+
+// Placeholder is what package imaging makes of that name.
+type Placeholder struct {
+	Color     string `json:"color"`
+	BlurHash  string `json:"blurhash"`
+	ThumbHash string `json:"thumbhash"`
+	DataURL   string `json:"data_url"`
 }
 
 // Choice is files that show the same, by width: each has its places and its
@@ -67,7 +80,8 @@ type Choice struct {
 
 // Variant is a further file of an image.
 type Variant struct {
-	Name string `json:"name,omitempty"` // of the rendition
+	Set  string `json:"set,omitempty"`  // "responsive", "icon" or "social", for a file of such a block
+	Name string `json:"name,omitempty"` // of the rendition; of an icon what it is for: "ico", "180", "192", "512" or "maskable"
 	File
 	Whole bool `json:"whole"` // it shows all that the main output shows, so that a browser may choose by width
 }
@@ -95,6 +109,9 @@ type Input struct {
 	Images      []spec.Image
 	Lock        *lock.Lock
 	SourceTypes map[spec.Address]string // as plan.SourceTypes tells
+	// Size is what a recipe makes of a picture of the size of a candidate, as package
+	// apply reckons it.
+	Size func(recipe string, of *provider.Image) (width, height int, err error)
 	// Measure reads the size of a file whose recipe does not tell it: what was
 	// put back from a source that is no image of the project. Nil if that can't be
 	// done.
@@ -169,17 +186,38 @@ func (in *Input) image(im *spec.Image) Image {
 	}
 	r, _ := spec.ParseRecipe(main.Recipe)
 	out.AI.C2PA = from != nil && from.C2PA && r.Verbatim(strings.TrimPrefix(from.MIME, "image/"))
-	for _, want := range im.Renditions {
-		if o := e.Output(want.Path); o != nil {
-			v := Variant{Name: want.Name, File: in.file(candidate(e, o.Of), o)}
+	if p := main.Placeholder; p.Known() {
+		out.Placeholder = &Placeholder{p.Color, p.BlurHash, p.ThumbHash, p.Data}
+	}
+	for i := range e.Outputs {
+		o := &e.Outputs[i]
+		v := Variant{File: in.file(candidate(e, o.Of), o)}
+		k := slices.IndexFunc(im.Renditions, func(r spec.Rendition) bool { return r.Path == o.Path })
+		switch {
+		case o == main:
+			continue
+		case k >= 0 && im.Renditions[k].Block == "":
+			v.Name = im.Renditions[k].Name
 			v.Whole = o.Of == main.Of && whole(o.Recipe, main.Recipe, v.File, out.File)
-			out.Variants = append(out.Variants, v)
+		case k >= 0 && im.Renditions[k].Block != spec.Responsive:
+			v.Set, v.Name, _ = strings.Cut(im.Renditions[k].Name, ".")
+		case k >= 0 || im.MayWrite(o.Path):
+			v.Set = spec.Responsive
+			v.Whole = o.Of == main.Of && whole(o.Recipe, main.Recipe, v.File, out.File)
+		default:
+			continue // the next apply deletes it
 		}
+		out.Variants = append(out.Variants, v)
 	}
 	slices.SortFunc(out.Variants, func(a, b Variant) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.MIME, b.MIME), a.Width-b.Width, cmp.Compare(a.Path, b.Path))
+		return cmp.Or(cmp.Compare(a.Set, b.Set), cmp.Compare(a.Name, b.Name), cmp.Compare(a.MIME, b.MIME), a.Width-b.Width, cmp.Compare(a.Path, b.Path))
 	})
-	out.Srcset = srcset(&out)
+	out.Srcset, out.Shown = set(&out, im)
+	if out.Shown != nil {
+		out.Sizes = im.Sizes
+	} else {
+		out.Srcset = srcset(&out)
+	}
 	return out
 }
 
@@ -194,11 +232,11 @@ func candidate(e *lock.Entry, content digest.Content) *provider.Image {
 // file is what is known of an output. Of its candidate nothing is known if that
 // is none of the image any more.
 func (in *Input) file(from *provider.Image, o *lock.Output) File {
-	f := File{Path: o.Path, Bytes: o.Bytes, SHA256: o.Content.String(), MIME: "image/" + spec.FormatOf(o.Path)}
+	f := File{Path: o.Path, Bytes: o.Bytes, SHA256: o.Content.String(), MIME: mime(spec.FormatOf(o.Path))}
 	r, err := spec.ParseRecipe(o.Recipe)
 	if err == nil && from != nil {
-		if f.Width, f.Height = in.size(r, from); r.File.Format != "" {
-			f.MIME = "image/" + r.File.Format
+		if f.Width, f.Height = in.size(o.Recipe, r, from); r.File.Format != "" {
+			f.MIME = mime(r.File.Format)
 		}
 	}
 	if f.Width == 0 && in.Measure != nil {
@@ -207,25 +245,24 @@ func (in *Input) file(from *provider.Image, o *lock.Output) File {
 	return f
 }
 
+func mime(format string) string {
+	if format == "ico" {
+		return "image/x-icon"
+	}
+	return "image/" + format
+}
+
 // size is the size of what a recipe makes of a candidate, 0 if that is not known.
-func (in *Input) size(r spec.Recipe, from *provider.Image) (w, h int) {
+func (in *Input) size(recipe string, r spec.Recipe, from *provider.Image) (w, h int) {
 	w, h = from.Width, from.Height
 	if r.Restore.Edit != "" {
 		if w, h = in.sizeOf(r.RestoreSource); w == 0 {
 			return 0, 0
 		}
 	}
-	if !r.Size.IsZero() {
-		w, h = r.Size.Width, r.Size.Height
-	}
-	if !r.Crop.IsZero() {
-		var ok bool
-		if _, _, w, h, ok = r.Crop.In(w, h); !ok {
-			return 0, 0
-		}
-	}
-	if r.Width > 0 || r.Height > 0 {
-		w, h = imaging.Fitting{Width: r.Width, Height: r.Height, Fit: r.Fit, Enlarge: r.Enlarge}.Size(w, h)
+	w, h, err := in.Size(recipe, &provider.Image{Width: w, Height: h})
+	if err != nil {
+		return 0, 0
 	}
 	return w, h
 }

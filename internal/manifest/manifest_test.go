@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/imgbuild/imgbuild/internal/apply"
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/provider"
@@ -111,7 +112,7 @@ func world() Input {
 		{Address: "image.moved", Path: "elsewhere.png", Alt: "alt"},
 		{Address: "image.photo", Path: "photo.png", Decorative: true},
 		{Address: "image.refused", Path: "refused.png", Alt: "alt", Unlabelled: true},
-	}, SourceTypes: map[spec.Address]string{"image.hero": spec.SourceTrained, `image.edit["a"]`: spec.SourceComposite, "image.photo": "digitalCapture", "image.refused": spec.SourceTrained},
+	}, Size: apply.SizeOf, SourceTypes: map[spec.Address]string{"image.hero": spec.SourceTrained, `image.edit["a"]`: spec.SourceComposite, "image.photo": "digitalCapture", "image.refused": spec.SourceTrained},
 		Measure: func(path string) (int, int, bool) { return 77, 88, path == "photo.png" }}
 }
 
@@ -155,18 +156,7 @@ func TestFacts(t *testing.T) {
 
 func TestTexts(t *testing.T) {
 	t.Parallel()
-	c := jsonschema.NewCompiler()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(Schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.AddResource("manifest.schema.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("manifest.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	schema := compiled(t)
 	m := Of(world())
 	for kind, at := range map[string]string{"json": "m.json", "hugo": "data/m.json", "eleventy": "_data/m.json", "jekyll": "_data/m.json", "astro": "src/m.json", "ts": "src/m.ts"} {
 		text := m.Text(kind, at)
@@ -299,4 +289,21 @@ func TestOurs(t *testing.T) {
 			t.Errorf("%q: not %t", text, want)
 		}
 	}
+}
+
+func compiled(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(Schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.AddResource("manifest.schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("manifest.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
 }

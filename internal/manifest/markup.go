@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
 // everywhere are the formats that every browser shows; the others are offered
@@ -14,6 +16,32 @@ import (
 var everywhere = []string{"image/png", "image/jpeg", "image/gif"}
 
 var offered = []string{"image/avif", "image/webp"}
+
+// set is the choices that the responsive set of an image gives, in the order of
+// its formats, and the file for <img>, which is the widest of the last one. Both
+// are nil where there is no such set.
+func set(out *Image, im *spec.Image) (choices []Choice, shown *File) {
+	for _, r := range im.Renditions {
+		kind := mime(r.File.Format)
+		if r.Block != spec.Responsive || slices.ContainsFunc(choices, func(c Choice) bool { return c.MIME == kind }) {
+			continue
+		}
+		c := Choice{MIME: kind}
+		for _, v := range out.Variants {
+			if v.Set == spec.Responsive && v.MIME == kind {
+				shown = &File{Path: v.Path, Width: v.Width, Height: v.Height}
+				c.Files = append(c.Files, File{Path: v.Path, Width: v.Width})
+			}
+		}
+		if len(c.Files) > 0 {
+			choices = append(choices, c)
+		}
+	}
+	if len(choices) > 0 {
+		choices[len(choices)-1].MIME = ""
+	}
+	return choices, shown
+}
 
 // srcset is the files of an image that show all that its main output shows. A
 // format that is offered for itself must have that in full width: a browser
@@ -56,9 +84,10 @@ func srcset(im *Image) (out []Choice) {
 
 // Options are what a page says of a picture on it.
 type Options struct {
-	Sizes    string // how wide it is shown, as sizes of HTML; "" for the whole width
-	Variant  string // the name of a rendition to show instead of the main output
-	Priority bool   // it is seen at once: loaded first instead of last
+	Sizes       string // how wide it is shown, as sizes of HTML; "" for what the set says, or the whole width
+	Variant     string // the name of a rendition to show instead of the main output
+	Placeholder bool   // that of the image is shown until it is there
+	Priority    bool   // it is seen at once: loaded first instead of last
 	// URL is where a file is on the site; nil for its path, as it is escaped in a
 	// URL.
 	URL func(File) string
@@ -68,6 +97,9 @@ type Options struct {
 // it comes, and that says how it was made. It is "" where there is no such file.
 func HTML(im *Image, o Options) string {
 	file, sources := im.File, im.Srcset
+	if im.Shown != nil {
+		file = *im.Shown
+	}
 	if o.Variant != "" {
 		i := slices.IndexFunc(im.Variants, func(v Variant) bool { return v.Name == o.Variant })
 		if i < 0 {
@@ -88,7 +120,7 @@ func HTML(im *Image, o Options) string {
 		for _, f := range files {
 			list = append(list, fmt.Sprintf("%s %dw", url(f), f.Width))
 		}
-		return attr("srcset", strings.Join(list, ", ")) + attr("sizes", cmp.Or(o.Sizes, "100vw"))
+		return attr("srcset", strings.Join(list, ", ")) + attr("sizes", cmp.Or(o.Sizes, im.Sizes, "100vw"))
 	}
 	var b strings.Builder
 	img := "<img" + attr("src", url(file))
@@ -103,6 +135,9 @@ func HTML(im *Image, o Options) string {
 	}
 	if im.Alt != "" || im.Decorative {
 		img += attr("alt", im.Alt)
+	}
+	if p := im.Placeholder; o.Placeholder && p != nil {
+		img += attr("style", "background: "+p.Color+" url("+p.DataURL+") center / cover no-repeat")
 	}
 	if o.Priority {
 		img += ` fetchpriority="high"`

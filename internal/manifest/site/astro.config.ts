@@ -11,7 +11,9 @@ const imgbuild = defineCollection({
     return z.object({
       address: z.string(), status: z.enum(["missing", "refused"]).optional(), ...place, width: z.number().optional(), height: z.number().optional(), mime: z.string().optional(),
       alt: z.string(), decorative: z.boolean(), caption: z.string().optional(), credit: z.string().optional(), license: z.string().optional(), tags: z.array(z.string()),
-      variants: z.array(z.object({ name: z.string().optional(), ...place, ...size, whole: z.boolean() })),
+      placeholder: z.object({ color: z.string(), blurhash: z.string(), thumbhash: z.string(), data_url: z.string() }).optional(),
+      shown: z.object({ ...place, width: z.number(), height: z.number() }).optional(), sizes: z.string().optional(),
+      variants: z.array(z.object({ set: z.enum(["responsive", "icon", "social"]).optional(), name: z.string().optional(), ...place, ...size, whole: z.boolean() })),
       srcset: z.array(z.object({ mime: z.string().optional(), files: z.array(z.object({ ...place, width: z.number() })) })).default([]),
       ai: z.object({ generated: z.boolean(), label: z.boolean(), digital_source_type: z.string().optional() }),
     });

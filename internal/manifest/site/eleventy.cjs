@@ -6,7 +6,7 @@
 //   eleventyConfig.addPlugin(imgbuild);
 //
 // In a page: {% imgbuild "hero" %} or, in Nunjucks,
-// {% imgbuild "hero", { sizes: "50vw", priority: true, variant: "card", class: "wide", alt: "…" } %};
+// {% imgbuild "hero", { sizes: "50vw", priority: true, variant: "card", placeholder: true, class: "wide", alt: "…" } %};
 // Liquid takes sizes, priority and variant one after the other.
 const { readFileSync } = require("node:fs");
 const { join } = require("node:path");
@@ -31,7 +31,7 @@ module.exports = function (eleventyConfig) {
     const im = images[key];
     if (!im) throw new Error(`imgbuild: there is no image ${JSON.stringify(key)} in ${manifest}; run imgbuild apply if its block is new`);
     if (im.status) throw new Error(`imgbuild: ${im.address} is ${im.status}; run: imgbuild apply`);
-    const file = o.variant ? im.variants.find((v) => v.name === o.variant) : im;
+    const file = o.variant ? im.variants.find((v) => v.name === o.variant) : im.shown ?? im;
     if (!file) throw new Error(`imgbuild: ${im.address} has no rendition ${JSON.stringify(o.variant)} that is made`);
     const url = (f) => {
       if (!f.url) throw new Error(`imgbuild: ${f.path} of ${im.address} is not below the folder of the site's pages`);
@@ -40,13 +40,14 @@ module.exports = function (eleventyConfig) {
     const alt = o.alt ?? im.alt;
     if (!alt && !im.decorative) console.warn(`imgbuild: ${im.address} has no alt; write one, or decorative = true`);
     const attributes = (list) => Object.entries(list).filter(([, value]) => value !== undefined).map(([name, value]) => ` ${name}="${escape(value)}"`).join("");
-    const set = (files) => ({ srcset: files.map((f) => `${url(f)} ${f.width}w`).join(", "), sizes: o.sizes || "100vw" });
+    const set = (files) => ({ srcset: files.map((f) => `${url(f)} ${f.width}w`).join(", "), sizes: o.sizes || im.sizes || "100vw" });
     const choices = o.variant ? [] : im.srcset ?? [];
     const own = choices.find((c) => !c.mime)?.files ?? [];
     const sources = choices.filter((c) => c.mime).map((c) => `<source${attributes({ type: c.mime, ...set(c.files) })}>`).join("");
     const img = `<img${attributes({
       src: url(file), ...(own.length > 1 ? set(own) : {}), width: file.width, height: file.height,
       alt: alt || im.decorative ? alt : undefined, class: o.class,
+      style: o.placeholder && im.placeholder ? `background: ${im.placeholder.color} url(${im.placeholder.data_url}) center / cover no-repeat` : undefined,
       loading: o.priority ? undefined : "lazy", fetchpriority: o.priority ? "high" : undefined, decoding: "async",
       "data-imgbuild": im.address, "data-ai-generated": im.ai.label ? im.ai.digital_source_type.split("/").pop() : undefined,
     })}>`;
