@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
@@ -114,7 +115,9 @@ func HTML(im *Image, o Options) string {
 	if url == nil {
 		url = func(f File) string { return Escape(f.Path) }
 	}
-	attr := func(name, value string) string { return " " + name + `="` + html.EscapeString(value) + `"` }
+	attr := func(name, value string) string {
+		return " " + name + `="` + html.EscapeString(strings.Map(seen, value)) + `"`
+	}
 	set := func(files []File) string {
 		var list []string
 		for _, f := range files {
@@ -157,6 +160,14 @@ func HTML(im *Image, o Options) string {
 		b.WriteString("  <source" + attr("type", s.MIME) + set(s.Files) + ">\n")
 	}
 	return b.String() + "  " + img + "</picture>\n"
+}
+
+// seen makes a blank of what HTML does not have and a terminal would obey.
+func seen(r rune) rune {
+	if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d' { // these join letters, and emoji
+		return ' '
+	}
+	return r
 }
 
 // Escape makes a path part of a URL, also in a srcset, which blanks and commas

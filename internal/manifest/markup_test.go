@@ -126,3 +126,16 @@ func TestSet(t *testing.T) {
 		t.Errorf("no shown in\n%s", text)
 	}
 }
+
+func TestHTMLIsInert(t *testing.T) {
+	t.Parallel()
+	im := Image{File: File{Path: "a\x1b.png", Width: 1, Height: 1}, Address: "image.a", Alt: "\"><script>\x1b[2J\u202e\nx\u200dy"}
+	const want = `<img src="a%1B.png" width="1" height="1" alt="&#34;&gt;&lt;script&gt; [2J  x` + "\u200d" + `y" loading="lazy" decoding="async" data-imgbuild="image.a">` + "\n"
+	if got := HTML(&im, Options{}); got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+	im.Path = ""
+	if got := HTML(&im, Options{}); got != "" {
+		t.Errorf("%q of an image without a file", got)
+	}
+}
