@@ -443,7 +443,10 @@ func (s *schema[T]) stranger(what, name string, known []string, thing string, at
 		add(problem(codeUnknownBlock, thing, at, fmt.Sprintf("write %s = …", name), "%s is an attribute, not a block", name))
 	default:
 		hint := nearest(name, known)
-		if h, ok := elsewhere[name]; ok && what == "attribute" && !strings.HasPrefix(hint, "did") {
+		half := map[string]string{"width": "rx", "height": "ry"}[name]
+		if half != "" && slices.Contains(known, half) {
+			hint = fmt.Sprintf("write %s, half the %s", half, name)
+		} else if h, ok := elsewhere[name]; ok && (half == "" || slices.Contains(known, "size")) && what == "attribute" && !strings.HasPrefix(hint, "did") {
 			hint = h
 		}
 		if what == "block" && (name == "precondition" || name == "postcondition") {
