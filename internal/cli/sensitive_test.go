@@ -247,6 +247,9 @@ imgbuild {
     path = "second"
     keep = "all"
   }
+  manifest "json" {
+    path = "images.json"
+  }
 }
 variable "client" {
   description = "Whose pictures these are"
@@ -311,6 +314,10 @@ image "hero" {
   path   = "hero.png"
   rendition "small" {
     width = 64
+  }
+  placeholder = true
+  social {
+    title = "A lake"
   }
 }
 image "form" {
@@ -481,6 +488,13 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 		w.run(-1, "verify", "-json")
 		w.run(-1, "verify", "-site=.")
 		w.run(-1, "verify", "-site=.", "-json")
+		w.run(-1, "unused")
+		w.run(-1, "unused", "-site=.", "-check", "-json")
+		w.run(-1, "snippet", "image.hero")
+		w.run(-1, "snippet", "-public=.", "-sizes=50vw", "-placeholder", "-priority", "image.hero")
+		w.run(-1, "snippet", "-rendition=small", "image.hero")
+		w.run(-1, "emit", "-check")
+		w.run(-1, "emit")
 		w.run(-1, "show", "-mask", "image.night")
 		w.run(-1, "show")
 		w.run(-1, "show", "-json")
@@ -565,6 +579,7 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(w.dir, "tests")); err != nil {
 		t.Error(err)
 	}
+	w.run(0, "schema", "-manifest")
 	w.run(0, "schema", "-test")
 	w.run(0, "schema", "-test", "-json")
 	w.run(0, "schema")
