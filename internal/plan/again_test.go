@@ -99,3 +99,21 @@ func TestSharersWantMore(t *testing.T) {
 		t.Errorf("the second plan is not empty: %v", lines(again))
 	}
 }
+
+// What an image has to which nothing happens is shared as well, also where
+// another one, with less, is worked on.
+func TestSharesWithTheUnchanged(t *testing.T) {
+	t.Parallel()
+	share := func(im *spec.Image) { im.Share = true }
+	w := newWorld(img("a", share, prompt("p")), img("x", share, prompt("p"), n(2)))
+	w.apply(w.plan())
+	w.set(img("a", share, prompt("p"), path("elsewhere.png")), img("x", share, prompt("p"), n(2)), img("y", share, prompt("p"), n(2)))
+	had := w.bought
+	w.apply(w.plan())
+	if w.bought != had {
+		t.Errorf("%d bought again", w.bought-had)
+	}
+	if again := w.plan(); len(again.Steps) > 0 {
+		t.Errorf("the second plan is not empty: %v", lines(again))
+	}
+}

@@ -236,7 +236,11 @@ func (s *stepper) boughtBefore() {
 			with = w
 		}
 	}
-	if with.n > 0 && !with.stands {
+	has, need := step.Candidates, step.Need
+	took := s.fromSharers()
+	// An image to which nothing happens offers nothing, and may have more.
+	if with.n > 0 && !with.stands && with.n >= len(step.Candidates) {
+		step.Candidates, step.Need = has, need
 		step.Need, step.ShareWith = max(0, s.im.N-with.n), with.address
 		step.After = append(step.After, with.address)
 		s.why(Reason{Cause: CauseShared, New: string(with.address)})
@@ -245,7 +249,6 @@ func (s *stepper) boughtBefore() {
 		}
 		return
 	}
-	took := s.fromSharers()
 	taken := s.taken()
 	for _, b := range m.bought(s.digest) {
 		if step.Need == 0 {
