@@ -84,7 +84,7 @@ func (s *session) tellVerified(p *plan.Plan) {
 	}
 	report.Plan(s.env.Stdout, p, s.reportOptions())
 	mend := "To mend it: imgbuild apply"
-	if !p.Changes() {
+	if resumed := func(s plan.Step) bool { return s.Verb == plan.Resume }; !p.Changes() && !slices.ContainsFunc(p.Steps, resumed) {
 		mend = "Apply can't mend this: see what each one needs"
 	}
 	var what []string
