@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path"
@@ -195,14 +196,28 @@ func (c *checkup) disk() {
 			}
 		}
 	}
+	told := "" // why the whole project can't be written
 	for _, dir := range dirs {
 		fi, err := out.FS(".").Stat(dir)
-		switch {
-		case err != nil:
-		case !fi.IsDir():
+		if err != nil {
+			continue
+		}
+		if !fi.IsDir() {
 			c.add(diag.Error, "IB0706", "move it away", "%s is not a folder", dir)
-		case out.MayWrite(dir) != nil:
+			continue
+		}
+		err = out.MayWrite(dir)
+		why, hint := "", ""
+		if err != nil {
+			why, hint = workspace.Plainly(err)
+		}
+		switch {
+		case err == nil, hint == told:
+		case errors.Is(err, fs.ErrPermission):
 			c.add(diag.Warning, "IB0706", "chmod u+rwx "+dir, "%s: this user may not write there", dir)
+		default:
+			told = hint
+			c.add(diag.Warning, "IB0706", hint, "%s", why)
 		}
 	}
 	if room, ok := out.Free(); ok && room < leastRoom {
