@@ -94,6 +94,9 @@ func Main(env *Env) int {
 	if lost := out.err; lost != nil && !errors.Is(lost, syscall.EPIPE) && !errors.Is(err, lost) {
 		if p, ok := errors.AsType[*fs.PathError](lost); ok {
 			lost = p.Err // its name says nothing that is not said
+			if plain, ok := workspace.Plain(p.Err); ok {
+				lost = plain
+			}
 		}
 		lost = fail("what was done is done; give standard output another place", "standard output can't be written: %w", lost)
 		if err == nil {

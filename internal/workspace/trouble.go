@@ -65,6 +65,14 @@ func Plainly(err error) (text, hint string) {
 	return strings.Join(slices.Compact(lines), "; "), t.hint
 }
 
+// Plain is an error of the system in plain words, if it is one of those that
+// users meet.
+func Plain(err error) (error, bool) {
+	err = plain(&fs.PathError{Err: err})
+	t, ok := err.(*Trouble)
+	return t, ok
+}
+
 // Advice is what can be done about a disk that refuses, "" if err is about
 // something else, or none.
 func Advice(err error) string {
