@@ -449,9 +449,11 @@ func (ev *evaluator) settings() {
 		if s.RequiredVersion != "" {
 			ev.checkVersion(s.RequiredVersion, at("required_version"))
 		}
+		manifests := 0
 		for i, inner := range b.Body.Blocks {
 			if inner.Type == "manifest" {
-				ev.manifest(b, inner, get, &s.Settings)
+				ev.manifest(manifests, b, inner, get, &s.Settings)
+				manifests++
 			}
 			if inner.Type != "store" {
 				continue

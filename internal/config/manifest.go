@@ -25,9 +25,18 @@ func (p *Project) ManifestAt(src Source, m Manifest, field string) *diag.Range {
 	return (&locator{src: src, p: p}).field(m.at, field)
 }
 
-// manifest evaluates a manifest block of the imgbuild block b.
-func (ev *evaluator) manifest(b *block, inner *hclsyntax.Block, get valuer, to *Settings) {
+// maxManifests is far more than the parts of a site read.
+const maxManifests = 32
+
+// manifest evaluates a manifest block of the imgbuild block b, the nth of it.
+func (ev *evaluator) manifest(nth int, b *block, inner *hclsyntax.Block, get valuer, to *Settings) {
 	const thing = "imgbuild: manifest"
+	if nth >= maxManifests {
+		if nth == maxManifests {
+			ev.add(problem(codeRange, thing, inner.DefRange(), "remove it: all parts of a site can read one file", "there are more than %d manifests", maxManifests))
+		}
+		return
+	}
 	if len(inner.Labels) != 1 || !slices.Contains(ManifestKinds, inner.Labels[0]) {
 		at, hint := inner.DefRange(), `write manifest "json" { … }`
 		if len(inner.Labels) > 0 {
