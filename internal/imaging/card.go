@@ -258,6 +258,9 @@ type overflow struct {
 
 func (o *overflow) fault(field string) CardFault {
 	if o.word != "" {
+		if r := []rune(o.word); len(r) > 60 {
+			o.word = string(r[:60]) + "…"
+		}
 		return CardFault{field, fmt.Sprintf("the word %q of the %s is wider than the card", o.word, field), "shorten or hyphenate it"}
 	}
 	return CardFault{field, fmt.Sprintf("the %s is too long for the card: it has %d characters, and %d fit", field, o.has, o.fits), "shorten it"}

@@ -52,7 +52,7 @@ func TestCardFaults(t *testing.T) {
 		{"too long", strings.Repeat("many words ", 40), "", nil, "title: the title is too long for the card: it has 440 characters, and 198 fit"},
 		{"both too long", strings.Repeat("many words ", 40), strings.Repeat("some more ", 40), nil,
 			"subtitle: the subtitle is too long for the card: it has 400 characters, and 130 fit; title: the title is too long for the card: it has 440 characters, and 198 fit"},
-		{"a long word", "A " + strings.Repeat("long", 30), "", nil, `title: the word "` + strings.Repeat("long", 30) + `" of the title is wider than the card`},
+		{"a long word", "A " + strings.Repeat("long", 30), "", nil, `title: the word "` + strings.Repeat("long", 15) + `…" of the title is wider than the card`},
 		{"Hebrew", "Shalom: שלום", "", nil, `title: the title has "ש" (U+05E9), of a script that is written from right to left, which cards can't`},
 		{"Arabic digits", "٣", "", nil, `title: the title has "٣" (U+0663), of a script that is written from right to left, which cards can't`},
 		{"no glyph", "日本", "", nil, `title: the title has "日" (U+65E5), for which the font has no glyph`},

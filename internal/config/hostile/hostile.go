@@ -19,7 +19,7 @@ import (
 
 const (
 	Most  = 1 << 20 // the size of all files of a project, in bytes
-	Count = 188     // the length of Projects, for who has no room for them
+	Count = 194     // the length of Projects, for who has no room for them
 )
 
 // Project is a configuration.
@@ -150,6 +150,12 @@ func Projects() []Project {
 		"outputs":            count(many, "", "output \"o%[1]d\" {\n  value = %[2]d\n}\n", ""),
 		"checks":             count(many, "", "check \"c%[1]d\" {\n  assert {\n    condition = 1 == %[2]d\n    error_message = \"x\"\n  }\n}\n", ""),
 		"renditions":         count(many, sketch+"image \"a\" {\n  prompt = \"x\"\n", "  rendition \"r%[1]d\" {\n    width = 1 + %[2]d\n  }\n", "}\n"),
+		"manifests":          count(many, sketch+"imgbuild {\n", "  manifest \"json\" {\n    path = \"m%[1]d.json\"\n  }\n", "}\n"),
+		"sets of renditions": count(many, sketch, "image \"a%[1]d\" {\n  prompt = \"x\"\n  responsive {\n    widths = range(%[2]d, 4096, 64)\n    formats = [\"webp\", \"jpeg\", \"png\"]\n  }\n  icon {}\n}\n", ""),
+		"large sets":         sketch + "image \"a\" {\n  for_each = toset([for i in range(1024): tostring(i)])\n  prompt = \"x\"\n  responsive {\n    widths = range(1, 1000)\n    formats = [\"webp\", \"jpeg\", \"png\"]\n  }\n}\n",
+		"cards":              count(many, sketch, "image \"a%[1]d\" {\n  prompt = \"x\"\n  social {\n    title = \""+r("lake ", 40)+"\"\n  }\n}\n", ""),
+		"a card":             fill(sketch+"image \"a\" {\n  prompt = \"x\"\n  social {\n    title = \"", "lake ", "\"\n  }\n}\n"),
+		"a card of one word": fill(sketch+"image \"a\" {\n  prompt = \"x\"\n  social {\n    title = \"", "w", "\"\n  }\n}\n"),
 		"providers":          count(many, sketch, "provider \"sketch\" {\n  alias = \"a%[1]d\"\n}\n", ""),
 		"presets":            count(many, sketch, "preset \"p%[1]d\" {\n  preset = preset.p%[2]d\n}\n", ""),
 		"moves":              count(many, sketch, "moved {\n  from = image.a%[1]d\n  to = image.a%[2]d\n}\n", ""),
