@@ -243,10 +243,35 @@ var lines = strings.NewReplacer("\u2028", `\u2028`, "\u2029", `\u2029`)
 
 func quote(s string) string { return lines.Replace(strings.TrimSuffix(string(encode(s)), "\n")) }
 
+// ourSide is our side of a text with the conflict markers of git, nil of any
+// other text.
+func ourSide(b []byte) (out []byte) {
+	ours, marked := true, false
+	for line := range bytes.Lines(b) {
+		switch {
+		case bytes.HasPrefix(line, []byte("<<<<<<< ")):
+			ours, marked = true, true
+		case marked && (bytes.HasPrefix(line, []byte("||||||| ")) || string(line) == "=======\n"):
+			ours = false
+		case marked && bytes.HasPrefix(line, []byte(">>>>>>> ")):
+			ours = true
+		case ours:
+			out = append(out, line...)
+		}
+	}
+	if !marked {
+		return nil
+	}
+	return out
+}
+
 // Ours reports whether a text was written by Text of some kind and path: only
 // that may be written over.
 func Ours(b []byte) bool {
 	b = bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))
+	if side := ourSide(b); side != nil { // of a conflict of git: all of it can be made again
+		b = side
+	}
 	if bytes.HasPrefix(b, []byte(generated)) {
 		return true
 	}

@@ -102,7 +102,7 @@ func HTML(im *Image, o Options) string {
 		file = *im.Shown
 	}
 	if o.Variant != "" {
-		i := slices.IndexFunc(im.Variants, func(v Variant) bool { return v.Name == o.Variant })
+		i := slices.IndexFunc(im.Variants, func(v Variant) bool { return v.Set == "" && v.Name == o.Variant })
 		if i < 0 {
 			return ""
 		}

@@ -31,7 +31,7 @@ module.exports = function (eleventyConfig) {
     const im = images[key];
     if (!im) throw new Error(`imgbuild: there is no image ${JSON.stringify(key)} in ${manifest}; run imgbuild apply if its block is new`);
     if (im.status) throw new Error(`imgbuild: ${im.address} is ${im.status}; run: imgbuild apply`);
-    const file = o.variant ? im.variants.find((v) => v.name === o.variant) : im.shown ?? im;
+    const file = o.variant ? im.variants.find((v) => !v.set && v.name === o.variant) : im.shown ?? im;
     if (!file) throw new Error(`imgbuild: ${im.address} has no rendition ${JSON.stringify(o.variant)} that is made`);
     const url = (f) => {
       if (!f.url) throw new Error(`imgbuild: ${f.path} of ${im.address} is not below the folder of the site's pages`);
