@@ -32,6 +32,7 @@ func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan, lim imaging.Li
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		problems = append(problems, e.cards(s)...)
+		problems = append(problems, e.outsized(s)...)
 		if !s.Verb.Paid() {
 			continue
 		}
@@ -89,6 +90,54 @@ func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan, lim imaging.Li
 	return problems
 }
 
+// outsized finds files that would have more pixels than may be decoded. Only
+// what enlarges can make them.
+func (e *Engine) outsized(s *plan.Step) (problems []plan.Problem) {
+	for _, o := range s.Outputs {
+		r, err := spec.ParseRecipe(o.Recipe)
+		if err != nil || o.Action != plan.Write || o.Relabel {
+			continue
+		}
+		var of provider.Image
+		if s.Pick > 0 && s.Pick <= len(s.Candidates) {
+			of = s.Candidates[s.Pick-1]
+		}
+		if err := tooLarge(r, &of, e.limits()); err != nil {
+			field := "size"
+			if o.Name != "" {
+				field = "rendition." + o.Name
+			}
+			problems = append(problems, plan.Problem{Address: s.Address, Kind: plan.TooLarge, Problem: spec.Problem{Field: field, Text: o.Path + ": " + err.Error(),
+				Hint: "make it smaller; if you trust who wrote it: export IMGBUILD_MAX_MEGAPIXELS=…"}})
+		}
+	}
+	return problems
+}
+
+// tooLarge is why the file of a recipe can't be made of a picture, whose size
+// may not be known.
+func tooLarge(r spec.Recipe, of *provider.Image, lim imaging.Limits) error {
+	if !r.Enlarge {
+		return nil
+	}
+	w, h := r.Width, r.Height
+	if !r.Size.IsZero() || of.Width > 0 {
+		w, h = sizeOf(r, max(of.Width, 1), max(of.Height, 1))
+	}
+	for _, size := range [][2]int{{r.Size.Width, r.Size.Height}, {w, h}} {
+		w, h := size[0], size[1]
+		if max(w, h) <= lim.Side && w*h <= lim.Pixels {
+			continue
+		}
+		what := fmt.Sprintf("%dx%d pixels", w, h)
+		if min(w, h) == 0 {
+			what = fmt.Sprintf("a side of %d pixels", max(w, h))
+		}
+		return fmt.Errorf("it would have %s, and %d megapixels and %d a side are allowed", what, lim.Pixels>>20, lim.Side)
+	}
+	return nil
+}
+
 // cards finds texts that can't be written on the files of a step.
 func (e *Engine) cards(s *plan.Step) (problems []plan.Problem) {
 	for _, o := range s.Outputs {
@@ -130,6 +179,9 @@ func (e *Engine) sizeOf(src spec.Source, want digest.Content, l *lock.Lock) (pro
 		return provider.Size{}, err
 	}
 	info, err := imaging.Measure(b, e.limits())
+	if most := e.limits().Memory(); err == nil && imaging.Memory(b, e.limits()) > most {
+		err = fmt.Errorf("it takes more than %d MB to decode", most>>20)
+	}
 	return provider.Size{Width: info.Width, Height: info.Height}, err
 }
 

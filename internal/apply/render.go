@@ -95,6 +95,9 @@ func (e *Engine) render(ctx context.Context, j *job, text string, d *drawing) ([
 		b, err := imaging.Relabel(d.original, imaging.Label(*j.step.Label))
 		return b, "", err
 	}
+	if err := tooLarge(recipe, d.picked, e.limits()); err != nil {
+		return nil, "", err
+	}
 	file := fileOf(recipe)
 	encoders := e.Encoders
 	if encoders == nil {

@@ -82,6 +82,7 @@ type Engine struct {
 	stop     <-chan struct{}
 	copies   map[digest.Content][]string // outputs that are copies of a candidate
 	pixels   *workshop
+	looked   sync.Map // by content of a file that is edited: what sound found, a func
 	events   chan Event
 	attempts int
 	inFlight atomic.Int32 // requests that were sent and whose step has not ended: not what waits its turn

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -195,7 +196,7 @@ func (e *Engine) load(ctx context.Context, j *job) error {
 		if in.Data, err = e.source(j.step.Sources[k], in.Content); err != nil {
 			return err
 		}
-		info, err := imaging.Measure(in.Data, e.limits())
+		info, err := e.sound(j.step.Sources[k], in)
 		if err != nil {
 			return fmt.Errorf("%s can't be edited: %s", j.step.Sources[k], plainly(err))
 		}
@@ -226,6 +227,26 @@ func (e *Engine) load(ctx context.Context, j *job) error {
 	m.Data, m.MIME = mask.PNG(), "image/png"
 	j.request.Mask = &m
 	return ctx.Err()
+}
+
+// sound looks at a source before it is paid for that it is edited: at all of a
+// file, which nobody has looked at, once.
+func (e *Engine) sound(s spec.Source, in *provider.Input) (imaging.Info, error) {
+	if s.File == "" {
+		return imaging.Measure(in.Data, e.limits())
+	}
+	type verdict struct {
+		info imaging.Info
+		err  error
+	}
+	look := sync.OnceValue(func() verdict {
+		defer e.pixels.enter(e.limits(), in.Data)()
+		info, err := imaging.Check(in.Data, e.limits())
+		return verdict{info, err}
+	})
+	found, _ := e.looked.LoadOrStore(in.Content, look)
+	v := found.(func() verdict)()
+	return v.info, v.err
 }
 
 // source is the bytes of what is edited.

@@ -22,6 +22,7 @@ var otherCodes = map[string]string{
 	"IB0511": "a file of exact size would be larger than its picture",
 	"IB0512": "a text can't be written on a card: it is too long, or its font can't be used or lacks a letter",
 	"IB0513": "something else is in the place of a manifest",
+	"IB0514": "a file would have more pixels than are allowed",
 	"IB0601": "the lockfile is damaged or of another version",
 	"IB0602": "the lockfile has conflict markers of git",
 	"IB0603": "the lockfile is no file",

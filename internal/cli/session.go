@@ -283,6 +283,8 @@ func (s *session) finding(code string, p plan.Problem) diag.Finding {
 		code = "IB0512"
 	case plan.TooSmall:
 		code = "IB0511"
+	case plan.TooLarge:
+		code = "IB0514"
 	}
 	f := diag.Finding{Severity: diag.Error, Code: code, Address: string(p.Address), Text: p.Text, Hint: p.Hint}
 	if rest, ok := strings.CutPrefix(p.Field, apply.ShapeField); ok {

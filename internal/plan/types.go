@@ -258,6 +258,7 @@ const (
 	NoEncoder ProblemKind = "no encoder" // nothing here can write an output
 	BadCrop   ProblemKind = "crop"       // it leaves its picture
 	BadCard   ProblemKind = "card"       // its text can't be written
+	TooLarge  ProblemKind = "large"      // it would have too many pixels
 	TooSmall  ProblemKind = "too small"  // a file must be larger than its picture
 )
 
