@@ -230,6 +230,7 @@ func TestNotDeferred(t *testing.T) {
 	t.Parallel()
 	for _, accepted := range []string{`{"request_id":"job-1"}`, `{"request_id":"job-1","status":"pending","data":[]}`} {
 		h := func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body) // who answers earlier may close before all is sent
 			if r.Method == "POST" {
 				io.WriteString(w, accepted)
 				return
@@ -244,7 +245,8 @@ func TestNotDeferred(t *testing.T) {
 			}
 		})
 	}
-	plain := func(w http.ResponseWriter, _ *http.Request) {
+	plain := func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
 		io.WriteString(w, `{"data":[{"url":"https://imgen.x.ai/a.jpg"}]}`)
 	}
 	inTime(t, provider.Config{}, plain, func(t *testing.T, m *maker) {
