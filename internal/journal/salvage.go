@@ -82,8 +82,12 @@ func survey(segments []Segment) (s Survey, records [][]byte) {
 	s.After = s.Records - s.Before
 	lost := uint64(0) // the last record that is missing
 	next := uint64(1)
-	beheaded := false // and what was before the first segment may be missing, too
-	if len(all) > 0 && segments[0].Number != 1 {
+	beheaded := false // what was before the first segment may be missing, too
+	switch {
+	case segments[0].Number == 1:
+	case len(all) == 0:
+		beheaded = true
+	default:
 		// The records before were dropped when they were settled; a marker says so,
 		// which may be what can't be read.
 		next = all[0].seq
@@ -92,8 +96,6 @@ func survey(segments []Segment) (s Survey, records [][]byte) {
 			head := firstRecord(segments[0].Data)
 			beheaded = head == 0 || head >= leastIntent
 		}
-	} else if segments[0].Number != 1 {
-		beheaded = true
 	}
 	for _, e := range all {
 		if e.seq > next {
