@@ -17,6 +17,10 @@ import (
 
 const maxWebP = 1 << 14 // pixels of a side
 
+// WebPMemory is the bytes that Encode takes at most for each pixel of a lossless
+// WebP, measured.
+const WebPMemory = 16
+
 // encodeVP8L writes p with every pixel as it is, also those that can't be seen.
 func (p *Picture) encodeVP8L(w io.Writer) error {
 	if p.width > maxWebP || p.height > maxWebP {
@@ -273,14 +277,14 @@ const (
 // picture writes pixels with their prefix codes. Only the main one may say that
 // its parts have codes of their own, and this one says that they don't.
 func (w *bitWriter) picture(argb []uint32, width int, main bool) {
-	tokens := repeats(argb, width)
+	found := repeats(argb, width)
 	var best [5][]int
 	cacheBits, least := 0, 0
 	for _, n := range []int{0, 6, 10} {
 		if n > 0 && len(argb) < 1<<n {
 			break
 		}
-		h := count(tokens, argb, n)
+		h := count(found, argb, n)
 		if size := entropy(h); n == 0 || size < least {
 			best, cacheBits, least = h, n, size
 		}
@@ -298,7 +302,7 @@ func (w *bitWriter) picture(argb []uint32, width int, main bool) {
 		codes[i] = newPrefixCode(h, 15)
 		w.code(codes[i], h)
 	}
-	walk(tokens, argb, cacheBits, func(t token) {
+	walk(found, argb, cacheBits, func(t token) {
 		switch t.kind {
 		case plainPixel:
 			codes[0].put(w, t.v>>8&255)
@@ -318,21 +322,27 @@ func (w *bitWriter) picture(argb []uint32, width int, main bool) {
 	})
 }
 
+// stretch is so many pixels as they are, or a copy of earlier ones.
+type stretch struct {
+	back  uint32 // how far back, as it is written; 0 for no copy
+	count uint32 // pixels
+}
+
 // repeats finds copies of what came before.
-func repeats(argb []uint32, width int) []token {
+func repeats(argb []uint32, width int) []stretch {
 	const hashBits = 16
-	head := make([]int32, 1<<hashBits) // place + 1 of the last pixels that hash like these
-	before := make([]int32, len(argb)) // and of those before them
+	head := make([]int32, 1<<hashBits)             // place + 1 of the last pixels that hash like these
+	before := make([]int32, min(len(argb), 1<<20)) // and of those before them, as far back as a copy may reach
 	note := func(i int) (last int32) {
 		if i+2 >= len(argb) {
 			return 0
 		}
 		h := (argb[i]*0x9e3779b1 ^ argb[i+1]*0x85ebca77 ^ argb[i+2]*0xc2b2ae3d) >> (32 - hashBits)
 		last = head[h]
-		head[h], before[i] = int32(i)+1, last
+		head[h], before[i%len(before)] = int32(i)+1, last
 		return last
 	}
-	tokens := make([]token, 0, len(argb)/2)
+	var found []stretch
 	for i := 0; i < len(argb); {
 		at, size, back := int(note(i))-1, 0, 0
 		for try := 0; try < candidates && at >= 0 && i-at <= maxBack; try++ {
@@ -343,20 +353,24 @@ func repeats(argb []uint32, width int) []token {
 			if n > size {
 				size, back = n, i-at
 			}
-			at = int(before[at]) - 1
+			at = int(before[at%len(before)]) - 1
 		}
 		if size < minCopy {
-			tokens = append(tokens, token{plainPixel, argb[i], 1})
+			if k := len(found) - 1; k >= 0 && found[k].back == 0 {
+				found[k].count++
+			} else {
+				found = append(found, stretch{0, 1})
+			}
 			i++
 			continue
 		}
-		tokens = append(tokens, token{copied, nearness(back, width), uint32(size)})
+		found = append(found, stretch{nearness(back, width), uint32(size)})
 		for k := 1; k < size; k++ {
 			note(i + k)
 		}
 		i += size
 	}
-	return tokens
+	return found
 }
 
 // near are the numbers of the 120 places that have short names, by rows above
@@ -385,31 +399,37 @@ func nearness(back, width int) uint32 {
 }
 
 // walk tells each token, with colours that the cache has as such.
-func walk(tokens []token, argb []uint32, cacheBits int, tell func(token)) {
+func walk(found []stretch, argb []uint32, cacheBits int, tell func(token)) {
 	var cache []uint32
 	if cacheBits > 0 {
 		cache = make([]uint32, 1<<cacheBits)
 	}
 	place := func(v uint32) uint32 { return v * 0x1e35a7bd >> (32 - cacheBits) }
 	at := 0
-	for k, t := range tokens {
-		if cache != nil {
-			// The first pixel stands for itself, so that no code has only symbols
-			// of the cache.
-			if p := place(t.v); t.kind == plainPixel && k > 0 && cache[p] == t.v {
-				t = token{cached, p, 1}
+	for _, s := range found {
+		if s.back > 0 {
+			tell(token{copied, s.back, s.count})
+		}
+		for _, v := range argb[at : at+int(s.count)] {
+			t := token{plainPixel, v, 1}
+			if cache != nil {
+				p := place(v)
+				// The first pixel stands for itself, so that no code has only symbols
+				// of the cache.
+				if at > 0 && cache[p] == v {
+					t = token{cached, p, 1}
+				}
+				cache[p] = v
 			}
-			for i := range int(t.count) {
-				cache[place(argb[at+i])] = argb[at+i]
+			if at++; s.back == 0 {
+				tell(t)
 			}
 		}
-		at += int(t.count)
-		tell(t)
 	}
 }
 
 // count is how often each symbol of the five codes comes.
-func count(tokens []token, argb []uint32, cacheBits int) (h [5][]int) {
+func count(found []stretch, argb []uint32, cacheBits int) (h [5][]int) {
 	sizes := [5]int{256 + lengths, 256, 256, 256, 40}
 	if cacheBits > 0 {
 		sizes[0] += 1 << cacheBits
@@ -417,7 +437,7 @@ func count(tokens []token, argb []uint32, cacheBits int) (h [5][]int) {
 	for i, n := range sizes {
 		h[i] = make([]int, n)
 	}
-	walk(tokens, argb, cacheBits, func(t token) {
+	walk(found, argb, cacheBits, func(t token) {
 		switch t.kind {
 		case plainPixel:
 			h[0][t.v>>8&255]++
