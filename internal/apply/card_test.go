@@ -46,7 +46,7 @@ func TestCardFont(t *testing.T) {
 				t.Errorf("finding %+v", p[0])
 			}
 		}
-		file, _, err := e.render(t.Context(), &job{step: step}, recipe, e.newDrawing(picked, b.Bytes(), recipe))
+		file, _, err := e.render(t.Context(), &job{step: step}, recipe, e.newDrawing(nil, picked, b.Bytes(), recipe))
 		if err != nil {
 			return nil, err
 		}

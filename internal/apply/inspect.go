@@ -90,15 +90,16 @@ func Inspect(sources *workspace.Root, l *lock.Lock, p *plan.Plan, lim imaging.Li
 	return problems
 }
 
-// outsized finds files that would have more pixels than may be decoded. Only
-// what enlarges can make them.
+// outsized finds files that would have more pixels than may be decoded, which
+// only what enlarges can make, or whose making would take more memory than there
+// may be.
 func (e *Engine) outsized(s *plan.Step) (problems []plan.Problem) {
 	for _, o := range s.Outputs {
 		r, err := spec.ParseRecipe(o.Recipe)
 		if err != nil || o.Action != plan.Write || o.Relabel {
 			continue
 		}
-		var of provider.Image
+		of := provider.Image{Width: s.Request.Size.Width, Height: s.Request.Size.Height}
 		if s.Pick > 0 && s.Pick <= len(s.Candidates) {
 			of = s.Candidates[s.Pick-1]
 		}
@@ -117,14 +118,16 @@ func (e *Engine) outsized(s *plan.Step) (problems []plan.Problem) {
 // tooLarge is why the file of a recipe can't be made of a picture, whose size
 // may not be known.
 func tooLarge(r spec.Recipe, of *provider.Image, lim imaging.Limits) error {
-	if !r.Enlarge {
-		return nil
+	width, height := max(of.Width, 1), max(of.Height, 1)
+	var sizes [][2]int
+	if r.Enlarge {
+		w, h := r.Width, r.Height
+		if !r.Size.IsZero() || of.Width > 0 {
+			w, h = sizeOf(r, width, height)
+		}
+		sizes = [][2]int{{r.Size.Width, r.Size.Height}, {w, h}}
 	}
-	w, h := r.Width, r.Height
-	if !r.Size.IsZero() || of.Width > 0 {
-		w, h = sizeOf(r, max(of.Width, 1), max(of.Height, 1))
-	}
-	for _, size := range [][2]int{{r.Size.Width, r.Size.Height}, {w, h}} {
+	for _, size := range sizes {
 		w, h := size[0], size[1]
 		if max(w, h) <= lim.Side && w*h <= lim.Pixels {
 			continue
@@ -134,6 +137,9 @@ func tooLarge(r spec.Recipe, of *provider.Image, lim imaging.Limits) error {
 			what = fmt.Sprintf("a side of %d pixels", max(w, h))
 		}
 		return fmt.Errorf("it would have %s, and %d megapixels and %d a side are allowed", what, lim.Pixels>>20, lim.Side)
+	}
+	if need := 4*area(width, height) + scratch(r, width, height); need > lim.Memory() {
+		return fmt.Errorf("it would take %d MB to make, and %d are allowed", need>>20, lim.Memory()>>20)
 	}
 	return nil
 }

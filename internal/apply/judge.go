@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -121,7 +120,7 @@ func (e *Engine) look(ask plan.Picture) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, _, err := e.render(context.Background(), &job{step: &plan.Step{Sources: ask.Sources, MaskFile: ask.Mask, Label: &ask.Label}}, ask.Output.Recipe, e.newDrawing(&ask.Of, original, ask.Output.Recipe))
+	b, err := e.redraw(&plan.Step{Sources: ask.Sources, MaskFile: ask.Mask, Label: &ask.Label}, &ask.Of, original, ask.Output.Recipe)
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func TestRender(t *testing.T) {
 		s.write("mask2.png", drawn("WK", "KW"))
 		s.open(func(e *Engine, _ *workspace.Root) {
 			j := &job{step: &plan.Step{Sources: []spec.Source{{File: tt.source}}, MaskFile: tt.mask}}
-			b, encoder, err := e.render(t.Context(), j, tt.recipe, e.newDrawing(&provider.Image{MIME: "image/png"}, original, tt.recipe))
+			b, encoder, err := e.render(t.Context(), j, tt.recipe, e.newDrawing(j.step, &provider.Image{MIME: "image/png"}, original, tt.recipe))
 			if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%s: %v, want %q", tt.recipe, err, tt.err)
 			}
@@ -148,10 +148,10 @@ func TestRender(t *testing.T) {
 	}
 	// What can't be decoded is told, unless the bytes are all that is wanted.
 	s.open(func(e *Engine, _ *workspace.Root) {
-		if b, _, err := e.render(t.Context(), &job{}, "format=png", e.newDrawing(&provider.Image{MIME: "image/png"}, torn(), "format=png")); err != nil || !bytes.Equal(b, torn()) {
+		if b, _, err := e.render(t.Context(), &job{}, "format=png", e.newDrawing(&plan.Step{}, &provider.Image{MIME: "image/png"}, torn(), "format=png")); err != nil || !bytes.Equal(b, torn()) {
 			t.Errorf("as it is: %v", err)
 		}
-		if _, _, err := e.render(t.Context(), &job{}, "format=jpeg", e.newDrawing(&provider.Image{MIME: "image/png"}, torn(), "format=jpeg")); err == nil {
+		if _, _, err := e.render(t.Context(), &job{}, "format=jpeg", e.newDrawing(&plan.Step{}, &provider.Image{MIME: "image/png"}, torn(), "format=jpeg")); err == nil {
 			t.Error("a torn picture was rendered")
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/imgbuild/imgbuild/internal/plan"
+	"github.com/imgbuild/imgbuild/internal/provider"
 )
 
 // Redraw is the bytes of an output that a step makes from what it has already.
@@ -14,6 +15,12 @@ func (e *Engine) Redraw(step *plan.Step, o plan.Output) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, _, err := e.render(context.Background(), &job{step: step}, o.Recipe, e.newDrawing(picked, original, o.Recipe))
+	return e.redraw(step, picked, original, o.Recipe)
+}
+
+func (e *Engine) redraw(step *plan.Step, picked *provider.Image, original []byte, recipe string) ([]byte, error) {
+	d := e.newDrawing(step, picked, original, recipe)
+	defer d.close()
+	b, _, err := e.render(context.Background(), &job{step: step}, recipe, d)
 	return b, err
 }

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/encoder"
@@ -20,20 +23,76 @@ import (
 )
 
 // drawing is the original of the outputs of an image, decoded once for all: a
-// JPEG only as large as what they make of it needs.
+// JPEG only as large as what they make of it needs, and with the pixels of the
+// source put back outside the mask where they ask for that, all for the same. It
+// holds memory of the workshop for the work on all of them until it is closed.
 type drawing struct {
 	picked   *provider.Image
 	original []byte
-	decoded  func() (*imaging.Picture, error)
+	base     func() (*imaging.Picture, error)
+	close    func()
+
+	width, height int                 // pixels of base
+	share         *semaphore.Weighted // of the memory, what the outputs that are worked on at once may take
+	most          int64               // of share
 }
 
-// newDrawing is for outputs with these recipes, and for no others.
-func (e *Engine) newDrawing(picked *provider.Image, original []byte, recipes ...string) *drawing {
-	return &drawing{picked, original, sync.OnceValues(func() (*imaging.Picture, error) {
-		p, _, err := imaging.DecodeFor(original, e.limits(), boxes(recipes, strings.TrimPrefix(picked.MIME, "image/"))...)
-		return p, err
-	})}
+// newDrawing is for the outputs of a step with these recipes, and for no others.
+func (e *Engine) newDrawing(step *plan.Step, picked *provider.Image, original []byte, recipes ...string) *drawing {
+	d := &drawing{picked: picked, original: original}
+	format := strings.TrimPrefix(picked.MIME, "image/")
+	var drawn []spec.Recipe
+	var restore *spec.Recipe
+	for _, text := range recipes {
+		if r, err := spec.ParseRecipe(text); err == nil && !r.Copies(format) {
+			drawn = append(drawn, r)
+			if r.Restore.Edit != "" {
+				restore = &r
+			}
+		}
+	}
+	source := sync.OnceValues(func() ([]byte, error) { return e.source(step.Sources[0], restore.RestoreSource) })
+	d.base = sync.OnceValues(func() (*imaging.Picture, error) {
+		p, _, err := imaging.DecodeFor(original, e.limits(), boxes(recipes, format)...)
+		if err != nil || restore == nil {
+			return p, err
+		}
+		b, err := source()
+		if err != nil {
+			return nil, err
+		}
+		return e.restore(step, restore, p, b)
+	})
+	d.close = func() {}
+	if len(drawn) == 0 {
+		return d
+	}
+	// What is wrong with a picture is told when it is needed.
+	info, _ := imaging.Measure(original, e.limits())
+	decoding := imaging.Memory(original, e.limits())
+	if restore != nil {
+		b, _ := source()
+		info, _ = imaging.Measure(b, e.limits())
+		decoding += 2*imaging.Memory(b, e.limits()) + 4*area(info.Width, info.Height) // the mask is as large
+	}
+	d.width, d.height = info.Width, info.Height
+	var need []int64
+	for _, r := range drawn {
+		need = append(need, scratch(r, d.width, d.height))
+	}
+	slices.Sort(need)
+	held := 4 * area(d.width, d.height)
+	all := held
+	for _, n := range need[max(0, len(need)-cap(e.pixels.places)):] {
+		all += n
+	}
+	all = min(max(decoding, all), e.pixels.most)
+	d.most = max(0, all-held)
+	d.share, d.close = semaphore.NewWeighted(d.most), e.pixels.room(all)
+	return d
 }
+
+func area(width, height int) int64 { return int64(width) * int64(height) }
 
 // boxes are what outputs make of their original, in the given format, first of
 // all. Copies need no pixel.
@@ -128,25 +187,23 @@ func (e *Engine) render(ctx context.Context, j *job, text string, d *drawing) ([
 	return b, by, err
 }
 
-// enter takes a place in the workshop for what draw does.
+// enter takes a place in the workshop for what draw does, and of the memory that
+// d holds what that takes.
 func (e *Engine) enter(recipe spec.Recipe, d *drawing) (leave func()) {
-	work := [][]byte{d.original}
-	if recipe.Restore.Edit != "" {
-		work = append(work, d.original, d.original) // the source and the mask are as large, about
+	need := min(scratch(recipe, d.width, d.height), d.most)
+	acquire(d.share, need)
+	e.pixels.places <- struct{}{}
+	return func() {
+		<-e.pixels.places
+		d.share.Release(need)
 	}
-	return e.pixels.enterWith(scratch(recipe, d.original, e.limits()), e.limits(), work...)
 }
 
 // draw is the pixels that a recipe makes.
 func (e *Engine) draw(j *job, recipe spec.Recipe, d *drawing) (*imaging.Picture, error) {
-	p, err := d.decoded()
+	p, err := d.base()
 	if err != nil {
 		return nil, err
-	}
-	if recipe.Restore.Edit != "" {
-		if p, err = e.restore(j, recipe, p); err != nil {
-			return nil, err
-		}
 	}
 	if s := recipe.Size; !s.IsZero() {
 		if p, err = fit(p, s.Width, s.Height, "cover", recipe.Enlarge); err != nil {
@@ -197,18 +254,21 @@ func (e *Engine) placeholder(j *job, text string, d *drawing) (lock.Placeholder,
 	return lock.Placeholder(out), err
 }
 
-// scratch is the bytes that a recipe takes while it works, besides the picture
-// that it begins with.
-func scratch(r spec.Recipe, original []byte, lim imaging.Limits) int64 {
-	if r.Blur == 0 && r.Sharpen == 0 {
-		return 0
+// scratch is the bytes, about, that a recipe takes for a picture of so many
+// pixels, besides that picture.
+func scratch(r spec.Recipe, width, height int) (need int64) {
+	for _, size := range sizesOf(r, width, height) {
+		need += 4 * area(size[0], size[1])
 	}
-	info, err := imaging.Measure(original, lim)
-	if err != nil {
-		return 0 // then there is no work
+	width, height = sizeOf(r, width, height)
+	each := int64(4) // what is made of it: without colours, on a background, with a text
+	if r.Blur > 0 || r.Sharpen > 0 {
+		each += imaging.BlurMemory
 	}
-	w, h := sizeOf(r, info.Width, info.Height)
-	return int64(w) * int64(h) * imaging.BlurMemory
+	if r.File.Format == "webp" && r.File.Lossless {
+		each += imaging.WebPMemory
+	}
+	return need + each*area(width, height)
 }
 
 // SizeOf is the size in pixels of what a recipe makes of a candidate.
@@ -222,16 +282,28 @@ func SizeOf(recipe string, of *provider.Image) (width, height int, err error) {
 }
 
 func sizeOf(r spec.Recipe, width, height int) (int, int) {
+	if sizes := sizesOf(r, width, height); len(sizes) > 0 {
+		width, height = sizes[len(sizes)-1][0], sizes[len(sizes)-1][1]
+	}
+	return width, height
+}
+
+// sizesOf are the sizes in pixels that a recipe makes one after another of a
+// picture, none if it stays as it is.
+func sizesOf(r spec.Recipe, width, height int) (sizes [][2]int) {
 	if !r.Size.IsZero() {
 		width, height = r.Size.Width, r.Size.Height
+		sizes = append(sizes, [2]int{width, height})
 	}
 	if _, _, w, h, ok := r.Crop.In(width, height); ok && !r.Crop.IsZero() {
 		width, height = w, h
+		sizes = append(sizes, [2]int{w, h})
 	}
 	if r.Width > 0 || r.Height > 0 {
-		return fittingOf(r).Size(width, height)
+		w, h := fittingOf(r).Size(width, height)
+		sizes = append(sizes, [2]int{w, h})
 	}
-	return width, height
+	return sizes
 }
 
 // maxRelabel is the most bytes of a file that gets another label: our own are
@@ -349,13 +421,10 @@ func tooSmall(w, h, width, height int) error {
 	return &hinted{fmt.Errorf("the picture is %dx%d, too small for %dx%d", w, h, width, height), "write enlarge = true, or ask for a smaller size"}
 }
 
-// restore puts the pixels of the first source back outside the mask.
-func (e *Engine) restore(j *job, recipe spec.Recipe, edited *imaging.Picture) (*imaging.Picture, error) {
-	source, err := e.source(j.step.Sources[0], recipe.RestoreSource)
-	if err != nil {
-		return nil, err
-	}
-	mask, err := e.mask(&recipe.Restore, j.step.MaskFile, source)
+// restore puts the pixels of the first source back outside the mask; source is
+// its bytes.
+func (e *Engine) restore(step *plan.Step, r *spec.Recipe, edited *imaging.Picture, source []byte) (*imaging.Picture, error) {
+	mask, err := e.mask(&r.Restore, step.MaskFile, source)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func TestSizeOf(t *testing.T) {
 		if got := fmt.Sprintf("%dx%d", w, h); err != nil || got != want {
 			t.Errorf("%s: %s, %v, want %s", recipe, got, err, want)
 		}
-		file, _, err := e.render(t.Context(), &job{}, recipe, e.newDrawing(picked, b.Bytes(), recipe))
+		file, _, err := e.render(t.Context(), &job{}, recipe, e.newDrawing(nil, picked, b.Bytes(), recipe))
 		if err != nil {
 			t.Fatalf("%s: %v", recipe, err)
 		}

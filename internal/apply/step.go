@@ -769,6 +769,8 @@ func (p *put) Close() (err error) {
 	return err
 }
 
+func (s *sink) Room(bytes int64) (leave func()) { return s.engine.pixels.room(bytes) }
+
 func (s *sink) Waiting(d time.Duration, why string) {
 	if len(s.request.Sensitive) > 0 {
 		why, _, _ = strings.Cut(why, ": ") // what follows may be the provider's words
@@ -919,7 +921,8 @@ func (e *Engine) makeFiles(ctx context.Context, j *job, picked *provider.Image, 
 			}
 		}
 	}
-	from := e.newDrawing(picked, original, recipes...)
+	from := e.newDrawing(j.step, picked, original, recipes...)
+	defer from.close()
 	errs := make([]error, len(made)+1)
 	var group errgroup.Group
 	if small != "" {

@@ -24,26 +24,32 @@ func newWorkshop(lim imaging.Limits) *workshop {
 	return &workshop{make(chan struct{}, runtime.GOMAXPROCS(0)), semaphore.NewWeighted(most), most}
 }
 
-// enter waits for a place, and for the memory that it takes to decode
-// pictures; leave gives both back.
+// enter waits for the memory that it takes to decode pictures, and for a place;
+// leave gives both back.
 func (w *workshop) enter(lim imaging.Limits, pictures ...[]byte) (leave func()) {
-	return w.enterWith(0, lim, pictures...)
-}
-
-// enterWith is enter for work that takes more bytes besides.
-func (w *workshop) enterWith(more int64, lim imaging.Limits, pictures ...[]byte) (leave func()) {
-	need := more
+	var need int64
 	for _, b := range pictures {
 		need += imaging.Memory(b, lim)
 	}
-	need = min(need, w.most)
+	free := w.room(need)
 	w.places <- struct{}{}
-	// Who has a place and waits for memory waits for others that have both.
-	if err := w.memory.Acquire(context.Background(), need); err != nil {
-		panic(err) // it is not cancelled, and need is not more than there is
-	}
 	return func() {
-		w.memory.Release(need)
 		<-w.places
+		free()
+	}
+}
+
+// room waits for so many bytes of memory, or for all that there is. Who has a
+// place waits for nothing, so that who waits for one may hold memory.
+func (w *workshop) room(bytes int64) (leave func()) {
+	bytes = min(bytes, w.most)
+	acquire(w.memory, bytes)
+	return func() { w.memory.Release(bytes) }
+}
+
+// acquire waits for what is never more than there is.
+func acquire(s *semaphore.Weighted, n int64) {
+	if err := s.Acquire(context.Background(), n); err != nil {
+		panic(err) // it is not cancelled
 	}
 }

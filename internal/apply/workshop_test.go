@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/imgbuild/imgbuild/internal/imaging"
+	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
@@ -28,49 +29,122 @@ func TestWorkshop(t *testing.T) {
 		name       string
 		pictures   [][]byte
 		side, want int64
-		recipe     string
 	}{
-		{"one after the other by places", [][]byte{picture}, 1, 1, ""},
-		{"three have room", [][]byte{picture}, 9, 3, ""},
-		{"one that takes two", [][]byte{picture, picture}, 9, 1, ""},
-		{"more than all there is", [][]byte{picture, picture, picture, picture, picture}, 9, 1, ""},
-		{"no picture takes nothing", [][]byte{[]byte("text")}, 9, 9, ""},
-		{"a blur of all takes four times as much again", [][]byte{picture}, 9, 1, "blur=2 format=png"},
-		{"and so does another edge", [][]byte{picture}, 9, 1, "format=png sharpen=1"},
-		{"that of a quarter of the pixels as much again", [][]byte{picture}, 9, 1, "blur=2 fit=cover format=png width=512"},
-		{"that of a crop of a few none", [][]byte{picture}, 9, 2, "blur=2 crop=0,0,16,16 format=png"},
+		{"one after the other by places", [][]byte{picture}, 1, 1},
+		{"three have room", [][]byte{picture}, 9, 3},
+		{"one that takes two", [][]byte{picture, picture}, 9, 1},
+		{"more than all there is", [][]byte{picture, picture, picture, picture, picture}, 9, 1},
+		{"no picture takes nothing", [][]byte{[]byte("text")}, 9, 9},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorkshop(lim)
 				w.places = make(chan struct{}, tt.side)
-				var working, most atomic.Int64
-				finish := make(chan struct{})
-				var all sync.WaitGroup
-				for range 9 {
-					all.Go(func() {
-						recipe, err := spec.ParseRecipe(tt.recipe)
-						if err != nil {
-							t.Error(err)
-						}
-						leave := w.enterWith(scratch(recipe, picture, lim), lim, tt.pictures...)
-						working.Add(1)
-						<-finish
-						working.Add(-1)
-						leave()
-					})
+				if got := atOnce(9, func(in func()) {
+					defer w.enter(lim, tt.pictures...)()
+					in()
+				}); got != tt.want {
+					t.Errorf("%d worked at once, want %d", got, tt.want)
 				}
-				for range 9 { // each turn those that are in leave
-					synctest.Wait()
-					n := working.Load()
-					most.Store(max(most.Load(), n))
-					for range n {
-						finish <- struct{}{}
+			})
+		})
+	}
+}
+
+// atOnce lets n work side by side, each until no other can begin, and tells how
+// many of them were at it at once. It is for a bubble of synctest.
+func atOnce(n int, work func(in func())) (most int64) {
+	var working atomic.Int64
+	finish := make(chan struct{})
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			work(func() {
+				working.Add(1)
+				<-finish
+				working.Add(-1)
+			})
+		})
+	}
+	for range n { // each turn those that are in leave
+		synctest.Wait()
+		in := working.Load()
+		most = max(most, in)
+		for range in {
+			finish <- struct{}{}
+		}
+	}
+	all.Wait()
+	return most
+}
+
+// What an image takes with its outputs is held as long as it is worked on, and
+// shared by them.
+func TestDrawingMemory(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if _, err := imaging.New(1024, 1024).Encode(&b, "png", 0, false); err != nil {
+		t.Fatal(err)
+	}
+	lim := imaging.Limits{Bytes: 1 << 20, Side: 2048, Pixels: 4 << 20} // 48 MB of memory
+	const jpeg, webp = "format=jpeg", "format=webp lossless=true"
+	small := "blur=2 fit=cover format=jpeg width=512"
+	for _, tt := range []struct {
+		name            string
+		recipes         []string
+		images, outputs int64 // at once
+	}{
+		{"decoding takes 8 bytes a pixel", []string{jpeg}, 6, 6},
+		{"copies take nothing", []string{"format=png"}, 9, 0},
+		{"a lossless WebP takes 20 besides the picture's 4", []string{webp}, 2, 2},
+		{"two of them as much again", []string{webp, webp}, 1, 2},
+		{"a third waits for one of them", []string{webp, webp, webp}, 1, 2},
+		{"a blur takes 40", []string{"blur=2 format=jpeg"}, 1, 1},
+		{"and so does another edge", []string{"format=jpeg sharpen=1"}, 1, 1},
+		{"that of a quarter of the pixels 11", []string{small}, 3, 3},
+		{"that of a crop of a few nothing much", []string{"blur=2 crop=0,0,16,16 format=jpeg"}, 6, 6},
+		{"what has no room at all is alone", []string{"enlarge=true fit=cover format=jpeg width=4096"}, 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := &Engine{Limits: lim}
+				e.pixels = newWorkshop(lim)
+				e.pixels.places = make(chan struct{}, 9)
+				picked := &provider.Image{MIME: "image/png", Width: 1024, Height: 1024}
+				if got := atOnce(9, func(in func()) {
+					d := e.newDrawing(nil, picked, b.Bytes(), tt.recipes...)
+					defer d.close()
+					in()
+				}); got != tt.images {
+					t.Errorf("%d images at once, want %d", got, tt.images)
+				}
+				outputs := make(chan func(in func()), 9*len(tt.recipes))
+				var all []*drawing
+				for range tt.images {
+					d := e.newDrawing(nil, picked, b.Bytes(), tt.recipes...)
+					all = append(all, d)
+					for _, text := range tt.recipes {
+						recipe, err := spec.ParseRecipe(text)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if recipe.Copies("png") {
+							continue
+						}
+						outputs <- func(in func()) {
+							defer e.enter(recipe, d)()
+							in()
+						}
 					}
 				}
-				all.Wait()
-				if got := most.Load(); got != tt.want {
-					t.Errorf("%d worked at once, want %d", got, tt.want)
+				if got := atOnce(len(outputs), func(in func()) { (<-outputs)(in) }); got != tt.outputs {
+					t.Errorf("%d outputs at once, want %d", got, tt.outputs)
+				}
+				for _, d := range all {
+					d.close()
+				}
+				if !e.pixels.memory.TryAcquire(e.pixels.most) || len(e.pixels.places) > 0 {
+					t.Error("not all was given back")
 				}
 			})
 		})

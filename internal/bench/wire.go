@@ -226,8 +226,9 @@ type nowhere struct {
 	urls []string
 }
 
-func (s *nowhere) Sent() error           { s.sent++; return nil }
-func (s *nowhere) Accepted(string) error { return nil }
+func (s *nowhere) Sent() error               { s.sent++; return nil }
+func (s *nowhere) Accepted(string) error     { return nil }
+func (s *nowhere) Room(int64) (leave func()) { return func() {} }
 func (s *nowhere) Delivered(_ int, from provider.Delivery, _ provider.Money) error {
 	s.urls = append(s.urls, from.URL)
 	return nil

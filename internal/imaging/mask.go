@@ -114,7 +114,8 @@ func (m *Mask) Hole(p *Picture) []byte {
 
 // Restore puts original back where m forbids a change: exactly where it covers
 // nothing, blended where it covers in part. Providers treat a mask as a wish.
-// An edited picture of another size is first fitted to the original's pixels.
+// An edited picture of another size is first fitted to the original's pixels;
+// one of the same is written to.
 // The mask must have the size of the original, else Restore panics.
 func Restore(edited, original *Picture, m *Mask) *Picture {
 	if m.width != original.width || m.height != original.height {
@@ -123,25 +124,24 @@ func Restore(edited, original *Picture, m *Mask) *Picture {
 	if edited.width != original.width || edited.height != original.height {
 		edited = Fit(edited.alone(), original.width, original.height, "cover", true)
 	}
-	out := New(original.width, original.height)
 	for i, c := range m.cover {
-		o, e, d := original.pix[4*i:4*i+4], edited.pix[4*i:4*i+4], out.pix[4*i:4*i+4]
+		o, e := original.pix[4*i:4*i+4], edited.pix[4*i:4*i+4]
 		switch c {
 		case 0:
-			copy(d, o)
+			copy(e, o)
 		case 255:
-			copy(d, e)
 		default:
 			// Colours weigh as much as they are visible.
 			we, wo := int(c)*int(e[3]), (255-int(c))*int(o[3])
 			if we+wo == 0 {
+				clear(e)
 				continue
 			}
 			for k := range 3 {
-				d[k] = byte((int(e[k])*we + int(o[k])*wo + (we+wo)/2) / (we + wo))
+				e[k] = byte((int(e[k])*we + int(o[k])*wo + (we+wo)/2) / (we + wo))
 			}
-			d[3] = byte((we + wo + 127) / 255)
+			e[3] = byte((we + wo + 127) / 255)
 		}
 	}
-	return out
+	return edited
 }

@@ -14,6 +14,17 @@ type Order struct {
 	Mask *imaging.Mask      // where Base may change, of its size; nil for everywhere
 }
 
+// Memory is the bytes, about, that Draw takes for a picture of so many pixels,
+// besides what an Order brings; with a base, of which there are so many besides,
+// it takes those of its change too.
+func Memory(width, height, baseWidth, baseHeight int) int64 {
+	out, base := int64(width)*int64(height), int64(baseWidth)*int64(baseHeight)
+	if base == 0 {
+		return 12 * out // colours of 8 bytes, and the picture of them
+	}
+	return 20*min(base, int64(most)) + 4*base + 4*out // two of them, or one that is fitted; the change, fitted to base and to what is asked for
+}
+
 // Draw draws a new picture of Width x Height pixels, both at least 1, or changes
 // Base. A change is worked out at the size of Base, whose pixels outside the
 // mask stay as they are to the bit, and is then fitted to Width x Height if

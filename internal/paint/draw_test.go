@@ -111,6 +111,33 @@ func TestEditKeepsAlpha(t *testing.T) {
 	}
 }
 
+// A large base is changed at a smaller size, and no pixel is lost where the mask
+// forbids the change. Nothing else runs meanwhile: most is for all.
+func TestEditOfLarge(t *testing.T) {
+	defer func(was int) { most = was }(most)
+	base := Draw(Order{Prompt: "a lake below hills", Width: 300, Height: 200})
+	mask := maskOf(t, 300, 200, func(_, y int) bool { return y < 100 })
+	order := Order{Prompt: "make it night", Base: base, Mask: mask, More: []*imaging.Picture{base}}
+	whole := Draw(order)
+	most = 150 * 100
+	half := Draw(order)
+	if half.Width() != 300 || half.Height() != 200 || changed(base, half, 100, 200) > 0 || changed(base, half, 0, 100) < 20_000 || changed(whole, half, 0, 100) < 10_000 {
+		t.Errorf("%dx%d, %d pixels changed that must not, %d that may, %d as with a base that is not large", half.Width(), half.Height(), changed(base, half, 100, 200), changed(base, half, 0, 100), 30_000-changed(whole, half, 0, 100))
+	}
+	if light(half)*10 < light(whole)*9 || light(whole)*10 < light(half)*9 {
+		t.Errorf("its light is %d, of a base that is not large %d", light(half), light(whole))
+	}
+}
+
+func TestCanvas(t *testing.T) {
+	t.Parallel()
+	for _, tt := range [][4]int{{1, 1, 64, 64}, {300, 20, 300, 64}, {4096, 4096, 4096, 4096}, {8192, 8192, 4096, 4096}, {16384, 4096, 8192, 2048}, {65535, 1024, 32767, 512}, {1024, 65535, 512, 32768}} {
+		if w, h := Canvas(tt[0], tt[1]); w != tt[2] || h != tt[3] {
+			t.Errorf("%dx%d is changed at %dx%d, want %dx%d", tt[0], tt[1], w, h, tt[2], tt[3])
+		}
+	}
+}
+
 func TestSeedsAndPromptsDiffer(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}

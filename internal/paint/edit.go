@@ -8,7 +8,7 @@ import "github.com/imgbuild/imgbuild/internal/imaging"
 // visible. Where the mask forbids a change every pixel stays as it was.
 func edit(o Order, m mood) *imaging.Picture {
 	base := o.Base
-	w, h := max(base.Width(), least), max(base.Height(), least)
+	w, h := Canvas(base.Width(), base.Height())
 	s := &scene{c: fromPicture(resized(base, w, h)), w: w, h: h, u: min(w, h), r: m.seed(o.Seed), m: m, horizon: h * 55 / 100}
 	s.montage(o.More)
 	known := m.time != "" || m.season != "" || len(m.hues) > 0 || m.falls()
@@ -31,6 +31,21 @@ func edit(o Order, m mood) *imaging.Picture {
 		out = imaging.Fit(out, o.Width, o.Height, "cover", true)
 	}
 	return out
+}
+
+// most is how many pixels an edit is worked out with; what is larger is made of
+// that. A test makes it less.
+var most = 16 << 20
+
+// Canvas is the size in pixels at which a base of a size is changed.
+func Canvas(width, height int) (w, h int) {
+	w, h = max(width, least), max(height, least)
+	if w*h <= most {
+		return w, h
+	}
+	// Rounded down, so that the product is not more.
+	side := root(most * w / h)
+	return side, most / side
 }
 
 func resized(p *imaging.Picture, w, h int) *imaging.Picture {

@@ -83,6 +83,9 @@ type Sink interface {
 	Answered() error
 	// Stopping is closed when nothing new may be sent any more.
 	Stopping() <-chan struct{}
+	// Room waits for so many bytes of the memory that all work on pixels shares,
+	// at most all of it, until leave. It is for makers that draw here.
+	Room(bytes int64) (leave func())
 	// Waiting tells that the call waits (its turn, or a rate limit) until d
 	// has passed. It is for people to see and not durable.
 	Waiting(d time.Duration, why string)

@@ -49,6 +49,9 @@ func (r *Recorder) Accepted(jobID string) error {
 	return r.note("accepted %s", jobID)
 }
 
+// Room is there.
+func (r *Recorder) Room(int64) (leave func()) { return func() {} }
+
 func (r *Recorder) Delivered(i int, from provider.Delivery, price provider.Money) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -21,6 +21,7 @@ type maker struct{}
 func (maker) Offer(name string) (provider.Offer, bool) { return Offer(name) }
 
 func (maker) Make(ctx context.Context, r *provider.Request, s provider.Sink) (provider.Reply, error) {
+	defer s.Room(memory(r))()
 	order, err := orderOf(r)
 	if err != nil {
 		return provider.Reply{}, &provider.Error{Kind: provider.Rejected, Message: err.Error(), Priced: true}
@@ -64,6 +65,32 @@ func seed(of digest.Request, candidate int) uint64 {
 	return binary.BigEndian.Uint64(name[:])
 }
 
+// limits are no stricter than those of who asks, who has held the pictures
+// against them.
+var limits = imaging.LimitsOf(imaging.Most)
+
+// memory is the bytes, about, that r takes.
+func memory(r *provider.Request) (n int64) {
+	var base imaging.Info
+	for i, in := range r.Inputs {
+		n = max(n, imaging.Memory(in.Data, limits))
+		if i == 0 {
+			base, _ = imaging.Measure(in.Data, limits)
+			continue
+		}
+		w, h := paint.Canvas(base.Width, base.Height)
+		n += 4 * int64(w) * int64(h)
+	}
+	if r.Mask != nil {
+		n += int64(base.Width) * int64(base.Height)
+	}
+	size, err := sizeOf(r, provider.Size{Width: base.Width, Height: base.Height})
+	if err != nil {
+		return 0 // nothing is drawn
+	}
+	return n + paint.Memory(size.Width, size.Height, base.Width, base.Height)
+}
+
 // orderOf says what to draw for r, or what is wrong with it.
 func orderOf(r *provider.Request) (paint.Order, error) {
 	offer, ok := Offer(r.Model)
@@ -85,18 +112,19 @@ func orderOf(r *provider.Request) (paint.Order, error) {
 	}
 	o := paint.Order{Prompt: r.Prompt, Style: r.Style}
 	for i, in := range r.Inputs {
-		p, _, err := imaging.Decode(in.Data, imaging.DefaultLimits)
+		p, _, err := imaging.Decode(in.Data, limits)
 		if err != nil {
 			return paint.Order{}, fmt.Errorf("input %d: %w", i+1, err)
 		}
 		if i == 0 {
 			o.Base = p
-		} else {
-			o.More = append(o.More, p)
+			continue
 		}
+		w, h := paint.Canvas(o.Base.Width(), o.Base.Height())
+		o.More = append(o.More, imaging.Fit(p, w, h, "cover", true)) // no more of it is needed
 	}
 	if r.Mask != nil {
-		m, err := imaging.ReadMask(r.Mask.Data, "transparent", imaging.DefaultLimits)
+		m, err := imaging.ReadMask(r.Mask.Data, "transparent", limits)
 		if err != nil {
 			return paint.Order{}, err
 		}
@@ -105,21 +133,25 @@ func orderOf(r *provider.Request) (paint.Order, error) {
 		}
 		o.Mask = m
 	}
-	size, err := sizeOf(r, o.Base)
+	var base provider.Size
+	if o.Base != nil {
+		base = provider.Size{Width: o.Base.Width(), Height: o.Base.Height()}
+	}
+	size, err := sizeOf(r, base)
 	o.Width, o.Height = size.Width, size.Height
 	return o, err
 }
 
 // sizeOf is the size that r asks for; an edit that asks for none keeps the
-// size of its picture.
-func sizeOf(r *provider.Request, base *imaging.Picture) (provider.Size, error) {
+// size of its picture, base.
+func sizeOf(r *provider.Request, base provider.Size) (provider.Size, error) {
 	size, ok := r.Size, true
 	switch {
 	case !size.IsZero():
-	case base != nil && r.AspectRatio == "" && r.Resolution == "":
-		size = provider.Size{Width: base.Width(), Height: base.Height()}
-	case base != nil && r.AspectRatio == "":
-		size, ok = ofArea(float64(base.Width())/float64(base.Height()), r.Resolution)
+	case !base.IsZero() && r.AspectRatio == "" && r.Resolution == "":
+		return base, nil
+	case !base.IsZero() && r.AspectRatio == "":
+		size, ok = ofArea(float64(base.Width)/float64(base.Height), r.Resolution)
 	default:
 		size, ok = pixels(r.AspectRatio, r.Resolution)
 		ok = ok && (r.AspectRatio == "" || slices.Contains(ratios, r.AspectRatio))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ type sink struct {
 	files  map[int]*bytes.Buffer
 	fail   string // the event that fails
 	after  func(event string)
+	rooms  []int64 // that were asked for
+	left   int
 }
 
 var errSink = errors.New("disk full")
@@ -44,6 +47,10 @@ func (s *sink) Accepted(id string) error      { return s.tell("accepted " + id) 
 func (s *sink) Answered() error               { return nil }
 func (s *sink) Stopping() <-chan struct{}     { return nil }
 func (s *sink) Waiting(time.Duration, string) {}
+func (s *sink) Room(bytes int64) (leave func()) {
+	s.rooms = append(s.rooms, bytes)
+	return func() { s.left++ }
+}
 func (s *sink) Delivered(i int, d provider.Delivery, m provider.Money) error {
 	return s.tell(fmt.Sprintf("delivered %d %s %s %s%s", i, d.MIME, d.Model, m, d.URL))
 }
@@ -235,6 +242,43 @@ func TestEditSizes(t *testing.T) {
 		c.r.Inputs = []provider.Input{{Data: data}, {Data: data}}
 		if p := pictures(t, &c.r)[0]; p.Width() != c.want.Width || p.Height() != c.want.Height {
 			t.Errorf("%+v: %dx%d", c.want, p.Width(), p.Height())
+		}
+	}
+}
+
+// What is decoded and drawn has room for all of it, once, until the end.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	data, mask := file(t, imaging.New(100, 80)), file(t, imaging.New(100, 80))
+	const pixels = 100 * 80
+	for _, tt := range []struct {
+		name   string
+		change func(r *provider.Request)
+		want   int64
+	}{
+		{"new", func(*provider.Request) {}, 12 * 96 * 64},
+		{"an edit", func(r *provider.Request) { r.Inputs = []provider.Input{{Data: data}} }, 8*pixels + 24*pixels + 4*96*64},
+		{"of its size", func(r *provider.Request) { r.Inputs, r.Size = []provider.Input{{Data: data}}, provider.Size{} }, 8*pixels + 28*pixels},
+		{"with a mask", func(r *provider.Request) {
+			r.Inputs, r.Size, r.Mask = []provider.Input{{Data: data}}, provider.Size{}, &provider.Input{Data: mask}
+		}, 8*pixels + 28*pixels + pixels},
+		{"of three", func(r *provider.Request) {
+			r.Inputs, r.Size = []provider.Input{{Data: data}, {Data: data}, {Data: data}}, provider.Size{}
+		}, 8*pixels + 28*pixels + 8*pixels},
+		{"that is no picture", func(r *provider.Request) { r.Inputs = []provider.Input{{Data: []byte("x")}} }, 12 * 96 * 64},
+		{"nothing", func(r *provider.Request) { r.Size = provider.Size{Width: -1, Height: 2} }, 0},
+	} {
+		r := small(2, 0)
+		tt.change(r)
+		s := &sink{}
+		s.after = func(event string) {
+			if s.left > 0 {
+				t.Errorf("%s: %s after the room was left", tt.name, event)
+			}
+		}
+		New().Make(t.Context(), r, s)
+		if !slices.Equal(s.rooms, []int64{tt.want}) || s.left != 1 {
+			t.Errorf("%s: room for %d, left %d times, want once %d", tt.name, s.rooms, s.left, tt.want)
 		}
 	}
 }
