@@ -69,6 +69,7 @@ const (
 
 // Bounds of a program.
 const (
+	minTime    = time.Minute      // for one that is small, on a busy machine
 	maxTime    = 10 * time.Minute // 64 megapixels of AVIF take as long
 	maxVersion = 10 * time.Second
 )
@@ -155,7 +156,7 @@ func (s *Set) Encode(ctx context.Context, p *imaging.Picture, f File) (b []byte,
 	}
 	version := s.version(program)
 	call := callFor(program, version, p, f)
-	call.Time, call.Output = maxTime, int(s.limits().Bytes)
+	call.Time, call.Output = timeFor(p.Width()*p.Height()), int(s.limits().Bytes)
 	if b, err = call.Run(ctx, s.Getenv); err != nil {
 		return nil, "", err
 	}
@@ -163,6 +164,12 @@ func (s *Set) Encode(ctx context.Context, p *imaging.Picture, f File) (b []byte,
 		return nil, "", fmt.Errorf("%s wrote no %s: %s", program, f.Format, strings.TrimPrefix(err.Error(), "imaging: "))
 	}
 	return b, strings.TrimSpace(program + " " + version), nil
+}
+
+// timeFor is how long a program may take for so many pixels: it hangs if it
+// takes longer.
+func timeFor(pixels int) time.Duration {
+	return minTime + time.Duration(float64(maxTime-minTime)*float64(pixels)/float64(imaging.DefaultLimits.Pixels))
 }
 
 func (s *Set) limits() imaging.Limits {

@@ -202,6 +202,15 @@ func TestBadPrograms(t *testing.T) {
 	})
 }
 
+func TestTimeFor(t *testing.T) {
+	t.Parallel()
+	for pixels, want := range map[int]time.Duration{0: time.Minute, 64 << 20: 10 * time.Minute, 128 << 20: 19 * time.Minute, 1792 * 1024: time.Minute + 14765625*time.Microsecond} {
+		if got := timeFor(pixels); got != want {
+			t.Errorf("%d pixels: %s, want %s", pixels, got, want)
+		}
+	}
+}
+
 func TestFind(t *testing.T) {
 	t.Parallel()
 	trap := "echo started > $0.started" // nothing is started to find out
