@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/agext/levenshtein"
 	urfave "github.com/urfave/cli/v3"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
@@ -281,7 +280,7 @@ func unknownVerb(env *Env, list []verb, name string) error {
 func nearest(name string, names []string) string {
 	best, distance := "", 3
 	for _, n := range names {
-		if d := levenshtein.Distance(name, n, nil); d < distance && d < len(n) {
+		if d := diag.Distance(name, n); d < distance && d < len(n) {
 			best, distance = n, d
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/agext/levenshtein"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -109,7 +108,7 @@ func nearest(name string, known []string) string {
 		if d := len(k) - len(name); d > 2*distance || d < -2*distance || len(name) > 1000 {
 			continue // there may be 4 bytes to a character, but not for long
 		}
-		if d := levenshtein.Distance(name, k, nil); d < distance && d < len(k) {
+		if d := diag.Distance(name, k); d < distance && d < len(k) {
 			best, distance = k, d
 		}
 	}

@@ -282,6 +282,48 @@ a.img.hcl:29:12-29:26 IB0405 imgbuild: manifest: it writes "a.png/c.json", and i
 a.img.hcl:32:12-32:22 IB0405 imgbuild: manifest: it writes "out.json", and image.a (rendition b) writes "out.json/b.png" | give one of them another path
 a.img.hcl:33:5-33:9 IB0202 imgbuild: manifest: there is no attribute "name" here | there is only "path"
 `},
+	{name: "one manifest below another, or in the store", files: files{"a.img.hcl": sketch + `imgbuild {
+  manifest "json" {
+    path = "a.json/b.json"
+  }
+  manifest "json" {
+    path = "A.json"
+  }
+  manifest "json" {
+    path = ".images/b.json"
+  }
+  store {
+    path = ".images"
+  }
+}
+`}, want: `
+a.img.hcl:7:12-7:20 IB0405 imgbuild: manifest: of the manifests "a.json/b.json" and "A.json" one would be a folder of the other | give one of them another path <a.img.hcl:4:12 the first one>
+a.img.hcl:10:12-10:28 IB0405 imgbuild: manifest: it writes ".images/b.json", and the store is ".images" | give one of them another path
+`},
+	{name: "out of output_dir", files: files{"a.img.hcl": sketch + `imgbuild {
+  output_dir = "assets/img"
+}
+image "a" {
+  prompt = "x"
+  path   = "../a.png"
+  icon {
+    path = "../../static/favicon"
+  }
+  responsive {
+    widths  = [1, 2]
+    formats = ["webp", "jpeg"]
+    path    = "../b"
+  }
+  rendition "180" {}
+  atl = "x"
+}
+`}, want: `
+a.img.hcl:7:12-7:22 IB0404 image.a: the path "../a.png" leaves output_dir, which is "assets/img" | keep it inside; or write output_dir = "." and whole paths
+a.img.hcl:9:12-9:34 IB0404 image.a: icon: the path "../../static/favicon.ico" leaves output_dir, which is "assets/img" | keep it inside; or write output_dir = "." and whole paths
+a.img.hcl:14:15-14:21 IB0404 image.a: responsive: the path "../b-1.webp" leaves output_dir, which is "assets/img" | keep it inside; or write output_dir = "." and whole paths
+a.img.hcl:16:3-16:18 IB0207 image.a: a rendition takes one name | write rendition "NAME" { … } with letters, digits, - and _, a letter first
+a.img.hcl:17:3-17:6 IB0202 image.a: there is no attribute "atl" here | did you mean "alt"?
+`},
 	{name: "block as attribute", files: files{"a.img.hcl": sketch + `image "a" {
   prompt = "x"
   edit = 3
@@ -384,7 +426,7 @@ b.img.hcl:26:1-26:9 IB0206 imgbuild: is declared twice | rename one of them <b.i
   rendition "r" {}
 }
 `}, want: `
-a.img.hcl:4:3-4:12 IB0207 image.a: a rendition takes one name | write rendition "NAME" { … } with letters, digits, - and _
+a.img.hcl:4:3-4:12 IB0207 image.a: a rendition takes one name | write rendition "NAME" { … } with letters, digits, - and _, a letter first
 a.img.hcl:6:11-6:17 IB0208 image.a: rendition r: fit can't be "covr" | did you mean "cover"?
 a.img.hcl:7:14-7:19 IB0208 image.a: rendition r: format can't be "jpg" | write "jpeg"
 a.img.hcl:8:15-8:16 IB0403 image.a: rendition r: quality must be from 1 to 100, and is 0
@@ -1883,7 +1925,7 @@ a.img.hcl:9:7-9:12 IB0202 image.a: rendition r: there is no attribute "widht" he
 a.img.hcl:13:16-13:17 IB0410 image.a: dynamic: for_each needs elements, and 5 is a number | write a map, an object, a list or a set
 a.img.hcl:14:16-14:21 IB0204 image.a: dynamic: this can't be the name of an iterator | write a plain word, without quotes
 a.img.hcl:15:5-15:10 IB0202 image.a: dynamic: there is no attribute "extra" here | one of for_each, iterator, labels
-a.img.hcl:19:11-21:38 IB0207 image.a: a rendition takes one name | write rendition "NAME" { … } with letters, digits, - and _
+a.img.hcl:19:11-21:38 IB0207 image.a: a rendition takes one name | write rendition "NAME" { … } with letters, digits, - and _, a letter first
 a.img.hcl:24:11-24:23 IB0201 image.a: there is no block "renditions" here | did you mean "rendition"?
 a.img.hcl:28:3-28:17 IB0205 image.a: dynamic: content is required | add content { … }
 a.img.hcl:31:3-31:10 IB0205 image.a: dynamic: for_each is required | add for_each = …

@@ -534,12 +534,18 @@ func (ev *evaluator) finish(im *draft, where *locator) {
 	ev.finishProvider(im, where)
 	ev.checkOutput(im, nil, im.Path, im.File, where)
 	ev.addSets(im)
+	told := "" // the set whose paths are no paths
 	for i := range im.Renditions {
 		r := &im.Renditions[i]
+		if r.Block != "" && r.Block == told {
+			continue
+		}
 		if i > 0 && r.Block != "" && r.Block == im.Renditions[i-1].Block && r.File == im.Renditions[i-1].File {
 			continue // it differs only in its width
 		}
-		ev.checkOutput(im, r, r.Path, r.File, where)
+		if !ev.checkOutput(im, r, r.Path, r.File, where) {
+			told = r.Block
+		}
 		ev.checkRendition(im, r, where)
 	}
 }
@@ -646,8 +652,8 @@ func (ev *evaluator) defaultFor(sc *scope, im *draft, where *locator) string {
 }
 
 // checkOutput checks the path and the format of an output: of a rendition, or
-// with nil the main one.
-func (ev *evaluator) checkOutput(im *draft, of *spec.Rendition, file string, enc spec.Encoding, where *locator) {
+// with nil the main one. It reports whether the path is one.
+func (ev *evaluator) checkOutput(im *draft, of *spec.Rendition, file string, enc spec.Encoding, where *locator) bool {
 	field, subject := "path", ""
 	inner := "file."
 	if of != nil {
@@ -655,15 +661,18 @@ func (ev *evaluator) checkOutput(im *draft, of *spec.Rendition, file string, enc
 		field, subject = inner+"path", of.String()+": "
 	}
 	if file == "" {
-		return // its expression failed
+		return true // its expression failed
 	}
 	if err := spec.CheckOutput(file); err != nil {
-		hint := pathHint(file)
-		if err == spec.ErrOwn {
+		hint, why := pathHint(file), err.Error()
+		switch dir := ev.p.Settings.OutputDir; {
+		case err == spec.ErrOwn:
 			hint = "let the path end in .png or .jpg"
+		case err == spec.ErrLeaves && dir != ".":
+			hint, why = `keep it inside; or write output_dir = "." and whole paths`, "leaves output_dir, which is "+quoteKey(dir)
 		}
-		ev.add(where.problem(codePath, im, field, hint, "%sthe path %s %s", subject, quoteKey(file), err))
-		return
+		ev.add(where.problem(codePath, im, field, hint, "%sthe path %s %s", subject, quoteKey(file), why))
+		return false
 	}
 	promised := spec.FormatOf(file)
 	format := cmp.Or(enc.Format, promised)
@@ -686,6 +695,7 @@ func (ev *evaluator) checkOutput(im *draft, of *spec.Rendition, file string, enc
 	case enc.Lossless && enc.Quality > 0 && format != "png":
 		ev.add(where.problem(codeFormat, im, inner+"quality", "keep one of them", "%squality %d and lossless exclude each other", subject, enc.Quality))
 	}
+	return true
 }
 
 // checkRendition finds what would say nothing or can't be done.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -62,8 +63,11 @@ func (ev *evaluator) manifest(nth int, b *block, inner *hclsyntax.Block, get val
 	} else if data != "" && !slices.Contains(strings.Split(path.Dir(m.Path), "/"), data) {
 		ev.add(problem(codePath, thing, at, "write "+quoteKey(path.Join(data, path.Base(m.Path)))+`, with the folder of the site before it; manifest "json" may lie anywhere`,
 			"%s reads its data in a folder %s, and the path %s is in none", m.Kind, data, quoteKey(m.Path)))
-	} else if i := slices.IndexFunc(to.Manifests, func(o Manifest) bool { return spec.PathKey(o.Path) == spec.PathKey(m.Path) }); i >= 0 {
+	} else if i := slices.IndexFunc(to.Manifests, func(o Manifest) bool { return clash(o.Path, m.Path) }); i >= 0 {
 		f := problem(codeSamePath, thing, at, "give one of them another path", "two manifests would be the file %s", quoteKey(m.Path))
+		if other := to.Manifests[i].Path; spec.PathKey(other) != spec.PathKey(m.Path) {
+			f.Text = fmt.Sprintf("%s: of the manifests %s and %s one would be a folder of the other", thing, quoteKey(other), quoteKey(m.Path))
+		}
 		if first := ev.p.ManifestAt(ev.src, to.Manifests[i], "path"); first != nil {
 			f.Related = []diag.Related{{Range: *first, Text: "the first one"}}
 		}
@@ -71,6 +75,12 @@ func (ev *evaluator) manifest(nth int, b *block, inner *hclsyntax.Block, get val
 	} else {
 		to.Manifests = append(to.Manifests, m)
 	}
+}
+
+// clash reports whether two paths are one file, or one is a folder of the other.
+func clash(a, b string) bool {
+	a, b = spec.PathKey(a)+"/", spec.PathKey(b)+"/"
+	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
 }
 
 // checkManifests finds manifests in the place of an output, or of a folder of
@@ -93,17 +103,23 @@ func (ev *evaluator) checkManifests() {
 		return slices.BinarySearchFunc(all, key, func(o output, key string) int { return cmp.Compare(o.key, key) })
 	}
 	for _, m := range ev.p.Settings.Manifests {
-		key, clash := spec.PathKey(m.Path), -1
+		key, at := spec.PathKey(m.Path), -1
 		if i, _ := find(key + "/"); i < len(all) && strings.HasPrefix(all[i].key, key+"/") {
-			clash = i
+			at = i
 		}
 		for p := key; p != "."; p = path.Dir(p) {
 			if i, is := find(p); is {
-				clash = i
+				at = i
 			}
 		}
-		if clash >= 0 {
-			f := problem(codeSamePath, "imgbuild: manifest", hcl.Range{}, "give one of them another path", "it writes %s, and %s writes %s", quoteKey(m.Path), all[clash].address, quoteKey(all[clash].key))
+		other := ""
+		if at >= 0 {
+			other = all[at].address + " writes " + quoteKey(all[at].key)
+		} else if s := ev.p.Settings.Store; s != nil && clash(s.Path, m.Path) {
+			other = "the store is " + quoteKey(s.Path)
+		}
+		if other != "" {
+			f := problem(codeSamePath, "imgbuild: manifest", hcl.Range{}, "give one of them another path", "it writes %s, and %s", quoteKey(m.Path), other)
 			f.Range = ev.p.ManifestAt(ev.src, m, "path")
 			ev.add(f)
 		}

@@ -433,7 +433,7 @@ func within(add func(diag.Finding), inner string) func(diag.Finding) {
 
 func decodeRendition(b *hclsyntax.Block, d *draft, seen map[string]bool, get valuer, thing string, add func(diag.Finding)) (wait bool) {
 	if len(b.Labels) != 1 || !identifier(b.Labels[0]) {
-		add(problem(codeLabel, thing, b.DefRange(), `write rendition "NAME" { … } with letters, digits, - and _`, "a rendition takes one name"))
+		add(problem(codeLabel, thing, b.DefRange(), `write rendition "NAME" { … } with letters, digits, - and _, a letter first`, "a rendition takes one name"))
 		return false
 	}
 	r := rendition{Name: b.Labels[0]}

@@ -33,7 +33,7 @@ func CheckPath(p string) error {
 	case strings.Contains(p, `\`):
 		return errors.New("contains a backslash; use / between folders")
 	case p == ".." || strings.HasPrefix(path.Clean(p), "../") || path.Clean(p) == "..":
-		return errors.New("leaves the root of the project")
+		return ErrLeaves
 	case path.Clean(p) != p:
 		return fmt.Errorf("is not in its shortest form, which is %q", path.Clean(p))
 	case len(p) > MaxPath:
@@ -73,6 +73,9 @@ func CheckOutput(p string) error {
 	}
 	return nil
 }
+
+// ErrLeaves says that a path has too many "..".
+var ErrLeaves = errors.New("leaves the root of the project")
 
 // ErrOwn says that a path is not for outputs.
 var ErrOwn = errors.New("is a file of imgbuild itself")
