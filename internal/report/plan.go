@@ -378,6 +378,13 @@ func either(a, b string) string {
 	return b
 }
 
+// sameMask reports whether two restorings differ in nothing but the source, which
+// stands last.
+func sameMask(old, new string) bool {
+	a, b := strings.LastIndexByte(old, ':'), strings.LastIndexByte(new, ':')
+	return a >= 0 && b >= 0 && old[:a] == new[:b]
+}
+
 func has(s *plan.Step, c plan.Cause) bool {
 	return slices.ContainsFunc(s.Why, func(r plan.Reason) bool { return r.Cause == c })
 }
@@ -487,6 +494,8 @@ func because(s *plan.Step) (string, []line) {
 				add("original put back outside the mask")
 			case r.Field == "restore" && new == "":
 				add("original no longer put back outside the mask")
+			case r.Field == "restore" && sameMask(r.Old, r.New):
+				add("its source changes")
 			case r.Field == "restore":
 				add("mask changed")
 				shapes(r.Old, r.New, ":")
