@@ -536,7 +536,7 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, diag.Lis
 		}
 		if p.Asks.None() || l.HasErrors() {
 			p.Keys = s.keys()
-			l = slices.Concat(l, ignored, s.endings(), tellUnknown(p, o))
+			l = slices.Concat(l, ignored, s.endings(), tellUnknown(p, o), s.tellNoLock(p))
 			if !o.destroy {
 				l = append(l, s.conditions(p)...)
 			}
@@ -608,6 +608,27 @@ func tellUnknown(p *plan.Plan, o planOptions) (l diag.List) {
 			Text: fmt.Sprintf("%s (attempt %s): what this plan would buy may have been paid for, and is not bought", unknownText(a), a.ID)})
 	}
 	return l
+}
+
+// tellNoLock warns where files are strangers because the lockfile is gone.
+func (s *session) tellNoLock(p *plan.Plan) diag.List {
+	foreign := func(s plan.Step) bool {
+		return slices.ContainsFunc(s.Why, func(r plan.Reason) bool { return r.Cause == plan.CauseForeign })
+	}
+	if !s.locked.IsZero() || s.draft || s.apart || !slices.ContainsFunc(p.Steps, foreign) {
+		return nil
+	}
+	known := 0
+	for _, err := range s.store.Local.Requests() {
+		if err != nil {
+			return nil // doctor tells of it
+		}
+		known++
+	}
+	if known == 0 {
+		return nil
+	}
+	return diag.List{{Severity: diag.Warning, Code: "IB0707", Text: missingLock(known), Hint: missingLockHint}}
 }
 
 func unknownText(a *journal.Attempt) string {

@@ -484,11 +484,30 @@ func (s *stepper) order() {
 	}
 }
 
+// copyOf is the path of an output of an image that is, or was, a copy of a
+// picture, "" if there is none.
+func (m *maker) copyOf(a spec.Address, c digest.Content) string {
+	if e := m.in.Lock.Get(a); e != nil {
+		for i := range e.Outputs {
+			if e.Outputs[i].Content == c {
+				return e.Outputs[i].Path
+			}
+		}
+	}
+	return ""
+}
+
 func (s *stepper) missing(whose string, c digest.Content) {
 	if s.step.Verb != Missing {
 		s.step.Verb, s.step.Why = Missing, nil
 	}
-	s.why(Reason{Cause: CauseNoOriginal, Field: whose, New: c.String()})
+	r := Reason{Cause: CauseNoOriginal, Field: whose, New: c.String(), Copy: s.m.copyOf(spec.Address(whose), c)}
+	for _, o := range s.step.Outputs {
+		if o.Action == Write && !o.Adopt && !o.Relabel && whose == string(s.im.Address) && (r.Old == "" || r.Old == r.Copy) {
+			r.Old = o.Path
+		}
+	}
+	s.why(r)
 }
 
 // picked is the chosen candidate, nil while it is still to be bought.

@@ -64,7 +64,7 @@ const (
 	CauseForeign    Cause = "foreign"     // file New is not ours
 	CauseRecipe     Cause = "recipe"      // Field of the rendition went from Old to New
 	CausePicked     Cause = "picked"      // the choice went from Old to New
-	CauseNoOriginal Cause = "no original" // Field is whose, New the digest that is on no tier
+	CauseNoOriginal Cause = "no original" // Field is whose, New the digest that is on no tier, Old the file that is to be made of it, Copy an output that was a copy of it
 	CauseUnanswered Cause = "unanswered"  // New is the attempt
 	CauseLost       Cause = "lost"        // attempt New of an earlier run may have bought it, and nobody knows
 	CauseBadReply   Cause = "bad reply"   // Field is the reason, New the message
@@ -82,6 +82,7 @@ type Reason struct {
 	Field string `json:"field,omitempty"`
 	Old   string `json:"old,omitempty"`
 	New   string `json:"new,omitempty"`
+	Copy  string `json:"copy,omitempty"`
 	// Sensitive: Old and New are withheld.
 	Sensitive bool `json:"sensitive,omitempty"`
 }

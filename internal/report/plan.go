@@ -337,7 +337,7 @@ func standing(s *plan.Step, now time.Time) string {
 	if age := Age(now, s.Sent); age != "" {
 		sent += " " + age
 	}
-	var parts []string
+	var parts, foreign []string
 	for _, r := range s.Why {
 		switch r.Cause {
 		case plan.CauseUnanswered:
@@ -349,7 +349,7 @@ func standing(s *plan.Step, now time.Time) string {
 		case plan.CauseUnfit:
 			parts = append(parts, fmt.Sprintf("refused by its postcondition: %s; apply -retry-refused makes another", diag.Clean(r.New)))
 		case plan.CauseForeign:
-			parts = append(parts, fmt.Sprintf("conflict: %s is not ours; move it away or choose another path", diag.Clean(r.New)))
+			foreign = append(foreign, r.New)
 		case plan.CauseAltered:
 			parts = append(parts, fmt.Sprintf("conflict: %s was changed by someone; delete it to have it restored, or keep it under another name", diag.Clean(r.New)))
 		case plan.CauseNoOriginal:
@@ -357,7 +357,15 @@ func standing(s *plan.Step, now time.Time) string {
 				parts = append(parts, fmt.Sprintf("missing: what it was edited from (%.12s) is not in the store any more, and ignore_changes holds on to it; bring the file back, or leave edit out of ignore_changes", r.New))
 				continue
 			}
-			parts = append(parts, fmt.Sprintf("missing: the original of %s (%.12s) is not in the store; bring back .imgbuild/store or the file (git checkout), or -replace buys it again", diag.Clean(r.Field), r.New))
+			original := fmt.Sprintf("the original of %s (%.12s) is", diag.Clean(r.Field), r.New)
+			if r.Old != "" {
+				original = fmt.Sprintf("%s is made of the original of %s (%.12s), which is", diag.Clean(r.Old), diag.Clean(r.Field), r.New)
+			}
+			remedy := "copy .imgbuild/store from where it was made"
+			if r.Copy != "" {
+				remedy = "bring back " + diag.Clean(r.Copy) + ", which was a copy (git checkout)"
+			}
+			parts = append(parts, fmt.Sprintf("missing: %s not in the store here; %s, or -replace buys it again", original, remedy))
 		case plan.CauseDelivered:
 			parts = append(parts, "paid for and not fetched yet; the next apply fetches it, free")
 		case plan.CauseAccepted:
@@ -367,6 +375,15 @@ func standing(s *plan.Step, now time.Time) string {
 		case plan.CauseWaits:
 			parts = append(parts, "waits for "+diag.Clean(r.New))
 		}
+	}
+	switch n := len(foreign); {
+	case n == 1:
+		parts = append(parts, fmt.Sprintf("conflict: %s is not ours; move it away or choose another path", diag.Clean(foreign[0])))
+	case n > 3:
+		foreign = append(foreign[:2:2], fmt.Sprintf("%d more", n-2))
+		fallthrough
+	case n > 1:
+		parts = append(parts, fmt.Sprintf("conflict: %s are not ours; move them away or choose other paths", diag.Clean(strings.Join(foreign, ", "))))
 	}
 	return strings.Join(parts, "; ")
 }
