@@ -541,7 +541,17 @@ func (s *stepper) outputs() {
 		}
 		write = write || out.Action == Write && !out.Adopt && !out.Relabel || out.Placeholder && slices.ContainsFunc(reasons, isPlaceholder)
 	}
-	if slices.ContainsFunc(s.step.Outputs, func(o Output) bool { return o.Block == spec.Responsive && o.Action == Write }) {
+	fresh := func(o Output) bool { // not only written again, or with another label
+		if o.Block != spec.Responsive || o.Action != Write || o.Relabel {
+			return false
+		}
+		if s.entry == nil {
+			return true
+		}
+		rec := s.entry.Output(o.Path)
+		return rec == nil || rec.Of != of || rec.Recipe != o.Recipe && !spec.SameButLabel(rec.Recipe, o.Recipe)
+	}
+	if slices.ContainsFunc(s.step.Outputs, fresh) {
 		s.set()
 	}
 	if s.entry != nil {
