@@ -148,7 +148,7 @@ func Totals(s plan.Summary) string {
 		parts = append(parts, fmt.Sprintf("%d to delete", s.Delete))
 	}
 	if s.Files > s.Delete {
-		parts = append(parts, fmt.Sprintf("%d files to delete in all", s.Files))
+		parts = append(parts, fmt.Sprintf("%d %s to delete in all", s.Files, plural(s.Files, "file", "files")))
 	}
 	if s.Standing > 0 {
 		parts = append(parts, fmt.Sprintf("%d held back", s.Standing))
