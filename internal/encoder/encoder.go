@@ -20,7 +20,6 @@ import (
 	"io"
 	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -225,18 +224,21 @@ func callFor(program, version string, p *imaging.Picture, f File) tool.Call {
 	}
 	// The pixels are those of JPEG: sRGB, Rec. 601, the full range. What is
 	// lossless are the colours themselves.
-	args := []string{"avifenc", "--stdin", "-j", "1", "-s", "6", "-r", "full", "--cicp", "1/13/6"}
-	// 0 is the finest of 63.
-	quantizer := strconv.Itoa(((100-quality)*63 + 50) / 100)
-	switch {
-	case f.Lossless:
-		args = append(slices.Delete(args, len(args)-1, len(args)), "1/13/0", "--min", "0", "--max", "0", "--minalpha", "0", "--maxalpha", "0")
-	case strings.HasPrefix(version, "0."): // it has no quality
-		args = append(args, "--min", "0", "--max", "63", "--minalpha", "0", "--maxalpha", "0", "-a", "end-usage=q", "-a", "color:cq-level="+quantizer)
-	default:
-		args = append(args, "-q", q, "--qalpha", "100")
+	colours := "1/13/6"
+	if f.Lossless {
+		colours, q = "1/13/0", "100"
 	}
-	return tool.Call{Command: append(args, "-o", result), Result: result, Input: func(w io.Writer) error { return p.WriteY4M(w, f.Lossless) }}
+	args := []string{"avifenc", "-j", "1", "-s", "6", "-r", "full", "--cicp", colours}
+	switch {
+	case !strings.HasPrefix(version, "0."):
+		args = append(args, "-q", q, "--qalpha", "100")
+	case f.Lossless: // quantizers of 63, of which 0 is the finest; 1.2 calls them deprecated
+		args = append(args, "--min", "0", "--max", "0", "--minalpha", "0", "--maxalpha", "0")
+	default:
+		args = append(args, "--min", "0", "--max", "63", "--minalpha", "0", "--maxalpha", "0", "-a", "end-usage=q", "-a", "color:cq-level="+strconv.Itoa(((100-quality)*63+50)/100))
+	}
+	// Options behind an input may be meant for the next: 1.4 warns of that.
+	return tool.Call{Command: append(args, "--stdin", "-o", result), Result: result, Input: func(w io.Writer) error { return p.WriteY4M(w, f.Lossless) }}
 }
 
 var number = regexp.MustCompile(`\d+(\.\d+)+`)

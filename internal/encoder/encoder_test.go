@@ -211,6 +211,38 @@ func TestTimeFor(t *testing.T) {
 	}
 }
 
+// TestVersions: avifenc has a quality since 1.0, and before that quantizers only,
+// which later ones call deprecated. What it is told of the pixels, and of the
+// input, it is told in either.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	const pixels, input = "-j 1 -s 6 -r full --cicp 1/13/", "--stdin -o"
+	for _, tt := range []struct {
+		says string
+		file File
+		want string
+	}{
+		{"Version: 0.11.1 (dav1d [dec]:1.0.0)", File{Quality: 75}, "6 --min 0 --max 63 --minalpha 0 --maxalpha 0 -a end-usage=q -a color:cq-level=16 "},
+		{"Version: 0.11.1 (dav1d [dec]:1.0.0)", File{Lossless: true}, "0 --min 0 --max 0 --minalpha 0 --maxalpha 0 "},
+		{"Version: 1.0.4 (aom [enc/dec]:v3.6.0)", File{Quality: 75}, "6 -q 75 --qalpha 100 "},
+		{"Version: 1.4.2 (aom [enc/dec]:v3.6.0)", File{}, "6 -q 50 --qalpha 100 "},
+		{"Version: 1.4.2 (aom [enc/dec]:v3.6.0)", File{Quality: 75, Lossless: true}, "0 -q 100 --qalpha 100 "},
+		{"Version: 10.1 (aom [enc/dec]:v3.6.0)", File{Lossless: true}, "0 -q 100 --qalpha 100 "},
+		{"who knows", File{Quality: 75}, "6 -q 75 --qalpha 100 "},
+	} {
+		said := filepath.Join(t.TempDir(), "arguments")
+		s := &Set{Getenv: fake(t, map[string]string{"avifenc": `if [ "$1" = --version ]; then echo "` + tt.says + `"; exit; fi; echo "$*" >` + said + `; cat >/dev/null`})}
+		tt.file.Format = "avif"
+		if _, _, err := s.Encode(t.Context(), scene(20, 10, false), tt.file); err == nil || !strings.Contains(err.Error(), "avifenc wrote no ") {
+			t.Errorf("%s: %v", tt.says, err)
+		}
+		got, err := os.ReadFile(said)
+		if want := pixels + tt.want + input; err != nil || !strings.HasPrefix(string(got), want+" ") {
+			t.Errorf("%s, %+v: %v\n%sinstead of\n%s", tt.says, tt.file, err, got, want)
+		}
+	}
+}
+
 func TestFind(t *testing.T) {
 	t.Parallel()
 	trap := "echo started > $0.started" // nothing is started to find out
