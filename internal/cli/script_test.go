@@ -94,6 +94,7 @@ func scripts(dir string) testscript.Params {
 			"fetched":   count(func(s emulator.Stats) int { return s.Fetches }),
 			"stats":     stats,
 			"picture":   picture,
+			"alike":     alike,
 			"mask":      mask,
 			"sign":      sign,
 			"outside":   outside,
@@ -526,6 +527,29 @@ func picture(ts *testscript.TestScript, neg bool, args []string) {
 			fmt.Fprintf(ts.Stdout(), " %s", imaging.Digest(p).Short())
 		}
 		fmt.Fprintln(ts.Stdout())
+	}
+}
+
+// alike A B...: each B shows on white what A does, at whatever size and however
+// much its encoder has lost of it.
+func alike(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: [!] alike A B...")
+	}
+	a, _ := load(ts, args[0])
+	white := [3]byte{255, 255, 255}
+	for _, name := range args[1:] {
+		b, _ := load(ts, name)
+		x, y := imaging.Fit(a, b.Width(), b.Height(), "fill", true).On(white).Pix(), b.On(white).Pix()
+		sum := 0
+		for i := range x {
+			sum += max(int(x[i])-int(y[i]), int(y[i])-int(x[i]))
+		}
+		off := float64(sum) / float64(len(x)*3/4) // without alpha
+		ts.Logf("%s is off by %.2f levels", name, off)
+		if off <= 4 == neg {
+			ts.Fatalf("%s is off by %.2f levels from %s", name, off, args[0])
+		}
 	}
 }
 
