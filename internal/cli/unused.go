@@ -215,7 +215,7 @@ func (s *session) tellUnused(r *unusedReport, dir string) {
 		return
 	}
 	perhaps := slices.ContainsFunc(r.Images, func(u unusedImage) bool { return u.Perhaps != nil })
-	fmt.Fprintf(w, "\n%s %d of %d %s not found in %s.\n", c.Yellow("Unused:"), len(r.Images), len(s.project.Images), noun(len(r.Images), "image is", "images are"), texts)
+	fmt.Fprintf(w, "\n%s %d of %d %s %s not found in %s.\n", c.Yellow("Unused:"), len(r.Images), len(s.project.Images), noun(len(s.project.Images), "image", "images"), noun(len(r.Images), "is", "are"), texts)
 	hint := "remove their blocks, and the next apply deletes their files; what was paid for stays in the store"
 	if dir == "" || perhaps {
 		hint = "names that pages put together are not found: build the site, and look at that with -site DIR"
