@@ -2,7 +2,5 @@
 import { test } from "node:test";
 import { built } from "./example.mjs";
 
-test("examples/astro", () => built("astro", "src/data/imgbuild.json", "dist", (dir, run, link) => {
-  link();
-  run("node", ["node_modules/astro/astro.js", "build"], { ASTRO_TELEMETRY_DISABLED: "1" });
-}));
+test("examples/astro", () => built("astro", "src/data/imgbuild.json", "dist", (run) =>
+  run("node", ["node_modules/astro/astro.js", "build"], { ASTRO_TELEMETRY_DISABLED: "1" })));

@@ -1,14 +1,17 @@
 // Builds a copy of an example, and holds its pictures and pages to what imgbuild
-// says of them.
+// says of them; then the same with all pictures bought from the emulator.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { look } from "./check.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
+const program = join(root, "bin", "imgbuild");
 
 export async function built(example, manifest, site, build) {
   const from = join(root, "examples", example);
@@ -16,20 +19,41 @@ export async function built(example, manifest, site, build) {
   try {
     const installed = join(from, "node_modules");
     cpSync(from, dir, { recursive: true, filter: (name) => ![installed, join(from, site), join(from, ".imgbuild")].includes(name) });
-    const run = (program, args, env) => {
-      const { status, error, stdout, stderr } = spawnSync(program, args, { cwd: dir, encoding: "utf8", env: { ...process.env, ...env } });
-      assert.equal(error ?? status, 0, `${[program, ...args].join(" ")} ends with ${error ?? status}\n${stdout}${stderr}`);
+    const run = (name, args, env) => {
+      const { status, error, stdout, stderr } = spawnSync(name, args, { cwd: dir, encoding: "utf8", env: { ...process.env, XAI_API_KEY: "", ...env } });
+      assert.equal(error ?? status, 0, `${[name, ...args].join(" ")} ends with ${error ?? status}\n${stdout}${stderr}`);
       return stdout;
     };
-    const imgbuild = (...args) => run(join(root, "bin", "imgbuild"), args);
+    const imgbuild = (...args) => run(program, args);
+    const check = async (screenshots) => {
+      imgbuild("verify"); // what is there is what the lock records
+      imgbuild("emit", "-check");
+      rmSync(join(dir, site), { recursive: true, force: true });
+      build(run);
+      assert.deepEqual(await look(join(dir, site), join(dir, manifest), process.env.SCREENSHOTS && join(process.env.SCREENSHOTS, screenshots)), []);
+      imgbuild("verify", "-site", site);
+      imgbuild("unused", "-check"); // in its sources
+      imgbuild("unused", "-check", "-site", site);
+    };
+    if (existsSync(installed)) symlinkSync(installed, join(dir, "node_modules"));
     imgbuild("fmt", "-check");
-    imgbuild("verify"); // what is committed is what the lock records
-    imgbuild("emit", "-check");
-    build(dir, run, () => symlinkSync(installed, join(dir, "node_modules")));
-    assert.deepEqual(await look(join(dir, site), join(dir, manifest), process.env.SCREENSHOTS && join(process.env.SCREENSHOTS, example)), []);
-    imgbuild("verify", "-site", site);
-    imgbuild("unused", "-check"); // in its sources
-    imgbuild("unused", "-check", "-site", site);
+    await check(example);
+
+    const emulator = spawn(program, ["emulate", "-profile", "current"], { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      const [line] = await once(createInterface(emulator.stdout), "line");
+      const hcl = join(dir, "site.img.hcl");
+      const sketched = readFileSync(hcl, "utf8");
+      const bought = sketched.replace('provider "sketch" {}', `provider "xai" {\n  endpoint = "${line.replace("listening on ", "")}/v1"\n}`);
+      assert.notEqual(bought, sketched);
+      writeFileSync(hcl, bought);
+      imgbuild("apply", "-auto-approve");
+      const told = readFileSync(join(dir, manifest), "utf8");
+      assert.ok(told.includes("/trainedAlgorithmicMedia") && !told.includes("/algorithmicMedia"), told);
+      await check(example + "-bought");
+    } finally {
+      emulator.kill();
+    }
   } finally {
     rmSync(dir, { recursive: true });
   }
