@@ -59,12 +59,13 @@ func readJPEG(b []byte) (jpegHead, error) {
 }
 
 // segment reads the marker segment at i: its marker, its body and where the
-// next one begins, or -1 if b ends first.
+// next one begins, or -1 if b ends first. What stands between two segments and
+// is none is passed over, as everybody does: cameras and editors leave such.
 func segment(b []byte, i int) (marker byte, body []byte, next int) {
-	for i+1 < len(b) && b[i] == 0xff && b[i+1] == 0xff { // fill bytes
+	for i+1 < len(b) && (b[i] != 0xff || b[i+1] == 0xff || b[i+1] == 0) {
 		i++
 	}
-	if i+1 >= len(b) || b[i] != 0xff {
+	if i+1 >= len(b) {
 		return 0, nil, -1
 	}
 	marker, i = b[i+1], i+2

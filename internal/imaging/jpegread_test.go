@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -231,4 +232,47 @@ func FuzzJPEG(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBetweenSegments: what stands between the segments of a JPEG and is none, as
+// some cameras and editors leave it, hides neither pixels nor labels, and makes no
+// cut file whole.
+func TestBetweenSegments(t *testing.T) {
+	t.Parallel()
+	plain := encode(t, sample(64, 48, false), "jpeg")
+	labelled, err := Relabel(plain, Label{SourceType: "trainedAlgorithmicMedia"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := slices.Concat(labelled[:2], []byte("\xff\xeb\x00\x1aJP\x00\x01\x00\x00\x00\x01\x00\x00\x00\x20jumbc2pa"), make([]byte, 4), labelled[2:])
+	signed = slices.Concat(signed[:2], []byte("\xff\xfe\x00\x02"), signed[2:])
+	for name, junk := range map[string]string{"none": "", "zero": "\x00", "text": "not a marker", "stuffed": "\xff\x00", "fill": "\xff\xff\xff", "long": strings.Repeat("\x00\xff", 3000) + "\x00"} {
+		_, _, i := segment(signed, 2) // Sniff wants the first at its place
+		b := signed[:i:i]
+		for marker := byte(0); marker != 0xda; {
+			var next int
+			if marker, _, next = segment(signed, i); marker == 0xda {
+				next = len(signed)
+			}
+			b = append(append(b, junk...), signed[i:next]...)
+			i = next
+		}
+		p, info, err := Decode(b, DefaultLimits)
+		if err != nil || info.Width != 64 || info.Height != 48 {
+			t.Errorf("%s: %+v %v", name, info, err)
+			continue
+		}
+		if !sameAsStandardJPEG(t, name, b, p) {
+			t.Errorf("%s: the standard library refuses it", name)
+		}
+		m := ReadMarks(bytes.NewReader(b), int64(len(b)))
+		if m.Label.SourceType != "trainedAlgorithmicMedia" || !m.C2PA {
+			t.Errorf("%s: %+v", name, m)
+		}
+		for n := len(b) - 1; n > len(b)-40; n-- {
+			if _, _, err := Decode(b[:n], DefaultLimits); err == nil {
+				t.Errorf("%s: cut to %d of %d bytes, and no error", name, n, len(b))
+			}
+		}
+	}
 }

@@ -103,12 +103,17 @@ func (f *source) jpeg() (packet []byte, c2pa bool) {
 	at := int64(2)
 	for range maxWalk {
 		head := f.bytes(at, 4)
-		if len(head) < 4 || head[0] != 0xff || head[1] == 0xda || head[1] == 0xd9 {
-			break
-		}
-		if head[1] == 0xff { // a fill byte
-			at++
+		if len(head) >= 2 && (head[0] != 0xff || head[1] == 0xff || head[1] == 0) { // none: see segment
+			rest := f.bytes(at+1, 4096)
+			n := bytes.IndexByte(rest, 0xff)
+			if n < 0 {
+				n = len(rest)
+			}
+			at += 1 + int64(n)
 			continue
+		}
+		if len(head) < 4 || head[1] == 0xda || head[1] == 0xd9 {
+			break
 		}
 		if head[1] == 0x01 || head[1] >= 0xd0 && head[1] <= 0xd8 { // these have no body
 			at += 2
