@@ -39,7 +39,7 @@
 //
 // # What it refuses
 //
-// TIFF, BMP, AVIF and SVG are not read; of an AVIF the size is. A WebP that
+// TIFF, BMP, AVIF, SVG and animated WebP are not read; of an AVIF the size is. A WebP that
 // loses nothing is written here, others and AVIF are not: the pixels go to a
 // program as PPM, PAM or Y4M. Colour profiles are not applied, and
 // no metadata is carried from a decoded picture to an encoded one, except that

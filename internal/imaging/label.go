@@ -189,8 +189,9 @@ func relabelJPEG(b, packet []byte) ([]byte, error) {
 
 // Bits of the flags in VP8X.
 const (
-	webpXMP   = 1 << 2
-	webpAlpha = 1 << 4
+	webpAnimation = 1 << 1
+	webpXMP       = 1 << 2
+	webpAlpha     = 1 << 4
 )
 
 type webpChunk struct {

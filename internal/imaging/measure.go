@@ -128,6 +128,14 @@ func readHeader(b []byte, lim Limits) (header, error) {
 	case "webp":
 		c, e := webp.DecodeConfig(bytes.NewReader(b))
 		h.rawWidth, h.rawHeight, err = c.Width, c.Height, e
+		if err == nil {
+			switch kind := string(b[12:16]); {
+			case kind == "VP8X" && b[20]&webpAnimation != 0:
+				err = errors.New("webp: animations are not read")
+			case kind != "VP8 " && kind != "VP8L" && (kind != "VP8X" || b[20]&webpAlpha != 0):
+				h.memory = 12 // packed alpha is read as a picture of its own: 12.5 measured, 4 of them soon garbage
+			}
+		}
 	case "gif":
 		if len(b) < 10 {
 			err = errors.New("gif: cut off in the header")
@@ -137,7 +145,7 @@ func readHeader(b []byte, lim Limits) (header, error) {
 		}
 	}
 	if err != nil {
-		return header{}, fmt.Errorf("imaging: %w", err)
+		return header{}, h.failure(err)
 	}
 	h.Width, h.Height = h.rawWidth, h.rawHeight
 	if h.turn >= 5 {

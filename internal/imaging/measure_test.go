@@ -406,3 +406,28 @@ func TestSpared(t *testing.T) {
 		t.Error("a picture out of a panic")
 	}
 }
+
+// TestExtendedWebP: alpha costs memory, and of an animation, which the decoder
+// does not read, that is said when it is measured.
+func TestExtendedWebP(t *testing.T) {
+	t.Parallel()
+	if plain, alpha := Memory(webps[1], DefaultLimits), Memory(webps[2], DefaultLimits); plain != 8 || alpha != 12 {
+		t.Errorf("%d bytes for a pixel, %d with alpha", plain, alpha)
+	}
+	moves := bytes.Clone(webps[2])
+	moves[20] |= webpAnimation
+	if _, err := Measure(moves, DefaultLimits); err == nil || err.Error() != "imaging: webp: animations are not read" {
+		t.Error(err)
+	}
+}
+
+// TestCutOff: what a decoder calls an unexpected EOF is told in words.
+func TestCutOff(t *testing.T) {
+	t.Parallel()
+	b := encode(t, sample(40, 30, false), "png")
+	for _, n := range []int{10, 20, len(b) - 20, len(b) - 12} {
+		if _, _, err := Decode(b[:n], DefaultLimits); err == nil || err.Error() != "imaging: png: cut off before its end" {
+			t.Errorf("%d of %d bytes: %v", n, len(b), err)
+		}
+	}
+}

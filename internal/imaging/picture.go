@@ -2,6 +2,7 @@ package imaging
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -11,6 +12,7 @@ import (
 	"image/png"
 	"runtime"
 	"slices"
+	"strings"
 
 	"golang.org/x/image/webp"
 
@@ -178,7 +180,7 @@ func decode(b []byte, lim Limits, quick func(header) *Picture) (p *Picture, info
 	}[h.Format]
 	m, err := decode(bytes.NewReader(b))
 	if err != nil {
-		return nil, Info{}, fmt.Errorf("imaging: %w", err)
+		return nil, Info{}, h.failure(err)
 	}
 	screen := image.Rect(0, 0, h.rawWidth, h.rawHeight)
 	if m.Bounds() != screen && (h.Format != "gif" || !m.Bounds().In(screen)) {
@@ -201,6 +203,14 @@ func spared(read func() *Picture) (p *Picture) {
 		}
 	}()
 	return read()
+}
+
+// failure is what a decoder of h.Format says, in words.
+func (h header) failure(err error) error {
+	if strings.HasSuffix(err.Error(), "EOF") { // not always io's own
+		err = errors.New(h.Format + ": cut off before its end")
+	}
+	return fmt.Errorf("imaging: %w", err)
 }
 
 func (h header) mismatch(width, height int) error {
