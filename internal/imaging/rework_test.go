@@ -2,6 +2,7 @@ package imaging
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -409,6 +410,33 @@ func TestMeasureAVIF(t *testing.T) {
 	if Sniff([]byte(good)) != "" {
 		t.Error("AVIF is read")
 	}
+}
+
+// FuzzAVIF: what measures tells a size within the limits, of a file that has it
+// and pixels, and tells the same with something behind it.
+func FuzzAVIF(f *testing.F) {
+	data := isoBox("mdat", "pixels")
+	f.Add([]byte(avifOf("avif", 640, 480, data)))
+	f.Add([]byte(avifOf("mif1", 1<<31-1, 1, isoBox("free"), data)))
+	f.Add([]byte(avifOf("avis", 3, 2, "\x00\x00\x00\x01mdat\x00\x00\x00\x00\x00\x00\x00\x14rest")))
+	f.Add([]byte(avifOf("avif", 9, 9, "\x00\x00\x00\x00mdatto the end")))
+	lim := Limits{Bytes: 1 << 16, Side: 4096, Pixels: 1 << 20}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		info, err := MeasureAVIF(b, lim)
+		if err != nil {
+			return
+		}
+		if w, h := info.Width, info.Height; info.Format != "avif" || w < 1 || h < 1 || w > lim.Side || h > lim.Side || w*h > lim.Pixels || len(b) > int(lim.Bytes) {
+			t.Fatalf("%+v of %d bytes", info, len(b))
+		}
+		size := append(binary.BigEndian.AppendUint32(nil, uint32(info.Width)), binary.BigEndian.AppendUint32(nil, uint32(info.Height))...)
+		if !bytes.Contains(b, size) || !bytes.Contains(b, []byte("mdat")) {
+			t.Fatalf("%+v is made up", info)
+		}
+		if more, err := MeasureAVIF(append(b, isoBox("free", "x")...), DefaultLimits); err != nil || more != info {
+			t.Fatalf("%+v, and with a box behind it %+v %v", info, more, err)
+		}
+	})
 }
 
 // What one output makes of a JPEG does not depend on what else is made of it.

@@ -21,7 +21,7 @@ var fuzzed = []struct {
 	{"config", []string{"FuzzDecode", "FuzzEdit", "FuzzEval", "FuzzFormat", "FuzzFunctions", "FuzzGuard", "FuzzLoad", "FuzzTest"}},
 	{"diag", []string{"FuzzClean"}},
 	{"emulator", []string{"FuzzFaults", "FuzzRequests"}},
-	{"imaging", []string{"FuzzDecode", "FuzzInflate", "FuzzJPEG", "FuzzRelabel", "FuzzTexts"}},
+	{"imaging", []string{"FuzzAVIF", "FuzzDecode", "FuzzInflate", "FuzzJPEG", "FuzzRelabel", "FuzzTexts"}},
 	{"journal", []string{"FuzzReplay"}},
 	{"lock", []string{"FuzzParse", "FuzzSplit"}},
 	{"provider", []string{"FuzzCanonical"}},
