@@ -13,8 +13,8 @@
 // refuse what the standard library's do, which are asked about all that is rare
 // or seems damaged.
 //
-// Pixels are the same to the bit on every platform and with any number of
-// processors: all arithmetic on them is integer (Go may fuse a floating
+// Pixels are the same to the bit on every platform of 64 bits and with any number
+// of processors: all arithmetic on them is integer (Go may fuse a floating
 // multiply and add on one processor and not on another). The bytes of encoded
 // files carry no such promise; Encode says which encoder made them, and golden
 // tests compare Digest.
