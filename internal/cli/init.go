@@ -81,6 +81,8 @@ imgbuild lock resolve settles what it can't.
 				if err := s.initSite(g, len(existing) == 0); err != nil {
 					return err
 				}
+			} else {
+				fmt.Fprintf(env.Stderr, "\nNo site of Hugo, Eleventy, Astro, Jekyll, Next or Vite is seen here. imgbuild snippet image.hero prints the HTML of a picture.\n")
 			}
 			fmt.Fprintf(env.Stderr, "\nSo that git merges %s, once in each clone:\n  git config merge.imgbuild.driver '%s'\n\nNext: imgbuild plan\n", lock.File, lock.Driver)
 			return nil

@@ -239,6 +239,9 @@ func literal(e hclsyntax.Expression) bool {
 	return ok
 }
 
+// Quote writes a text as a template of HCL that says just that.
+func Quote(text string) string { return quoteKey(text) }
+
 // quoteKey writes an instance key as HCL does in an index.
 func quoteKey(key string) string {
 	var b strings.Builder
