@@ -57,7 +57,7 @@ var doors = map[string]map[string]string{
 		"shape":    "a crop has its lengths",
 	},
 	"imaging":         {"digest": "pixels have a name", "shape": "masks are drawn of them"},
-	"site":            {"digest": "recognises outputs by their bytes", "imaging": "reads the labels of files"},
+	"site":            {"digest": "recognises outputs by their bytes", "imaging": "reads the labels of files", "spec": "knows which source types say that a picture is generated"},
 	"paint":           {"imaging": "what is drawn is a picture"},
 	"encoder":         {"imaging": "has pixels to write", "tool": "and programs that write them"},
 	"provider/sketch": {"paint": "draws", "imaging": "reads sources and masks, encodes", "provider": "is a maker", "digest": "seeds by the name of the request"},

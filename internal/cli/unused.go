@@ -2,18 +2,22 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	urfave "github.com/urfave/cli/v3"
 
+	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/manifest"
 	"github.com/imgbuild/imgbuild/internal/site"
 	"github.com/imgbuild/imgbuild/internal/spec"
+	"github.com/imgbuild/imgbuild/internal/tool"
 )
 
 func unusedVerb() verb {
@@ -28,8 +32,9 @@ func unusedVerb() verb {
   imgbuild unused -json
 
 Looks for the names of files, addresses and keys of the manifest in the texts of the
-project: templates, pages, styles, scripts. It leaves out its own files, manifests, and folders that
-are hidden or called node_modules. An image from which a used one is edited is used.
+project: templates, pages, styles, scripts. It leaves out its own files, manifests, folders that
+are hidden or called node_modules, what git ignores, and the folder that Hugo, Eleventy, Astro,
+Jekyll or Vite builds. An image from which a used one is edited is used.
 Of a page that shows all that the manifest has, or puts names together, it can't
 know: build the site and look at that, with -site. Nothing is deleted.
 `,
@@ -99,16 +104,19 @@ func (s *session) unused(ctx context.Context, dir string) (*unusedReport, error)
 			}
 		}
 	}
-	folder := s.env.Dir
+	folder, leave := s.env.Dir, s.leavesOf(dir)
 	if dir != "" {
 		folder = join(folder, dir)
+	} else {
+		built := s.built(ctx)
+		leave = func(name string, folder bool) bool { return built[name] || s.leaves(name, folder) }
 	}
 	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return nil, fail(buildFirst, "there is no folder %s", diag.Clean(dir))
 	}
 	defer root.Close()
-	m, err := site.Mentioned(ctx, root.FS(), sought, func(name string, folder bool) bool { return dir == "" && s.leaves(name, folder) })
+	m, err := site.Mentioned(ctx, root.FS(), sought, leave)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +126,7 @@ func (s *session) unused(ctx context.Context, dir string) (*unusedReport, error)
 	}
 	out := &unusedReport{FormatVersion: "1.0", Texts: m.Files, Images: []unusedImage{}, Skipped: m.Skipped}
 	if dir != "" {
-		r, err := site.Look(ctx, root.FS(), outputs)
+		r, err := site.Look(ctx, root.FS(), outputs, leave)
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +134,9 @@ func (s *session) unused(ctx context.Context, dir string) (*unusedReport, error)
 			return nil, fail(buildFirst, "there is no page (*.html) below %s", diag.Clean(dir))
 		}
 		for _, p := range r.Pictures {
-			used[spec.Address(p.Image)] = true
+			for _, a := range append(p.Or, p.Image) {
+				used[spec.Address(a)] = true
+			}
 		}
 	}
 	// What is edited is used by what is made of it, and so on.
@@ -167,6 +177,55 @@ func (s *session) unused(ctx context.Context, dir string) (*unusedReport, error)
 
 const buildFirst = "build the site first, and name the folder that the build wrote: -site public"
 
+// leavesOf is what a built site has of the project that are no pages: all of
+// leaves where the site is the project itself, else only its own files.
+func (s *session) leavesOf(dir string) func(name string, folder bool) bool {
+	top, err := filepath.Abs(s.env.Dir)
+	at, err2 := filepath.Abs(join(s.env.Dir, dir))
+	if err = errors.Join(err, err2); err != nil {
+		return func(string, bool) bool { return false }
+	}
+	above := at == top || strings.HasPrefix(top, strings.TrimSuffix(at, string(filepath.Separator))+string(filepath.Separator))
+	return func(name string, folder bool) bool {
+		rel, err := filepath.Rel(top, filepath.Join(at, filepath.FromSlash(name)))
+		if rel = filepath.ToSlash(rel); err != nil || strings.Trim(rel, "./") == "" {
+			return false // on the way from above
+		}
+		return !folder && s.own(rel) || above && s.leaves(rel, folder)
+	}
+}
+
+// built are the files and folders of the project that are made from others, as
+// git ignores them, or as the generator of the site calls them: a page of a past
+// build uses nothing.
+func (s *session) built(ctx context.Context) map[string]bool {
+	out := map[string]bool{}
+	if g := s.generator(); g != nil && g.builds != "" {
+		out[g.builds] = true
+	}
+	dir, err := filepath.Abs(s.env.Dir)
+	if err != nil {
+		return out
+	}
+	// Without git, or a repository, nothing is ignored. Nothing of the project may
+	// choose what git starts.
+	call := tool.Call{Command: []string{"git", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-C", dir,
+		"ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"}, Time: tool.MaxTime, Output: 16 << 20}
+	b, err := call.Run(ctx, s.env.Getenv)
+	if err != nil {
+		return out
+	}
+	for name := range strings.SplitSeq(string(b), "\x00") {
+		out[strings.TrimSuffix(name, "/")] = true
+	}
+	return out
+}
+
+// own reports whether a file is one that imgbuild has written, or reads.
+func (s *session) own(name string) bool {
+	return spec.CheckOutput(name) == spec.ErrOwn || slices.ContainsFunc(s.project.Settings.Manifests, func(m config.Manifest) bool { return m.Path == name })
+}
+
 // leaves reports whether a file or folder of the project says nothing of what
 // pages use.
 func (s *session) leaves(name string, folder bool) bool {
@@ -174,18 +233,16 @@ func (s *session) leaves(name string, folder bool) bool {
 	if folder {
 		return base[0] == '.' || base == "node_modules" || s.project.Settings.Store != nil && name == s.project.Settings.Store.Path
 	}
-	for _, m := range s.project.Settings.Manifests {
-		if m.Path == name {
-			return true
-		}
-	}
-	return base[0] == '.' || spec.CheckOutput(name) == spec.ErrOwn
+	return base[0] == '.' || s.own(name)
 }
 
 func (s *session) tellUnused(r *unusedReport, dir string) {
 	w, c := s.env.Stdout, palette(s.env, s.env.Stdout)
 	where := "the project"
-	if dir != "" {
+	switch {
+	case path.Clean(dir) == "." && dir != "":
+		where = "the site"
+	case dir != "":
 		where = diag.Clean(dir)
 	}
 	texts := fmt.Sprintf("%d %s of %s", r.Texts, noun(r.Texts, "text", "texts"), where)
@@ -211,7 +268,8 @@ func (s *session) tellUnused(r *unusedReport, dir string) {
 		fmt.Fprintln(w, line)
 	}
 	if len(r.Images) == 0 {
-		fmt.Fprintf(w, "%s all %d images are found in %s.\n", c.Green("Used:"), len(s.project.Images), texts)
+		all := len(s.project.Images)
+		fmt.Fprintf(w, "%s %s found in %s.\n", c.Green("Used:"), noun(all, "the image is", fmt.Sprintf("all %d images are", all)), texts)
 		return
 	}
 	perhaps := slices.ContainsFunc(r.Images, func(u unusedImage) bool { return u.Perhaps != nil })

@@ -33,12 +33,13 @@ that is old does not agree either.
 
 With -site it looks at a built site instead: for each picture of the project that
 a page or a style sheet shows, is there still a label that says how it was made,
-in the page, in XMP or as Content Credentials (C2PA)? What was looked for and what
+in the page, in XMP or as Content Credentials (C2PA)? And is each file there that
+a page names, also as an icon or a card for previews? What was looked for and what
 counts is told under Labels in docs/reference.md.
 `,
 		codes: []int{exitCheck},
 		flags: append([]urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "the differences as the JSON of a plan, or the pictures of the site", Destination: &asJSON},
-			&urfave.StringFlag{Name: "site", Usage: "look for labels in the built site in `DIR`", Destination: &site}}, f.flags()...),
+			&urfave.StringFlag{Name: "site", Usage: "look for labels, and for pictures that are not there, in the built site in `DIR`", Destination: &site}}, f.flags()...),
 		run: func(ctx context.Context, env *Env, _ *urfave.Command) error {
 			s, err := openSession(env)
 			if err != nil {

@@ -10,16 +10,26 @@
 // data-imgbuild="image.hero"; a file whose XMP names imgbuild as its tool; a file
 // whose name is that of an output, followed by nothing but hashes, sizes and the
 // words that generators put there; an element with the alt text of one image
-// only. The last two are guesses, good ones, and told as what they are: an
+// only. Where outputs of several images have the same bytes, data-imgbuild tells
+// which it is, or else the path. The last two are guesses, good ones, and told as what they are: an
 // element, or one around it, that says data-ai-generated="false" is not guessed
 // at. Pixels are not compared.
 //
 // # What counts as a label
 //
-// In a page: data-ai-generated on the element or around it; JSON-LD with a
-// digitalSourceType that names the file or another one of the image; words of a
-// caption, alt or title (see says). In a file: a digital source type in XMP, and
-// a C2PA manifest, which is not validated.
+// In a page: data-ai-generated on the element or around it, unless it says no;
+// JSON-LD with a digitalSourceType of what a model or a program made, that names
+// the file or another one of the image, on the host of the site or of the picture;
+// words of a caption, alt or title (see says). In a file: such a digital source
+// type in XMP, and a C2PA manifest, which is not validated.
+//
+// # What is not there
+//
+// A page that shows a picture of the project, or names one as an icon or a card,
+// which the site should have and has not, is broken: Absent and Links tell. The
+// site should have what a URL without a host names, or with that which the page
+// (canonical, og:url, base) or the sitemap says is its own, if it ends as a picture does:
+// what a program of the host makes when it is asked does not.
 //
 // # What is used
 //

@@ -57,7 +57,7 @@ func Mentioned(ctx context.Context, site fs.FS, images []Sought, leave func(name
 				return fs.SkipDir
 			}
 			return nil
-		case d.IsDir() || picture[strings.ToLower(path.Ext(name))] || d.Type()&fs.ModeSymlink == 0 && !d.Type().IsRegular():
+		case d.IsDir() || picture[strings.ToLower(path.Ext(name))] || noText[strings.ToLower(path.Ext(name))] || d.Type()&fs.ModeSymlink == 0 && !d.Type().IsRegular():
 			return nil
 		}
 		b, err := l.read(name)
@@ -75,8 +75,11 @@ func Mentioned(ctx context.Context, site fs.FS, images []Sought, leave func(name
 	return Mentions{s.found, n, l.report.Skipped}, err
 }
 
-// picture are endings of what is no text, so that it needn't be opened.
-var picture = map[string]bool{".png": true, ".jpg": true, ".jpeg": true, ".webp": true, ".avif": true, ".gif": true, ".ico": true, ".woff": true, ".woff2": true, ".mp4": true, ".pdf": true, ".zip": true}
+// Endings of what is no text, so that it needn't be opened.
+var (
+	picture = map[string]bool{".png": true, ".jpg": true, ".jpeg": true, ".webp": true, ".avif": true, ".gif": true, ".ico": true}
+	noText  = map[string]bool{".woff": true, ".woff2": true, ".mp4": true, ".pdf": true, ".zip": true}
+)
 
 type seeker struct {
 	images    []Sought

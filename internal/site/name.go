@@ -22,6 +22,29 @@ func pathOf(s string) (string, bool) {
 	return u.Path, true
 }
 
+// hostOf is the host of a URL, "" of one without.
+func hostOf(s string) string {
+	u, err := url.Parse(strings.TrimSpace(s))
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Host)
+}
+
+func isData(url string) bool {
+	url = strings.TrimSpace(url)
+	return len(url) >= 5 && strings.EqualFold(url[:5], "data:")
+}
+
+// brief is a URL as it is told: of one that holds a whole picture the beginning.
+func brief(url string) string {
+	const most = 40
+	if !isData(url) || len(url) <= most {
+		return url
+	}
+	return strings.ToValidUTF8(url[:most], "") + "…"
+}
+
 // derived reports whether the rest of a name, behind that of an output, is what
 // generators of sites put there: nothing, or parts that are sizes, hashes or
 // words of theirs, and the end.

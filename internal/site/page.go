@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+
+	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
 // Bounds of a page: bytes of one tag, elements in each other, and texts that are
@@ -40,6 +42,8 @@ type pageReader struct {
 	open  []element
 	first int      // of the page in the report
 	data  []string // JSON-LD
+	hosts []string // of the site, as the page says
+	heads []string // URLs of icons and cards
 }
 
 // void elements have no end.
@@ -113,7 +117,7 @@ func (p *pageReader) start(t *html.Token) {
 	e := element{name: t.Data, address: attr(t, "data-imgbuild")}
 	for _, a := range t.Attr {
 		if a.Key == "data-ai-generated" {
-			if e.label = strings.ToLower(strings.TrimSpace(a.Val)); e.label == "" {
+			if e.label = strings.TrimSpace(a.Val); e.label == "" {
 				e.label = "true"
 			}
 		}
@@ -141,8 +145,15 @@ func (p *pageReader) start(t *html.Token) {
 		urls = append(urls, attr(t, "href", "xlink:href"))
 	case "video":
 		urls = append(urls, attr(t, "poster"))
+	case "link", "meta", "base":
+		p.head(t)
+		urls = nil
 	default:
 		urls = nil
+	}
+	// What stands in for a picture until it comes is none.
+	if slices.ContainsFunc(urls, func(u string) bool { return u != "" && !isData(u) }) {
+		urls = slices.DeleteFunc(urls, isData)
 	}
 	if f := p.within("picture"); f != nil && t.Data == "source" {
 		f.pending = append(f.pending, urls...) // they are other files for the img that follows
@@ -158,9 +169,33 @@ func (p *pageReader) start(t *html.Token) {
 	}
 }
 
+// headed are the words of rel, property and name by which the head of a page names
+// a picture that it does not show.
+var headed = map[string]bool{
+	"icon": true, "apple-touch-icon": true, "apple-touch-icon-precomposed": true,
+	"og:image": true, "og:image:url": true, "og:image:secure_url": true, "twitter:image": true, "twitter:image:src": true,
+}
+
+// head takes from the head of a page on which host the site is, and what icons and
+// cards it names.
+func (p *pageReader) head(t *html.Token) {
+	url := attr(t, "href", "content")
+	for word := range strings.FieldsSeq(strings.ToLower(attr(t, "rel", "property", "name"))) {
+		switch {
+		case word == "canonical" || word == "og:url":
+			p.hosts = append(p.hosts, hostOf(url))
+		case headed[word]:
+			p.heads = append(p.heads, url)
+		}
+	}
+	if t.Data == "base" {
+		p.hosts = append(p.hosts, hostOf(url))
+	}
+}
+
 // context is what the open elements say of a picture here; the nearest counts.
 func (p *pageReader) context() shown {
-	s := shown{page: p.name}
+	s := shown{page: p.name, hosts: p.hosts}
 	said := false
 	for i := len(p.open) - 1; i >= 0; i-- {
 		e := &p.open[i]
@@ -168,7 +203,7 @@ func (p *pageReader) context() shown {
 			s.address = e.address
 		}
 		if e.label != "" && !said {
-			said, s.denied = true, e.label == "false"
+			said, s.denied = true, denies(e.label)
 		}
 	}
 	if said && !s.denied {
@@ -237,8 +272,15 @@ func (p *pageReader) pop() string {
 	return e.name
 }
 
-// linked labels the pictures that JSON-LD on the page speaks of.
+// linked labels the pictures that JSON-LD on the page speaks of, and notes the
+// icons and cards that the site does not have. What is on another host is not the
+// site's, unless the page shows it from there.
 func (p *pageReader) linked() {
+	for _, u := range p.heads {
+		if name, _ := p.find(p.name, u); name == "" && p.local(u, p.hosts) && p.named(u) != "" {
+			p.report.Links = append(p.report.Links, Link{p.name, u, p.named(u)})
+		}
+	}
 	var urls []string
 	for _, text := range p.data {
 		var v any
@@ -246,21 +288,31 @@ func (p *pageReader) linked() {
 			urls = append(urls, declared(v)...)
 		}
 	}
+	hosts := make([]string, len(p.report.Pictures)-p.first)
+	for i := range hosts {
+		hosts[i] = hostOf(p.report.Pictures[p.first+i].Source)
+	}
 	for _, u := range urls {
 		name, f := p.find(p.name, u)
 		image := p.named(u)
-		if f != nil && f.image != "" {
-			image = f.image
+		if images := p.with(f); len(images) > 0 {
+			image, _ = p.settle(images, name, "")
 		}
+		host := hostOf(u)
 		for i := p.first; i < len(p.report.Pictures); i++ {
-			if x := &p.report.Pictures[i]; x.Source == u || name != "" && x.File == name || image != "" && x.Image == image {
+			x := &p.report.Pictures[i]
+			if !p.ours(host, p.hosts) && host != hosts[i-p.first] {
+				continue
+			}
+			if x.Source == u || name != "" && x.File == name || image != "" && x.Image == image {
 				p.label(i, InJSONLD)
 			}
 		}
 	}
 }
 
-// declared are the URLs of things that have a digital source type.
+// declared are the URLs of things whose digital source type is that of what a
+// model or a program made. Of what a camera took it says the opposite.
 func declared(v any) (urls []string) {
 	switch v := v.(type) {
 	case []any:
@@ -268,7 +320,7 @@ func declared(v any) (urls []string) {
 			urls = append(urls, declared(e)...)
 		}
 	case map[string]any:
-		if kind, _ := v["digitalSourceType"].(string); kind != "" {
+		if kind, _ := v["digitalSourceType"].(string); spec.Generated(sourceCode(kind)) {
 			for _, key := range []string{"contentUrl", "url", "@id", "image", "thumbnailUrl"} {
 				if u, _ := v[key].(string); u != "" {
 					urls = append(urls, u)
@@ -282,6 +334,27 @@ func declared(v any) (urls []string) {
 	return urls
 }
 
+// sourceCode is IPTC's code in a digital source type: IPTC's URL of it,
+// schema.org's, or the code alone.
+func sourceCode(kind string) string {
+	kind = strings.TrimSpace(kind)
+	kind = strings.TrimSuffix(kind[strings.LastIndexAny(kind, "/#:")+1:], "DigitalSource")
+	if kind == "" {
+		return ""
+	}
+	return strings.ToLower(kind[:1]) + kind[1:]
+}
+
+// no are values of data-ai-generated by which a page says that a picture was made
+// otherwise, also by one of IPTC's codes.
+var no = map[string]bool{
+	"false": true, "no": true, "0": true, "none": true, "off": true, "never": true, "nein": true, "non": true,
+	"digitalcapture": true, "computationalcapture": true, "multiframecomputationalcapture": true, "screencapture": true, "compositecapture": true, "virtualrecording": true,
+	"negativefilm": true, "positivefilm": true, "print": true, "humanedits": true, "minorhumanedits": true, "digitalcreation": true, "digitalart": true, "softwareimage": true,
+}
+
+func denies(value string) bool { return no[strings.ToLower(sourceCode(value))] }
+
 // styles looks through a style sheet, where nothing can tell how a picture was
 // made.
 func (l *looker) styles(name string, b []byte) {
@@ -293,8 +366,9 @@ var cssURL = lazily(`(?i)url\(\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^"'()\s]+))\s*\)`)
 // css looks for the pictures of style rules; escapes in them are not undone.
 func (l *looker) css(page, text string, s shown) {
 	for _, m := range cssURL().FindAllStringSubmatch(text, -1) {
-		s.page, s.url = page, m[1]+m[2]+m[3]
-		l.add(s)
+		if s.page, s.url = page, m[1]+m[2]+m[3]; !isData(s.url) { // a placeholder, or a pattern
+			l.add(s)
+		}
 	}
 }
 
@@ -326,10 +400,25 @@ func srcset(s string) (urls []string) {
 }
 
 // says reports whether words tell people that a picture was made by a machine,
-// in English, German, French or Spanish.
-func says(text string) bool { return text != "" && told().MatchString(text) }
+// in English, German, French or Spanish, and not that it was not.
+func says(text string) bool {
+	if text == "" {
+		return false
+	}
+	for _, at := range told().FindAllStringIndex(text, -1) {
+		if !negated().MatchString(text[max(0, at[0]-64):at[0]]) {
+			return true
+		}
+	}
+	return false
+}
 
-var told = lazily(`(?i)\b(?:ai|artificial intelligence)[-\s]?(?:generated|made|created|drawn)\b` +
-	`|\b(?:generated|made|created|drawn|illustrated)\s(?:by|with|using)\s(?:an?\s)?(?:ai|artificial intelligence)\b` +
-	`|\bKI[-\s]?(?:generiert|erzeugt|erstellt)|\b(?:mit|von|durch)\s(?:einer\s)?KI\s(?:generiert|erzeugt|erstellt)` +
-	`|\bg\x{e9}n\x{e9}r\x{e9}e?s?\s(?:par|avec)\s(?:une\s|l['\x{2019}])?IA\b|\bgenerad[ao]s?\s(?:por|con)\s(?:una\s)?IA\b`)
+var (
+	told = lazily(`(?i)\b(?:ai|artificial intelligence)[-\s]?(?:generated|made|created|drawn)\b` +
+		`|\b(?:generated|made|created|drawn|illustrated)\s(?:by|with|using)\s(?:an?\s)?(?:ai|artificial intelligence)\b` +
+		`|\bKI[-\s]?(?:generiert|erzeugt|erstellt)|\b(?:mit|von|durch)\s(?:einer\s)?KI\s(?:generiert|erzeugt|erstellt)` +
+		`|\bg\x{e9}n\x{e9}r\x{e9}e?s?\s(?:par|avec)\s(?:une\s|l['\x{2019}])?IA\b|\bgenerad[ao]s?\s(?:por|con)\s(?:una\s)?IA\b`)
+	// Before that: a denial, and few words that change nothing about it.
+	negated = lazily(`(?i)(?:\b(?:no|not|never|none|nothing|nicht|nie|kein\pL*|non|pas|jamais|nunca)|n['\x{2019}]t)[-\s]+` +
+		`(?:(?:an?|any|been|is|are|was|were|here|of|this|these|ein|eine|hier|wurde|est|\x{e9}t\x{e9}|une?|es|fue|ha|sido)\s+){0,3}$`)
+)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/imaging"
+	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
 // Output is a file of the project that a site may show.
@@ -47,12 +48,22 @@ const (
 // Picture is a picture of the project, in one page or style sheet.
 type Picture struct {
 	Page       string   `json:"page"`
-	Source     string   `json:"source"`          // as it stands there
-	File       string   `json:"file,omitempty"`  // below the folder of the site; none if it is not there
-	Image      string   `json:"image,omitempty"` // address; none if only its XMP tells that it is ours
+	Source     string   `json:"source"`           // as it stands there; of a data URL the beginning
+	File       string   `json:"file,omitempty"`   // below the folder of the site; none if it is not there
+	Absent     bool     `json:"absent,omitempty"` // the site should have that file, and has not
+	Image      string   `json:"image,omitempty"`  // address; none if only its XMP tells that it is ours
+	Or         []string `json:"or,omitempty"`     // further images with an output of these bytes, where nothing tells which it is
 	By         string   `json:"recognised_by"`
 	SourceType string   `json:"digital_source_type,omitempty"` // in its XMP
 	Labels     []string `json:"labels"`                        // where one was found, none twice
+}
+
+// Link is a picture of the project that the head of a page names and does not
+// show, an icon or a card, and that is not in the site.
+type Link struct {
+	Page   string `json:"page"`
+	Source string `json:"source"` // as it stands there
+	Image  string `json:"image"`  // address, as its name tells
 }
 
 // Skipped is what could not be looked at.
@@ -65,16 +76,18 @@ type Skipped struct {
 type Report struct {
 	Pages    int
 	Pictures []Picture
+	Links    []Link // none twice
 	Skipped  []Skipped
 }
 
 // maxPage is the most bytes of a page or a style sheet.
 const maxPage = 32 << 20
 
-// Look reads the pages and style sheets of a site. It fails only if the site as a
-// whole can't be read, or when ctx ends.
-func Look(ctx context.Context, site fs.FS, outputs []Output) (Report, error) {
+// Look reads the pages and style sheets of a site, but for those that leave says.
+// It fails only if the site as a whole can't be read, or when ctx ends.
+func Look(ctx context.Context, site fs.FS, outputs []Output, leave func(name string, folder bool) bool) (Report, error) {
 	l := &looker{site: site, outputs: outputs, byAlt: map[string]string{}, files: map[string]*file{}, names: map[string]string{}, bySize: map[int64][]int{}}
+	l.host = l.mapped()
 	for i, o := range outputs {
 		l.bySize[o.Bytes] = append(l.bySize[o.Bytes], i)
 		if was, twice := l.byAlt[o.Alt]; twice && was != o.Image {
@@ -92,6 +105,12 @@ func Look(ctx context.Context, site fs.FS, outputs []Output) (Report, error) {
 				return err
 			}
 			l.skip(name, err)
+			return nil
+		}
+		if name != "." && leave(name, d.IsDir()) {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
 			return nil
 		}
 		kind := strings.ToLower(path.Ext(name))
@@ -119,12 +138,15 @@ func Look(ctx context.Context, site fs.FS, outputs []Output) (Report, error) {
 	})
 	// What a page shows twice is told once, as it is where it is worst.
 	r.Pictures = slices.CompactFunc(r.Pictures, func(a, b Picture) bool { return a.Page == b.Page && a.Source == b.Source })
+	slices.SortFunc(r.Links, func(a, b Link) int { return cmp.Or(cmp.Compare(a.Page, b.Page), cmp.Compare(a.Source, b.Source)) })
+	r.Links = slices.Compact(r.Links)
 	slices.SortFunc(r.Skipped, func(a, b Skipped) int { return cmp.Compare(a.File, b.File) })
 	return *r, err
 }
 
 type looker struct {
 	site    fs.FS
+	host    string // on which it is, as its sitemap says
 	outputs []Output
 	bySize  map[int64][]int
 	byAlt   map[string]string // address by alt text; "" for one that several have
@@ -136,7 +158,7 @@ type looker struct {
 // file is what is known of a file of the site.
 type file struct {
 	exists bool
-	image  string // whose output it is, by content
+	same   []int // outputs with its bytes
 	marks  imaging.Marks
 }
 
@@ -173,6 +195,32 @@ func (l *looker) read(name string) ([]byte, error) {
 		return nil, fmt.Errorf("it has %d bytes, more than the limit of %d", size, maxPage)
 	}
 	return io.ReadAll(io.LimitReader(f, maxPage))
+}
+
+var loc = lazily(`<loc>\s*(https?://[^<\s]+)`)
+
+// mapped is the host that the sitemap names, "" if there is none.
+func (l *looker) mapped() string {
+	for _, name := range []string{"sitemap.xml", "sitemap-index.xml", "sitemap_index.xml"} {
+		if b, err := l.read(name); err == nil {
+			if m := loc().FindSubmatch(b); m != nil {
+				return hostOf(string(m[1]))
+			}
+		}
+	}
+	return ""
+}
+
+// ours reports whether a host, "" in a URL without one, is the site's, which pages
+// say it is on hosts.
+func (l *looker) ours(host string, hosts []string) bool {
+	return host == "" || host == l.host || slices.Contains(hosts, host)
+}
+
+// local reports whether a URL is of a picture that the site should have as a file.
+func (l *looker) local(url string, hosts []string) bool {
+	clean, ok := pathOf(url)
+	return ok && picture[strings.ToLower(path.Ext(clean))] && l.ours(hostOf(url), hosts)
 }
 
 // find is the file that a URL of a page means, "" if it is not in the site. The
@@ -217,6 +265,7 @@ func (l *looker) file(name string) *file {
 	if err != nil {
 		if info, bad := fs.Stat(l.site, name); bad != nil || !info.IsDir() {
 			l.skip(name, err)
+			out.exists = true
 		}
 		return out
 	}
@@ -239,12 +288,57 @@ func (l *looker) file(name string) *file {
 		content := digest.Content(sum.Sum(nil))
 		for _, i := range candidates {
 			if l.outputs[i].Content == content {
-				out.image = l.outputs[i].Image
-				break
+				out.same = append(out.same, i)
 			}
 		}
 	}
 	return out
+}
+
+// with are the outputs that have the bytes of a file.
+func (l *looker) with(f *file) []int {
+	if f == nil {
+		return nil
+	}
+	return f.same
+}
+
+// settle is the image of a file with the bytes of outputs: the one that the page
+// says, else the one whose output has most of its path. Where nothing tells, it is
+// the first, or another.
+func (l *looker) settle(outputs []int, name, said string) (image string, or []string) {
+	most := -1
+	for _, i := range outputs {
+		o := &l.outputs[i]
+		n := alike(o.Path, name)
+		switch {
+		case o.Image == said:
+			n = len(name) + 1
+		case n == 0 && l.named(name) == o.Image:
+			n = 1
+		}
+		switch {
+		case n > most:
+			image, or, most = o.Image, nil, n
+		case n == most && o.Image != image && !slices.Contains(or, o.Image):
+			or = append(or, o.Image)
+		}
+	}
+	return image, or
+}
+
+// alike is how many names at the end of two paths are the same.
+func alike(a, b string) (n int) {
+	for {
+		if path.Base(a) != path.Base(b) {
+			return n
+		}
+		n++
+		a, b = path.Dir(a), path.Dir(b)
+		if a == "." || b == "." {
+			return n
+		}
+	}
 }
 
 // shown is a place where a picture is shown.
@@ -254,19 +348,21 @@ type shown struct {
 	address   string // that data-imgbuild says
 	denied    bool   // data-ai-generated="false"
 	labels    []string
+	hosts     []string // of the site, as the page says
 }
 
 // add recognises a picture and notes it; the number is its place in the report,
 // or -1 if it is not the project's.
 func (l *looker) add(s shown) int {
 	name, f := l.find(s.page, s.url)
-	p := Picture{Page: s.page, Source: s.url, File: name, Labels: slices.Clone(s.labels)}
+	p := Picture{Page: s.page, Source: brief(s.url), File: name, Absent: name == "" && l.local(s.url, s.hosts), Labels: slices.Clone(s.labels)}
 	if p.Labels == nil {
 		p.Labels = []string{}
 	}
 	switch {
-	case f != nil && f.image != "":
-		p.By, p.Image = ByContent, f.image
+	case len(l.with(f)) > 0:
+		p.By = ByContent
+		p.Image, p.Or = l.settle(f.same, name, s.address)
 	case s.address != "" && l.has(s.address):
 		p.By, p.Image = ByAttribute, s.address
 	case f != nil && f.marks.Tool == imaging.Tool:
@@ -280,8 +376,10 @@ func (l *looker) add(s shown) int {
 	default:
 		return -1
 	}
-	if f != nil && f.marks.Label.SourceType != "" {
+	if f != nil {
 		p.SourceType = f.marks.Label.SourceType
+	}
+	if spec.Generated(p.SourceType) {
 		p.Labels = append(p.Labels, InXMP)
 	}
 	if f != nil && f.marks.C2PA {

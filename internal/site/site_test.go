@@ -44,7 +44,7 @@ func output(name, path, alt string, b []byte) Output {
 // recognised, labels.
 func look(t *testing.T, files fstest.MapFS, outputs ...Output) (lines []string, r Report) {
 	t.Helper()
-	r, err := Look(t.Context(), files, outputs)
+	r, err := Look(t.Context(), files, outputs, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +53,8 @@ func look(t *testing.T, files fstest.MapFS, outputs ...Output) (lines []string, 
 	}
 	return lines, r
 }
+
+func all(string, bool) bool { return false }
 
 func page(body string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(body)} }
 
@@ -121,9 +123,25 @@ func TestLabels(t *testing.T) {
 		{`<figure><img src=a.png></figure><figcaption>generated with AI</figcaption>`, ""},
 		{`<figure><img src=a.png><p>generated with AI</p></figure>`, ""},
 		{`<figure><img src=a.png><figcaption>Image générée par l'IA`, "html text"},
-		{`<img src=a.png><script type="application/ld+json">{"@graph":[{"@type":"ImageObject","contentUrl":"https://x.example/a.png","digitalSourceType":"https://schema.org/TrainedAlgorithmicMediaDigitalSource"}]}</script>`, "json-ld"},
-		{`<img src=a.png><script type="application/ld+json">{"contentUrl":"/a-640w.webp","digitalSourceType":"x"}</script>`, "json-ld"},
-		{`<img src=a.png><script type="application/ld+json">{"contentUrl":"/other.png","digitalSourceType":"x"}</script>`, ""},
+		{`<img src=a.png data-ai-generated=algorithmicMedia>`, "html attribute"},
+		{`<img src=a.png data-ai-generated="No">`, ""},
+		{`<img src=a.png data-ai-generated=0>`, ""},
+		{`<img src=a.png data-ai-generated=none>`, ""},
+		{`<img src=a.png data-ai-generated="http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture">`, ""},
+		{`<figure><img src=a.png><figcaption>Not AI-generated</figcaption></figure>`, ""},
+		{`<figure><img src=a.png><figcaption>This isn’t an AI-generated picture. It was never made with AI.</figcaption></figure>`, ""},
+		{`<figure><img src=a.png><figcaption>Not a photograph: AI-generated</figcaption></figure>`, "html text"},
+		{`<figure><img src=a.png><figcaption>The frame is not AI-generated, the picture is made with AI</figcaption></figure>`, "html text"},
+		{`<img src=a.png alt="Nicht mit KI erzeugt"><img src=a.png alt="keine KI-generierten Bilder"><img src=a.png title="non générée par l'IA"><img src=a.png title="no fue generado por IA">`, ""},
+		{`<img src=a.png><script type="application/ld+json">{"@graph":[{"@type":"ImageObject","contentUrl":"/a.png","digitalSourceType":"https://schema.org/TrainedAlgorithmicMediaDigitalSource"}]}</script>`, "json-ld"},
+		{`<img src=a.png><script type="application/ld+json">{"contentUrl":"/a-640w.webp","digitalSourceType":"trainedAlgorithmicMedia"}</script>`, "json-ld"},
+		{`<img src=a.png><script type="application/ld+json">{"contentUrl":"/other.png","digitalSourceType":"trainedAlgorithmicMedia"}</script>`, ""},
+		{`<img src=a.png><script type="application/ld+json">{"contentUrl":"/a.png","digitalSourceType":"http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"}</script>`, ""},
+		{`<img src=a.png><script type="application/ld+json">{"contentUrl":"/a.png","digitalSourceType":"x"}</script>`, ""},
+		// A host is the site's where the page says so.
+		{`<img src=a.png><script type="application/ld+json">{"contentUrl":"https://evil.example/a.png","digitalSourceType":"trainedAlgorithmicMedia"}</script>`, ""},
+		{`<link rel=canonical href="https://x.example/post/"><img src=a.png><script type="application/ld+json">{"contentUrl":"https://X.example/a.png","digitalSourceType":"trainedAlgorithmicMedia"}</script>`, "json-ld"},
+		{`<meta property="og:url" content="https://x.example/"><img src=a.png><script type="application/ld+json">{"contentUrl":"https://evil.example/a.png","digitalSourceType":"trainedAlgorithmicMedia"}</script>`, ""},
 		{`<img src=a.png><script type="application/ld+json">{"contentUrl":"/a.png"}</script>`, ""},
 		{`<img src=a.png><script type="application/ld+json">{"contentUrl":"/a.png","digitalSourceType":`, ""},
 		{`<script>"<div data-ai-generated>"</script><!-- <div data-ai-generated> --><img src=a.png>`, ""},
@@ -139,6 +157,95 @@ func TestLabels(t *testing.T) {
 	got, _ := look(t, fstest.MapFS{"index.html": page(`<img src=/gone/a.png data-ai-generated=false>`)}, output("image.a", "img/a.png", "", plain))
 	if len(got) > 0 {
 		t.Error(got)
+	}
+}
+
+// TestEqualBytes: which of two images a file is of, the page says, or the name.
+func TestEqualBytes(t *testing.T) {
+	t.Parallel()
+	outputs := []Output{output("image.a", "static/img/a.png", "", plain), output("image.b", "static/img/b.png", "", plain), output("image.c", "static/old/b.png", "", plain)}
+	files := fstest.MapFS{"img/a.png": {Data: plain}, "img/b.png": {Data: plain}, "old/b.png": {Data: plain}, "b-640.png": {Data: plain}, "1.png": {Data: plain}, "index.html": page(
+		`<img src=img/a.png><img src=img/b.png><img src=old/b.png><img src="img/a.png?x" data-imgbuild="image.c"><img src="img/b.png?x" data-imgbuild="image.gone"><img src=b-640.png><img src=1.png>`)}
+	got, r := look(t, files, outputs...)
+	want := []string{
+		"index.html 1.png: image.a by content: ", "index.html b-640.png: image.b by content: ", "index.html img/a.png: image.a by content: ", "index.html img/a.png?x: image.c by content: ",
+		"index.html img/b.png: image.b by content: ", "index.html img/b.png?x: image.b by content: ", "index.html old/b.png: image.c by content: ",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	for i, p := range r.Pictures {
+		var or []string
+		if i == 0 {
+			or = []string{"image.b", "image.c"}
+		}
+		if diff := cmp.Diff(or, p.Or); diff != "" {
+			t.Errorf("%s: %s", p.Source, diff)
+		}
+	}
+}
+
+// TestAbsent: what a page says of pictures that the site should have.
+func TestAbsent(t *testing.T) {
+	t.Parallel()
+	outputs := []Output{output("image.a", "assets/img/a.png", "", plain), output("image.logo", "assets/favicon.ico", "", []byte("ico")), output("image.a", "assets/img/a-social.jpg", "", []byte("card"))}
+	const sitemap = "sitemap.xml"
+	for _, c := range []struct {
+		body, also, want string
+	}{
+		{`<img src=a.png>`, "a.png", ""},
+		{`<img src=a.png><img src=/img/a-640.webp><img src=/blog/a.png>`, "a.png", "/img/a-640.webp of image.a"},
+		{`<img src=b.png><img src=b.png data-imgbuild=image.a>`, "", "b.png of image.a"},
+		// Where a host makes it, or another has it.
+		{`<img src="/_image?url=a.png" data-imgbuild=image.a><img src="https://cdn.example/a.png">`, "", ""},
+		{`<img src="https://x.example/a.png">`, sitemap, "https://x.example/a.png of image.a"},
+		{`<img src="https://x.example/blog/a.png">`, "a.png", ""},
+		{`<base href="https://x.example/"><img src="https://x.example/a.png">`, "", "https://x.example/a.png of image.a"},
+		// Icons and cards are named.
+		{`<link rel="shortcut icon" href="/favicon.ico"><link rel=stylesheet href=/a.png>`, "", "/favicon.ico of image.logo"},
+		{`<link rel="icon" href="/favicon.ico">`, "favicon.ico", ""},
+		{`<link rel="icon" href="/other.ico">`, "", ""},
+		{`<link rel="icon" href="data:image/png;base64,a.png">`, "", ""},
+		{`<meta property="og:image" content="https://x.example/img/a-social.jpg"><link rel=canonical href="https://x.example/">`, "", "https://x.example/img/a-social.jpg of image.a"},
+		{`<meta name="twitter:image" content="https://x.example/img/a-social.jpg">`, sitemap, "https://x.example/img/a-social.jpg of image.a"},
+		{`<meta name="twitter:image" content="https://x.example/img/a-social.jpg">`, "", ""},
+		{`<meta property="og:image" content="/img/a-social.jpg"><meta property="og:image" content="/img/a-social.jpg">`, "", "/img/a-social.jpg of image.a"},
+	} {
+		files := fstest.MapFS{"index.html": page(c.body)}
+		if c.also == sitemap {
+			files[sitemap] = page(`<urlset><url><loc> https://X.example/post/</loc></url></urlset>`)
+		} else if c.also != "" {
+			files[c.also] = page("anything")
+		}
+		_, r := look(t, files, outputs...)
+		var got []string
+		for _, p := range r.Pictures {
+			if p.Absent {
+				got = append(got, p.Source+" of "+p.Image)
+			}
+		}
+		for _, l := range r.Links {
+			got = append(got, l.Source+" of "+l.Image)
+		}
+		if text := strings.Join(got, ", "); text != c.want {
+			t.Errorf("%s\nis  %q\nnot %q", c.body, text, c.want)
+		}
+	}
+}
+
+// TestDataURL: a placeholder is no picture, one that is in the page is.
+func TestDataURL(t *testing.T) {
+	t.Parallel()
+	long := "data:image/webp;base64," + strings.Repeat("A", 400)
+	for body, want := range map[string]string{
+		`<img src=a.png style="background: url(` + long + `)" data-imgbuild=image.a>`: "a.png",
+		`<img src="` + long + `" data-src=a.png data-imgbuild=image.a>`:               "a.png",
+		`<img src="` + long + `" data-imgbuild=image.a>`:                              long[:40] + "…",
+	} {
+		_, r := look(t, fstest.MapFS{"index.html": page(body), "a.png": {Data: plain}}, output("image.a", "a.png", "", plain))
+		if len(r.Pictures) != 1 || r.Pictures[0].Source != want || r.Pictures[0].Absent {
+			t.Errorf("%.60s: %+v", body, r.Pictures)
+		}
 	}
 }
 
@@ -202,7 +309,7 @@ func TestDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	r, err := Look(t.Context(), root.FS(), []Output{output("image.a", "a.png", "", plain)})
+	r, err := Look(t.Context(), root.FS(), []Output{output("image.a", "a.png", "", plain)}, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,10 +330,10 @@ func TestDisk(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Look(ctx, root.FS(), nil); err != context.Canceled {
+	if _, err := Look(ctx, root.FS(), nil, all); err != context.Canceled {
 		t.Error(err)
 	}
-	if _, err := Look(t.Context(), os.DirFS(filepath.Join(dir, "none")), nil); err == nil {
+	if _, err := Look(t.Context(), os.DirFS(filepath.Join(dir, "none")), nil, all); err == nil {
 		t.Error("a site that is not there was looked at")
 	}
 }
@@ -252,7 +359,7 @@ func FuzzPage(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		r, err := Look(t.Context(), fstest.MapFS{"index.html": page(s), "x.css": page(s), "a.png": {Data: plain}}, []Output{output("image.a", "a.png", "A long description", plain)})
+		r, err := Look(t.Context(), fstest.MapFS{"index.html": page(s), "x.css": page(s), "a.png": {Data: plain}}, []Output{output("image.a", "a.png", "A long description", plain)}, all)
 		if err != nil || r.Pages != 1 {
 			t.Fatal(r.Pages, err)
 		}
