@@ -210,15 +210,17 @@ func (s *session) checkManifests() error {
 	}
 	old := false
 	for i := range list {
-		if f := &list[i]; f.old() {
-			old = true
-			name := "/dev/null"
-			if f.have != nil {
-				name = f.Path
-			}
-			for line := range bytes.Lines(diff.Diff(name, f.unixly(), f.Path, f.want)) {
-				fmt.Fprintln(s.env.Stdout, diag.Clean(string(bytes.TrimSuffix(line, []byte("\n")))))
-			}
+		f := &list[i]
+		if !f.old() {
+			continue
+		}
+		old = true
+		if f.have == nil {
+			fmt.Fprintf(s.env.Stdout, "%s: is missing\n", diag.Clean(f.Path))
+			continue
+		}
+		for line := range bytes.Lines(diff.Diff(f.Path, f.unixly(), f.Path, f.want)) {
+			fmt.Fprintln(s.env.Stdout, diag.Clean(string(bytes.TrimSuffix(line, []byte("\n")))))
 		}
 	}
 	if old {

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	urfave "github.com/urfave/cli/v3"
@@ -52,7 +54,7 @@ have the addresses that a manifest block gives them, else their paths in the pro
 			if shown.Status != "" {
 				return fail("imgbuild plan -target='"+string(im.Address)+"' says what is to be done", "%s has no file: it is %s", diag.Clean(string(im.Address)), shown.Status)
 			}
-			outside := ""
+			outside, unserved := "", ""
 			o.URL = func(file manifest.File) string {
 				if public != "" {
 					if rest, ok := strings.CutPrefix(file.Path, strings.TrimSuffix(strings.TrimPrefix(public, "./"), "/")+"/"); ok {
@@ -65,6 +67,7 @@ have the addresses that a manifest block gives them, else their paths in the pro
 						return url
 					}
 				}
+				unserved = file.Path
 				return manifest.Escape(file.Path)
 			}
 			text := manifest.HTML(&shown, o)
@@ -77,8 +80,33 @@ have the addresses that a manifest block gives them, else their paths in the pro
 			if shown.Alt == "" && !shown.Decorative {
 				s.warn(diag.Clean(string(im.Address)) + " has no alt: write one, or decorative = true.")
 			}
+			if unserved != "" {
+				s.tellUnserved(unserved, manifest.Key(im.Address))
+			}
 			_, err = io.WriteString(env.Stdout, text)
 			return err
 		},
+	}
+}
+
+// tellUnserved warns that the generator of the site does not publish a file as it
+// lies, so that its path in the project is none on the site.
+func (s *session) tellUnserved(file, key string) {
+	for _, m := range s.project.Settings.Manifests {
+		instead := ""
+		switch m.Kind {
+		case "hugo":
+			instead = fmt.Sprintf(`write {{ partial "imgbuild.html" (dict "key" %q) }}`, key)
+		case "astro":
+			instead = fmt.Sprintf("write <Imgbuild name=%q />", key)
+		case "ts":
+			instead = "import " + m.Path
+		case "eleventy", "jekyll":
+			instead = "give it a path beside " + path.Dir(m.Path)
+		default:
+			continue
+		}
+		s.warn(fmt.Sprintf("%s is not where the site serves it: %s, or say -public DIR.", diag.Clean(file), diag.Clean(instead)))
+		return
 	}
 }
