@@ -23,6 +23,20 @@ image "hero" {
     sizes   = "(min-width: 60em) 58em, 100vw"
     quality = 75
   }
+  social { # layouts/partials/head.html asks for it, and for the icons: else Hugo would not publish them
+    title = "The lighthouse"
+  }
+}
+
+image "logo" {
+  prompt     = "A mark of few shapes, minimal and flat, two colours"
+  size       = "512x512"
+  path       = "logo.png"
+  decorative = true
+
+  icon {
+    path = "favicon"
+  }
 }
 
 image "wave" {

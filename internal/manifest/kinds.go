@@ -168,7 +168,11 @@ func (m *Manifest) module(at string) []byte {
 	}
 	for _, key := range slices.Sorted(maps.Keys(m.Images)) {
 		im := m.Images[key]
-		fmt.Fprintf(&b, "  %s: {\n", quote(key))
+		name := quote(key)
+		if key == "__proto__" {
+			name = "[" + name + "]" // else it would be the prototype
+		}
+		fmt.Fprintf(&b, "  %s: {\n", name)
 		b.WriteString(members("    ", im, func(name string) string {
 			var list strings.Builder
 			switch {

@@ -277,6 +277,15 @@ export type ImageKey = keyof typeof images;
 	}
 }
 
+// TestModuleProto: a property of that name in a literal would be no image.
+func TestModuleProto(t *testing.T) {
+	t.Parallel()
+	got := string(Of(Input{Images: []spec.Image{{Address: "image.__proto__", Path: "a.png"}}, Lock: &lock.Lock{}}).Text("ts", "m.ts"))
+	if !strings.Contains(got, "\n  [\"__proto__\"]: {\n") {
+		t.Error(got)
+	}
+}
+
 func TestOurs(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{

@@ -1,5 +1,5 @@
 // Opens each page of a built site in Chromium, on a wide and on a narrow screen,
-// and looks at its pictures:
+// and looks at its pictures, icons and cards for previews:
 //
 //   node check.mjs SITE MANIFEST [SCREENSHOTS]
 //
@@ -9,11 +9,11 @@
 import { createServer } from "node:http";
 import { mkdirSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { extname, join, relative, sep } from "node:path";
+import { basename, extname, join, relative, sep } from "node:path";
 import { chromium } from "playwright-core";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const types = { ".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".avif": "image/avif", ".svg": "image/svg+xml" };
+const types = { ".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".avif": "image/avif", ".ico": "image/x-icon", ".svg": "image/svg+xml" };
 const screens = [{ width: 1280, height: 800 }, { width: 390, height: 844 }];
 
 // look finds what is wrong with a site. Nothing but the site itself is asked for
@@ -81,6 +81,13 @@ export async function look(site, manifest, shots) {
           if (im.label !== label) say(`${im.src}: its label is ${im.label}, not ${label}`);
           if (![known, ...known.variants].some((f) => f.width === im.width && f.height === im.height)) say(`${im.src}: no file of ${im.address} is ${im.width}x${im.height}`);
         }
+        for (const [what, url, size] of found.heads) {
+          const of = [...images.values()].find((im) => [im, ...im.variants].some((f) => f.path && basename(f.path) === basename(url)));
+          if (!of) say(`${what} ${url}: the manifest has no such file`);
+          else shown.add(of.address);
+          if (!size) say(`${what} ${url}: it does not load`);
+          else if (what !== "icon" && ![of, ...(of?.variants ?? [])].some((f) => f?.width === size[0] && f.height === size[1])) say(`${what} ${url}: it is ${size.join("x")}, as no file of the manifest`);
+        }
         for (const [value, nodes] of found.shifts) say(`the layout shifts by ${value}: ${nodes}`);
         await page.evaluate(axe);
         const { violations } = await page.evaluate(() => globalThis.axe.run());
@@ -110,8 +117,18 @@ function resolvers() {
 }
 
 // read runs in the page: it scrolls through all of it, so that what is lazy
-// loads, waits for each picture, and tells about it.
+// loads, waits for each picture, and tells about it. What the head names on the
+// host of the site is loaded from here.
 async function read() {
+  const heads = [];
+  const own = document.querySelector("link[rel=canonical]")?.href;
+  for (const e of document.querySelectorAll('link[rel~=icon], link[rel=apple-touch-icon], meta[property="og:image"], meta[name="twitter:image"]')) {
+    const url = new URL(e.href ?? e.content, location.href);
+    const plain = new Image();
+    plain.src = (own && url.host === new URL(own).host ? url.pathname : url.href) + "?head"; // a name of its own: what browsers ask of themselves is answered above
+    const size = await plain.decode().then(() => [plain.naturalWidth, plain.naturalHeight], () => null);
+    heads.push([e.rel || e.getAttribute("property") || e.name, url.href, size]);
+  }
   const images = [];
   for (const img of document.images) {
     img.scrollIntoView();
@@ -146,7 +163,7 @@ async function read() {
     if (box.width < 1 || box.height < 1) about.wrong.push("it is not seen");
   }
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-  return { images, shifts: globalThis.shifts };
+  return { images, heads, shifts: globalThis.shifts };
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {

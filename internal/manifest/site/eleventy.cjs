@@ -2,17 +2,21 @@
 //
 // In the configuration of Eleventy:
 //
-//   import imgbuild from "./imgbuild.eleventy.cjs";
+//   import imgbuild from "./imgbuild.eleventy.cjs";    // or, in CommonJS: const imgbuild = require("./imgbuild.eleventy.cjs");
 //   eleventyConfig.addPlugin(imgbuild);
 //
 // In a page: {% imgbuild "hero" %} or, in Nunjucks,
 // {% imgbuild "hero", { sizes: "50vw", priority: true, variant: "card", placeholder: true, class: "wide", alt: "…" } %};
 // Liquid takes sizes, priority and variant one after the other.
-const { readFileSync } = require("node:fs");
+const { existsSync, readFileSync } = require("node:fs");
 const { join } = require("node:path");
 
 const manifest = "DATAFILE";
-const read = () => JSON.parse(readFileSync(join(__dirname, manifest), "utf8")).images;
+const read = () => {
+  const file = join(__dirname, manifest);
+  if (!existsSync(file)) throw new Error(`imgbuild: there is no ${manifest}; run: imgbuild emit`);
+  return JSON.parse(readFileSync(file, "utf8")).images;
+};
 const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
 module.exports = function (eleventyConfig) {
@@ -22,13 +26,17 @@ module.exports = function (eleventyConfig) {
   // The pictures are copied to where the manifest says that they are.
   for (const im of Object.values(images)) {
     for (const file of [im, ...im.variants]) {
-      if (file.url) eleventyConfig.addPassthroughCopy({ [file.path]: decodeURIComponent(file.url) });
+      if (!file.url) continue;
+      const to = decodeURIComponent(file.url);
+      // Eleventy takes a path with such characters for a pattern, and where it goes for a folder.
+      const pattern = file.path.replace(/[[\](){}]/g, "[$&]");
+      eleventyConfig.addPassthroughCopy({ [pattern]: pattern === file.path ? to : to.slice(0, to.lastIndexOf("/") + 1) });
     }
   }
 
   eleventyConfig.addShortcode("imgbuild", (key, options = {}, priority = false, variant = "") => {
     const o = typeof options === "string" ? { sizes: options, priority, variant } : options;
-    const im = images[key];
+    const im = Object.hasOwn(images, key) && images[key];
     if (!im) throw new Error(`imgbuild: there is no image ${JSON.stringify(key)} in ${manifest}; run imgbuild apply if its block is new`);
     if (im.status) throw new Error(`imgbuild: ${im.address} is ${im.status}; run: imgbuild apply`);
     const file = o.variant ? im.variants.find((v) => !v.set && v.name === o.variant) : im.shown ?? im;
