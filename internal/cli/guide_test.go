@@ -13,23 +13,32 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const guideDoc = "../../docs/guide.md"
+var guides = []string{"../../docs/guide.md", "../../docs/site.md"}
 
 var (
 	// What the guide does: a file, which the text before names first; a session;
 	// and, unseen, a mask to paint, a word to change, a session that fails.
-	guidePart = regexp.MustCompile("(?ms)^```(console|hcl|markdown|yaml)\n(.*?)^```$|^<!-- (mask|change|fails) ?(.*?) ?-->$")
-	fileName  = regexp.MustCompile("`([\\w./-]+\\.(?:hcl|md|yml))`")
+	guidePart = regexp.MustCompile("(?ms)^```(console|hcl|markdown|yaml|toml|html)\n(.*?)^```$|^<!-- (mask|change|fails) ?(.*?) ?-->$")
+	fileName  = regexp.MustCompile("`([\\w./-]+\\.(?:hcl|md|yml|toml|html))`")
 	ciCommand = regexp.MustCompile(`(?m)^ *- run: (.*)$`)
 	// progress comes in the order in which pictures do.
 	progress = regexp.MustCompile(`(?m)^\S+: (?:the image came|image \d of \d came|done, wrote).*\n`)
 )
 
-// TestGuide does what docs/guide.md says, in a folder of its own, and compares
+// TestGuide does what the guides say, each in a folder of its own, and compares
 // what comes with what is shown. -update writes it.
 func TestGuide(t *testing.T) {
 	t.Parallel()
-	doc, err := os.ReadFile(guideDoc)
+	for _, guide := range guides {
+		t.Run(filepath.Base(guide), func(t *testing.T) {
+			t.Parallel()
+			testGuide(t, guide)
+		})
+	}
+}
+
+func testGuide(t *testing.T, guide string) {
+	doc, err := os.ReadFile(guide)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,12 +118,12 @@ func TestGuide(t *testing.T) {
 	}
 	got.Write(doc[end:])
 	if *update {
-		if err := os.WriteFile(guideDoc, got.Bytes(), 0o666); err != nil {
+		if err := os.WriteFile(guide, got.Bytes(), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	if d := cmp.Diff(got.String(), string(doc)); d != "" {
-		t.Errorf("go test ./internal/cli -run TestGuide -update writes %s anew (-want +got):\n%s", guideDoc, d)
+		t.Errorf("go test ./internal/cli -run TestGuide -update writes %s anew (-want +got):\n%s", guide, d)
 	}
 }

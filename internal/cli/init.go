@@ -42,10 +42,10 @@ func initVerb() verb {
 
 Nothing that exists is overwritten. Where it sees a site of Hugo, Eleventy, Astro,
 Jekyll, Next or Vite, it writes a manifest block and what shows pictures in pages:
-a partial and a shortcode, a plugin, a component, an include. The line in .gitattributes lets git merge
-imgbuild.lock.json by imgbuild lock merge, in each clone that has run the
-git config command that init prints. Without it git merges the lines, and
-imgbuild lock resolve settles what it can't.
+a partial and a shortcode, a plugin, a component, an include; docs/site.md leads on
+from there. The line in .gitattributes lets git merge imgbuild.lock.json by imgbuild
+lock merge, in each clone that has run the git config command that init prints. Without
+it git merges the lines, and imgbuild lock resolve settles what it can't.
 `,
 		run: func(_ context.Context, env *Env, _ *urfave.Command) error {
 			s, err := openSession(env)

@@ -268,8 +268,14 @@ func (s *session) tellUnused(r *unusedReport, dir string) {
 		fmt.Fprintln(w, line)
 	}
 	if len(r.Images) == 0 {
-		all := len(s.project.Images)
-		fmt.Fprintf(w, "%s %s found in %s.\n", c.Green("Used:"), noun(all, "the image is", fmt.Sprintf("all %d images are", all)), texts)
+		all := fmt.Sprintf("all %d images are", len(s.project.Images))
+		switch len(s.project.Images) {
+		case 1:
+			all = "the image is"
+		case 2:
+			all = "both images are"
+		}
+		fmt.Fprintf(w, "%s %s found in %s.\n", c.Green("Used:"), all, texts)
 		return
 	}
 	perhaps := slices.ContainsFunc(r.Images, func(u unusedImage) bool { return u.Perhaps != nil })
