@@ -89,7 +89,7 @@ var doors = map[string]map[string]string{
 		"plan": "makes plans", "apply": "carries them out", "provider": "configures makers", "provider/all": "knows them by name", "report": "prints",
 		"provider/providertest": "doctor runs for users what the tests of makers run",
 		"imaging":               "the measure of a header for config, what an imported PNG tells, and the limits of files",
-		"tool":                  "runs the credential command; lock resolve asks git whether the lock is in conflict",
+		"tool":                  "runs the credential command; lock resolve asks git whether the lock is in conflict, unused what it ignores",
 		"encoder":               "a plan must know what can be written here",
 		"manifest":              "writes what sites read",
 		"spec":                  "names images", "site": "looks through built sites", "store": "opens the tiers", "workspace": "opens the root", "emulator": "serves it",

@@ -240,9 +240,10 @@ func (s *session) tellUnused(r *unusedReport, dir string) {
 	w, c := s.env.Stdout, palette(s.env, s.env.Stdout)
 	where := "the project"
 	switch {
-	case path.Clean(dir) == "." && dir != "":
+	case dir == "":
+	case strings.Trim(dir, "./") == "":
 		where = "the site"
-	case dir != "":
+	default:
 		where = diag.Clean(dir)
 	}
 	texts := fmt.Sprintf("%d %s of %s", r.Texts, noun(r.Texts, "text", "texts"), where)
