@@ -24,7 +24,7 @@ const module = "github.com/imgbuild/imgbuild/"
 var levels = map[string]int{
 	"digest": 0, "diag": 0, "imaging": 0, "paint": 0, "provider": 0, "xaipb": 0, "tool": 0, "shape": 0,
 
-	"spec": 1, "site": 1, "workspace": 1, "encoder": 1, "store": 1, "emulator": 1,
+	"spec": 1, "site": 1, "workspace": 1, "encoder": 1, "store": 1, "emulator": 1, "revision": 1,
 	"provider/xai": 1, "provider/sketch": 1, "provider/limit": 1, "provider/all": 1,
 	"provider/providertest": 1,
 
@@ -59,6 +59,7 @@ var doors = map[string]map[string]string{
 	"imaging":         {"digest": "pixels have a name", "shape": "masks are drawn of them"},
 	"site":            {"digest": "recognises outputs by their bytes", "imaging": "reads the labels of files", "spec": "knows which source types say that a picture is generated"},
 	"paint":           {"imaging": "what is drawn is a picture"},
+	"revision":        {"tool": "asks git"},
 	"encoder":         {"imaging": "has pixels to write", "tool": "and programs that write them"},
 	"provider/sketch": {"paint": "draws", "imaging": "reads sources and masks, encodes", "provider": "is a maker", "digest": "seeds by the name of the request"},
 	"provider/xai":    {"provider": "is a maker", "xaipb": "sends and reads its messages"},
@@ -83,7 +84,10 @@ var doors = map[string]map[string]string{
 		"plan": "its orders", "lock": "rewrites it", "journal": "money first to disk", "store": "keeps bytes",
 		"workspace": "writes outputs", "provider": "calls makers", "imaging": "checks and renders", "encoder": "writes what is rendered", "shape": "reads drawn masks", "spec": "recipes", "digest": "names",
 	},
-	"report": {"plan": "prints plans", "apply": "prints events", "provider": "prints prices", "diag": "prints findings", "lock": "prints records"},
+	"report": {
+		"plan": "prints plans", "apply": "prints events", "provider": "prints prices", "diag": "prints findings", "lock": "prints records",
+		"spec": "compares what is wanted", "digest": "and what there is",
+	},
 	"cli": {
 		"config": "loads the project", "diag": "tells findings", "digest": "hashes", "journal": "reads what is under way", "lock": "reads and writes it",
 		"plan": "makes plans", "apply": "carries them out", "provider": "configures makers", "provider/all": "knows them by name", "report": "prints",
@@ -93,6 +97,7 @@ var doors = map[string]map[string]string{
 		"encoder":               "a plan must know what can be written here",
 		"manifest":              "writes what sites read",
 		"spec":                  "names images", "site": "looks through built sites", "store": "opens the tiers", "workspace": "opens the root", "emulator": "serves it",
+		"revision": "and a commit of it",
 	},
 	"cmd": {"cli": "starts it"},
 	"bench": {

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/bmatcuk/doublestar/v4"
+	"github.com/spf13/afero"
 
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
@@ -50,6 +51,12 @@ func OpenOver(dir string, over func(FS) FS) (*Root, error) {
 		return nil, fmt.Errorf("workspace: open %s: %w", dir, about(dir, plain(err)))
 	}
 	return &Root{dir: dir, fs: over(rootFS{root}), os: root}, nil
+}
+
+// OpenRead is a workspace that can only be read, of files in the place of those
+// of dir.
+func OpenRead(dir string, files fs.FS) (*Root, error) {
+	return OpenOver(dir, func(FS) FS { return afero.NewReadOnlyFs(afero.FromIOFS{FS: files}) })
 }
 
 // Sub is a workspace of its own in a folder below .imgbuild, which is made if
