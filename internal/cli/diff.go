@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	urfave "github.com/urfave/cli/v3"
@@ -20,12 +21,14 @@ import (
 func diffVerb() verb {
 	var f projectFlags
 	var asJSON bool
+	var md markdownFlags
 	return verb{
 		name: "diff", short: "compare with a commit: configuration, pictures, money", args: "BASE",
 		help: `
   imgbuild diff main
   imgbuild diff HEAD~1
   imgbuild diff -json origin/main
+  imgbuild diff -markdown -picture-url 'https://github.com/me/site/blob/{commit}/{path}?raw=true' origin/main
 
 BASE is what git takes for a commit. What the folder has now is compared with it:
 for each image what changed in its block, prompts word by word, and which picture
@@ -37,7 +40,7 @@ git is asked for objects only: no hook, no filter and no other program of the
 repository is started. It needs no key and no network, and changes nothing.
 `,
 		bad:   func(n int) bool { return n != 1 },
-		flags: append([]urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON}}, f.flags()...),
+		flags: slices.Concat([]urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON}}, md.flags(), f.flags()),
 		run: func(ctx context.Context, env *Env, c *urfave.Command) error {
 			s, err := openSession(env)
 			if err != nil {
@@ -48,17 +51,49 @@ repository is started. It needs no key and no network, and changes nothing.
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return report.ComparisonJSON(env.Stdout, cmp)
+			switch {
+			case asJSON:
+				return report.ModelJSON(env.Stdout, cmp)
+			case md.on:
+				return md.write(ctx, env, cmp)
 			}
-			report.ComparisonText(env.Stdout, cmp, s.reportOptions())
+			report.ModelText(env.Stdout, cmp, s.reportOptions())
 			return nil
 		},
 	}
 }
 
+// markdownFlags are those of verbs that report for a pull request.
+type markdownFlags struct {
+	on      bool
+	picture string
+	most    int
+}
+
+func (f *markdownFlags) flags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.BoolFlag{Name: "markdown", Usage: "as Markdown, for a comment on a pull request", Destination: &f.on},
+		&urfave.StringFlag{Name: "picture-url", Usage: "with pictures, at this `URL` with {commit} and {path} in it", Destination: &f.picture},
+		&urfave.IntFlag{Name: "max-bytes", Usage: "of the Markdown, at most `N`", Value: report.MostMarkdown, Destination: &f.most},
+	}
+}
+
+// write writes Markdown. The new pictures are those of the commit that is
+// checked out.
+func (f *markdownFlags) write(ctx context.Context, env *Env, m *report.Model) error {
+	o := report.MarkdownOptions{Most: f.most, Picture: f.picture}
+	if f.picture != "" {
+		head, err := revision.Open(ctx, env.Getenv, env.Dir, "HEAD")
+		if err != nil {
+			return err
+		}
+		o.Head = head.Commit
+	}
+	return report.Markdown(env.Stdout, m, o)
+}
+
 // compare compares the folder as it is with a commit.
-func (s *session) compare(ctx context.Context, f *projectFlags, ref string) (*report.Comparison, error) {
+func (s *session) compare(ctx context.Context, f *projectFlags, ref string) (*report.Model, error) {
 	if err := s.prepare(ctx, f); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	urfave "github.com/urfave/cli/v3"
 
@@ -25,6 +26,7 @@ type planFlags struct {
 	generate string
 	json     bool
 	detailed bool
+	markdown markdownFlags
 }
 
 func planVerb() verb {
@@ -41,7 +43,7 @@ func planVerb() verb {
 Needs no key and no network, and starts no program.
 ` + patterns,
 		codes: []int{exitChanges},
-		flags: append(append([]urfave.Flag{
+		flags: slices.Concat([]urfave.Flag{
 			&urfave.StringFlag{Name: "out", Usage: "save the plan as JSON in `FILE`, for apply", Destination: &f.out},
 			&urfave.StringFlag{Name: "generate-config-out", Usage: "write blocks into the new `FILE.img.hcl` for images that imports name and that are not declared", Destination: &f.generate},
 			&urfave.BoolFlag{Name: "json", Usage: "write the plan as JSON to standard output", Destination: &f.json},
@@ -51,7 +53,7 @@ Needs no key and no network, and starts no program.
 			&urfave.BoolFlag{Name: "verify", Usage: "hash the files instead of trusting their size and time", Destination: &f.verify},
 			&urfave.BoolFlag{Name: "retry-refused", Usage: "plan to buy again what was paid for and refused", Destination: &f.retryRefused},
 			&urfave.BoolFlag{Name: "retry-in-doubt", Usage: "plan to send again what was sent and not answered", Destination: &f.retryDoubt},
-		}, selectFlags(&f.sel)...), f.projectFlags.flags()...),
+		}, f.markdown.flags(), selectFlags(&f.sel), f.projectFlags.flags()),
 		run: func(ctx context.Context, env *Env, _ *urfave.Command) error { return runPlan(ctx, env, &f) },
 	}
 }
@@ -88,17 +90,21 @@ func runPlan(ctx context.Context, env *Env, f *planFlags) error {
 			return err
 		}
 	}
-	if f.json {
-		if err := report.PlanJSON(env.Stdout, p); err != nil {
-			return err
-		}
-	} else {
+	switch {
+	case f.json:
+		err = report.PlanJSON(env.Stdout, p)
+	case f.markdown.on:
+		err = f.markdown.write(ctx, env, report.Planned(p, report.State{Images: s.project.Images, Lock: s.lock}))
+	default:
 		report.Plan(env.Stdout, p, s.reportOptions())
+	}
+	if err != nil {
+		return err
 	}
 	if err := s.tell(protected); err != nil {
 		return err
 	}
-	if !f.json {
+	if !f.json && !f.markdown.on {
 		next(env, f, p)
 	}
 	// Only what hashing found out is worth keeping; it makes the next plan faster.

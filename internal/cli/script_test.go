@@ -638,6 +638,7 @@ var unstable = []struct {
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "<address>"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "<sha256>"},
 	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "<short>"},
+	{regexp.MustCompile(`\b[0-9a-f]{40}\b`), "<commit>"},
 	{regexp.MustCompile(`"bytes": ?\d+`), `"bytes": <n>`},
 	{regexp.MustCompile(`"time":"[^"]*"`), `"time":"<time>"`},
 	{regexp.MustCompile(`\d{8}T\d{6}-[0-9a-f]{8}`), "<process>"},

@@ -580,13 +580,26 @@ func KeyText(k *plan.Key) (lines []string) {
 	return lines
 }
 
-// words shows what changed between two texts, word by word, as wdiff does:
-// [-old-]{+new+}.
-func words(old, new string, c diag.Palette) string {
+// run is words that stand in both of two texts, or in one of them.
+type run struct {
+	in    side
+	words []string
+}
+
+type side int
+
+const (
+	inBoth side = iota
+	inOld
+	inNew
+)
+
+// runs compares two texts word by word. It is nil for texts too long to compare.
+func runs(old, new string) (out []run) {
 	a, b := strings.Fields(old), strings.Fields(new)
 	// The longest common run of words, by the usual table; prompts are short.
 	if len(a)*len(b) > 1<<20 {
-		return fmt.Sprintf("%d words, now %d", len(a), len(b))
+		return nil
 	}
 	length := make([][]int, len(a)+1)
 	for i := range length {
@@ -601,25 +614,23 @@ func words(old, new string, c diag.Palette) string {
 			}
 		}
 	}
-	var out, gone, came []string
+	var gone, came []string
 	flush := func() {
-		s := ""
 		if len(gone) > 0 {
-			s += c.Red("[-" + diag.Clean(strings.Join(gone, " ")) + "-]")
+			out = append(out, run{inOld, gone})
 		}
 		if len(came) > 0 {
-			s += c.Green("{+" + diag.Clean(strings.Join(came, " ")) + "+}")
-		}
-		if s != "" {
-			out = append(out, s)
+			out = append(out, run{inNew, came})
 		}
 		gone, came = nil, nil
 	}
-	same := 0
 	keep := func(w string) {
 		flush()
-		out = append(out, diag.Clean(w))
-		same++
+		if n := len(out); n > 0 && out[n-1].in == inBoth {
+			out[n-1].words = append(out[n-1].words, w)
+			return
+		}
+		out = append(out, run{inBoth, []string{w}})
 	}
 	i, j := 0, 0
 	for i < len(a) && j < len(b) {
@@ -637,7 +648,35 @@ func words(old, new string, c diag.Palette) string {
 	}
 	gone, came = append(gone, a[i:]...), append(came, b[j:]...)
 	flush()
-	return `"` + strings.Join(out, " ") + `"`
+	return out
+}
+
+// words shows what changed between two texts, word by word, as wdiff does:
+// [-old-]{+new+}.
+func words(old, new string, c diag.Palette) string {
+	all := runs(old, new)
+	if all == nil && old != new {
+		return tooLong(old, new)
+	}
+	var b strings.Builder
+	for i, r := range all {
+		text := diag.Clean(strings.Join(r.words, " "))
+		if i > 0 && !(r.in == inNew && all[i-1].in == inOld) {
+			b.WriteByte(' ')
+		}
+		switch r.in {
+		case inOld:
+			text = c.Red("[-" + text + "-]")
+		case inNew:
+			text = c.Green("{+" + text + "+}")
+		}
+		b.WriteString(text)
+	}
+	return `"` + b.String() + `"`
+}
+
+func tooLong(old, new string) string {
+	return fmt.Sprintf("%d words, now %d", len(strings.Fields(old)), len(strings.Fields(new)))
 }
 
 // Money prints an amount, and "free" for none.

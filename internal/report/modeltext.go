@@ -11,17 +11,17 @@ import (
 	"github.com/imgbuild/imgbuild/internal/diag"
 )
 
-// ComparisonJSON writes the documented JSON of a comparison.
-func ComparisonJSON(w io.Writer, c *Comparison) error {
+// ModelJSON writes the documented JSON of a comparison.
+func ModelJSON(w io.Writer, c *Model) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(c)
 }
 
-// ComparisonText writes a comparison for people: a line for each image, what
+// ModelText writes a comparison for people: a line for each image, what
 // differs below it, and a summary.
-func ComparisonText(w io.Writer, c *Comparison, o Options) {
+func ModelText(w io.Writer, c *Model, o Options) {
 	column := 0
 	for i := range c.Images {
 		column = max(column, utf8.RuneCountInString(c.Images[i].title()))
@@ -36,7 +36,7 @@ func ComparisonText(w io.Writer, c *Comparison, o Options) {
 	if len(c.Images)+len(c.Manifests) > 0 {
 		fmt.Fprintln(w)
 	}
-	for _, line := range c.Sentences() {
+	for _, line := range c.sentences(func(s string) string { return s }) {
 		fmt.Fprintln(w, line)
 	}
 }
@@ -147,6 +147,7 @@ func Bytes(n int64) string {
 
 // text is a line: texts of several words word by word.
 func (f FieldChange) text(p diag.Palette) string {
+	f.Name = diag.Clean(f.Name)
 	switch {
 	case f.Sensitive:
 		return f.Name + "  (sensitive value)"
@@ -160,8 +161,9 @@ func (f FieldChange) text(p diag.Palette) string {
 	return fmt.Sprintf("%s  %s → %s", f.Name, diag.Clean(f.Old), diag.Clean(f.New))
 }
 
-// Sentences are the summary of a comparison: images, then money.
-func (c *Comparison) Sentences() []string {
+// sentences are the summary: images, then money. What is foreign, or an amount,
+// goes through quote.
+func (c *Model) sentences(quote func(string) string) []string {
 	t := c.Summary
 	var parts []string
 	for _, p := range []struct {
@@ -178,37 +180,41 @@ func (c *Comparison) Sentences() []string {
 	if len(parts) == 0 {
 		parts = []string{"no images"}
 	}
-	out := []string{fmt.Sprintf("Since %s: %s.", c.Base.title(), strings.Join(parts, ", "))}
+	since := "The plan"
+	if c.Kind == OfDiff {
+		since = "Since " + c.Base.title(quote)
+	}
+	out := []string{fmt.Sprintf("%s: %s.", since, strings.Join(parts, ", "))}
+	left := "nothing"
+	switch {
+	case t.Unpriced > 0 && t.ToSpend > 0:
+		left = fmt.Sprintf("%s and %d without a known price", quote(t.ToSpend.String()), t.Unpriced)
+	case t.Unpriced > 0:
+		left = fmt.Sprintf("%d without a known price", t.Unpriced)
+	case t.ToSpend > 0:
+		left = quote(t.ToSpend.String())
+	}
+	if c.Kind == OfPlan {
+		return append(out, "To spend: "+left+".")
+	}
 	money := "Nothing was spent"
 	if t.Spent > 0 {
-		money = "Spent: " + t.Spent.String()
+		money = "Spent: " + quote(t.Spent.String())
 	}
-	out = append(out, money+"; still to spend: "+toSpend(t)+".")
+	out = append(out, money+"; still to spend: "+left+".")
 	if t.Pending > 0 {
 		out = append(out, fmt.Sprintf("%d %s not what the configuration says: imgbuild apply.", t.Pending, plural(t.Pending, "image is", "images are")))
 	}
 	return out
 }
 
-func toSpend(t ComparisonTotal) string {
-	switch {
-	case t.Unpriced > 0 && t.ToSpend > 0:
-		return fmt.Sprintf("%s and %d without a known price", t.ToSpend, t.Unpriced)
-	case t.Unpriced > 0:
-		return fmt.Sprintf("%d without a known price", t.Unpriced)
-	case t.ToSpend > 0:
-		return t.ToSpend.String()
-	}
-	return "nothing"
-}
-
 // title is how a state is called.
-func (p Point) title() string {
+func (p Point) title(quote func(string) string) string {
 	if p.Commit == "" {
 		return "the folder as it is"
 	}
 	if p.Ref == "" || strings.HasPrefix(p.Commit, p.Ref) {
 		return fmt.Sprintf("%.12s", p.Commit)
 	}
-	return fmt.Sprintf("%s (%.12s)", diag.Clean(p.Ref), p.Commit)
+	return fmt.Sprintf("%s (%.12s)", quote(diag.Clean(p.Ref)), p.Commit)
 }

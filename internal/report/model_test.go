@@ -154,7 +154,7 @@ func TestCompare(t *testing.T) {
 }
 
 // What is foreign must not reach the terminal.
-func TestComparisonTextIsClean(t *testing.T) {
+func TestModelTextIsClean(t *testing.T) {
 	t.Parallel()
 	evil := "\x1b[2J\u202eevil\a"
 	old := shown("a", "x "+evil, func(im *spec.Image) { im.Alt, im.Path = evil, evil+".png" })
@@ -164,7 +164,7 @@ func TestComparisonTextIsClean(t *testing.T) {
 	step := plan.Step{Address: "image.a", Verb: plan.Refused, Why: []plan.Reason{{Cause: plan.CauseBadReply, New: evil}}}
 	p := &plan.Plan{Steps: []plan.Step{step}, Manifests: []plan.Manifest{{Path: evil}}}
 	var b bytes.Buffer
-	ComparisonText(&b, Compare(base, head, p, nil), Options{})
+	ModelText(&b, Compare(base, head, p, nil), Options{})
 	if text := b.String(); strings.ContainsAny(text, "\x1b\u202e\a") || strings.Count(text, "evil") < 8 {
 		t.Errorf("%q", text)
 	}

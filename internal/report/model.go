@@ -21,18 +21,26 @@ type State struct {
 	Lock   *lock.Lock
 }
 
-// Comparison is what is between two states of a project: what became of the
-// configuration, the lock and the files, what was paid for that, and what the
-// plan of the later one has still to do.
-type Comparison struct {
+// Model is what a report shows, whatever it looks like. Of two revisions it is
+// what became of the configuration, the lock and the files, what was paid for
+// that, and what the plan of the later one has still to do; of a plan alone it is
+// that.
+type Model struct {
 	FormatVersion string          `json:"format_version"`
+	Kind          string          `json:"kind"` // OfDiff or OfPlan
 	Tool          string          `json:"tool"`
 	Base          Point           `json:"base"`
 	Head          Point           `json:"head"`
-	Summary       ComparisonTotal `json:"summary"`
+	Summary       Total           `json:"summary"`
 	Images        []ImageChange   `json:"images"` // that differ or have something to do, by address
 	Manifests     []plan.Manifest `json:"manifests,omitempty"`
 }
+
+// Kinds of models.
+const (
+	OfDiff = "diff"
+	OfPlan = "plan"
+)
 
 // Point names a state.
 type Point struct {
@@ -41,8 +49,8 @@ type Point struct {
 	Broken bool   `json:"broken,omitempty"` // the configuration has errors: only the lock is compared
 }
 
-// ComparisonTotal counts images and money.
-type ComparisonTotal struct {
+// Total counts images and money.
+type Total struct {
 	New       int            `json:"new"`
 	Changed   int            `json:"changed"`
 	Moved     int            `json:"moved"`
@@ -114,8 +122,8 @@ type FileChange struct {
 
 // Compare tells what is between base and head. p is the plan of head, and moved
 // maps an address of head to those that the image may have had.
-func Compare(base, head State, p *plan.Plan, moved map[spec.Address][]spec.Address) *Comparison {
-	c := &Comparison{FormatVersion: "1.0", Tool: p.Tool, Manifests: p.Manifests, Images: []ImageChange{},
+func Compare(base, head State, p *plan.Plan, moved map[spec.Address][]spec.Address) *Model {
+	c := &Model{FormatVersion: "1.0", Kind: OfDiff, Tool: p.Tool, Manifests: p.Manifests, Images: []ImageChange{},
 		Base: Point{base.Name, base.Commit, base.Images == nil}, Head: Point{head.Name, head.Commit, head.Images == nil}}
 	known := map[digest.Content]bool{}
 	for i := range base.Lock.Entries {
@@ -170,6 +178,45 @@ func Compare(base, head State, p *plan.Plan, moved map[spec.Address][]spec.Addre
 	return c
 }
 
+// Planned is the model of a plan for a project as it is.
+func Planned(p *plan.Plan, head State) *Model {
+	c := &Model{FormatVersion: "1.0", Kind: OfPlan, Tool: p.Tool, Manifests: p.Manifests, Images: []ImageChange{}}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		now := head.image(s.Address)
+		im := ImageChange{Address: string(s.Address), From: string(s.From), Step: s, Group: ChangedImage, Old: mainFile(head.Lock.Get(cmp.Or(s.From, s.Address)), nil)}
+		if now != nil {
+			im.Alt = now.Alt
+		}
+		if s.Verb != plan.Delete {
+			im.New = im.Old
+		}
+		for _, r := range s.Why {
+			if r.Cause == plan.CauseChanged {
+				im.Fields = append(im.Fields, FieldChange{r.Field, r.Old, r.New, r.Sensitive})
+			}
+		}
+		for _, o := range s.Outputs {
+			if o.Action == plan.DeleteFile {
+				im.Files = append(im.Files, FileChange{Path: o.Path, Old: o.Expect})
+			}
+		}
+		switch {
+		case s.Verb == plan.Delete || s.Verb == plan.Forget:
+			im.Group = RemovedImage
+		case s.Verb == plan.Move:
+			im.Group = MovedImage
+		case s.Verb.Standing():
+			im.Group = UnchangedImage
+		case has(s, plan.CauseNew), has(s, plan.CauseImported):
+			im.Group = NewImage
+		}
+		c.add(im)
+	}
+	c.Summary.Unchanged += p.Unchanged
+	return c
+}
+
 // newRefusals is what was paid for replies that can't be used.
 func newRefusals(old, now *lock.Entry) (paid provider.Money) {
 	for _, r := range now.Refused {
@@ -181,7 +228,7 @@ func newRefusals(old, now *lock.Entry) (paid provider.Money) {
 }
 
 // add takes an image in if there is something to tell of it.
-func (c *Comparison) add(im ImageChange) {
+func (c *Model) add(im ImageChange) {
 	t := &c.Summary
 	switch im.Group {
 	case NewImage:
