@@ -33,6 +33,9 @@ func meaning(src string) []any {
 	if !l.HasErrors() {
 		outputs, _ = p.Finish(nil)
 	}
+	for i := range p.Settings.Manifests {
+		p.Settings.Manifests[i].at = place{}
+	}
 	return []any{p.Images, p.Providers, p.Settings, p.Moved, p.Removed, told, outputs}
 }
 
