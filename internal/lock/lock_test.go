@@ -321,3 +321,22 @@ func TestMarksOfCandidates(t *testing.T) {
 		}
 	}
 }
+
+// The texts of a placeholder go into pages: each is what it may be and no more.
+func TestPlaceholders(t *testing.T) {
+	t.Parallel()
+	data := "data:image/png;base64,"
+	for n, tests := range []map[string]bool{
+		{"#0a1b2c": true, "transparent": true, "#0a1b2": false, "#0a1b2cd": false, "#0A1B2C": false, "0a1b2c": false, "": false, "transparent ": false, "#0a1b2c;": false},
+		{"LEHV6n": true, "LEHV6": false, strings.Repeat("~", 170): true, strings.Repeat("~", 171): false, "LEHV6\"": false, "LEHV6<": false, "LEHV6'": false, "LEHV6&": false, "LEHV6 n": false, "LEHV6\\": false},
+		{"AAAAAAAA": true, "AAAAAAA=": false, "AAAAAAAA==": true, "AAAAAAAA===": false, "AAAA=AAAA": false, strings.Repeat("/", 60): true, strings.Repeat("+", 61): false, "AAAAAAA\"": false},
+		{data + strings.Repeat("A", 40): true, data + strings.Repeat("A", 39): false, data + strings.Repeat("A", 400) + "=": true, data + strings.Repeat("A", 401): false,
+			strings.Repeat("A", 40): false, "data:text/html;base64," + strings.Repeat("A", 40): false, data + strings.Repeat("A", 40) + "\"": false},
+	} {
+		for text, want := range tests {
+			if got := placeholders[n](text); got != want {
+				t.Errorf("%d: %q: %v", n, text, got)
+			}
+		}
+	}
+}

@@ -482,7 +482,7 @@ func (s *scanner) placeholder() (p Placeholder) {
 		}
 		text := s.string()
 		*[...]*string{&p.Color, &p.BlurHash, &p.ThumbHash, &p.Data}[n] = text
-		if s.err == "" && !placeholders[n].MatchString(text) {
+		if s.err == "" && !placeholders[n](text) {
 			s.fail(at, "has a placeholder whose %s is none", key)
 		}
 	})
