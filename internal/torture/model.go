@@ -130,7 +130,7 @@ func (m *model) applied(w *world, received map[string]int, replace string) (boug
 		}
 
 		was := old[a]
-		if was == nil { // renamed, and nobody said so
+		if was == nil && a != replace { // renamed, and nobody said so
 			for _, o := range slices.Sorted(maps.Keys(old)) {
 				if !wanted[o] && !took[o] && old[o].asked == h.asked {
 					was, took[o] = old[o], true
