@@ -875,7 +875,7 @@ func (e *Engine) makeFiles(ctx context.Context, j *job, picked *provider.Image, 
 		}
 		if renew {
 			m := madeFile{kept: true, rec: *old}
-			m.rec.Placeholder = lock.Placeholder{}
+			m.rec.Placeholder = nil
 			made = append(made, m)
 		}
 		if o.Action != plan.Write {
@@ -933,7 +933,7 @@ func (e *Engine) makeFiles(ctx context.Context, j *job, picked *provider.Image, 
 				errs[len(made)] = fmt.Errorf("the placeholder: %w", err)
 				return nil
 			}
-			made[of].rec.Placeholder = p
+			made[of].rec.Placeholder = &p
 			return nil
 		})
 	}

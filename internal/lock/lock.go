@@ -42,15 +42,15 @@ type Output struct {
 	Of      digest.Content // the candidate that it was made from
 	Encoder string         // for people; not compared
 	// Placeholder is what a page can show before the picture is there, of the main
-	// output of an image that asks for one.
-	Placeholder Placeholder
+	// output of an image that asks for one; nil if there is none.
+	Placeholder *Placeholder
 }
 
 // Placeholder is what package imaging makes of that name.
 type Placeholder struct{ Color, BlurHash, ThumbHash, Data string }
 
 // Known reports whether there is one.
-func (p Placeholder) Known() bool { return p != Placeholder{} }
+func (p *Placeholder) Known() bool { return p != nil && *p != Placeholder{} }
 
 // placeholders are what each of its texts may be: they go into pages, and the
 // lockfile is one that anybody can have changed. Regular expressions that count

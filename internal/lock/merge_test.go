@@ -277,7 +277,7 @@ func drawEntry(t *rapid.T, a string) Entry {
 	for _, p := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"p.png", "q.png", "s.png"}), 0, 3, rapid.ID[string]).Draw(t, "paths") {
 		o := Output{Path: p, Content: content(rapid.SampledFrom([]string{"x", "y"}).Draw(t, "file")), Encoder: rapid.SampledFrom([]string{"", "go"}).Draw(t, "encoder")}
 		if rapid.Bool().Draw(t, "placeholder") {
-			o.Placeholder = Placeholder{Color: "#102030", Data: "data:image/png;base64," + strings.Repeat("A", 40)}
+			o.Placeholder = &Placeholder{Color: "#102030", Data: "data:image/png;base64," + strings.Repeat("A", 40)}
 		}
 		if len(e.Candidates) > 0 && rapid.Bool().Draw(t, "made") {
 			o.Of = rapid.SampledFrom(e.Candidates).Draw(t, "of").Content

@@ -464,7 +464,9 @@ func (s *scanner) output() (out Output, of int64) {
 		case 4:
 			out.Encoder = s.string()
 		case 5:
-			out.Placeholder = s.placeholder()
+			if p := s.placeholder(); p.Known() {
+				out.Placeholder = &p
+			}
 		}
 	})
 	if s.err == "" && set&1 == 0 {

@@ -83,7 +83,7 @@ func TestSet(t *testing.T) {
 	} {
 		hero.Outputs = append(hero.Outputs, lock.Output{Path: path, Content: of, Bytes: 1, Recipe: recipe, Of: of})
 	}
-	hero.Outputs[0].Placeholder = lock.Placeholder{Color: "#102030", BlurHash: "LEHV6nWB2yk8", ThumbHash: "1QcSHQRnh493", Data: "data:image/png;base64,AAAA"}
+	hero.Outputs[0].Placeholder = &lock.Placeholder{Color: "#102030", BlurHash: "LEHV6nWB2yk8", ThumbHash: "1QcSHQRnh493", Data: "data:image/png;base64,AAAA"}
 	in.Lock.Set(*hero)
 	im := in.Images[1]
 	im.Sizes = "50vw"

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
@@ -136,7 +137,7 @@ func TestPlaceholder(t *testing.T) {
 	}
 	e := *w.lock.Get("image.hero")
 	e.Outputs = slices.Clone(e.Outputs)
-	e.Outputs[0].Placeholder.Color = "#102030"
+	e.Outputs[0].Placeholder = &lock.Placeholder{Color: "#102030"}
 	w.lock.Set(e)
 	if got := lines(w.plan()); len(got) > 0 {
 		t.Errorf("there: %s", got)

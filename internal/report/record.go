@@ -110,7 +110,7 @@ func Record(e *lock.Entry) Recorded {
 		}
 		out := RecordedOutput{Path: o.Path, SHA256: o.Content.String(), Bytes: o.Bytes, Recipe: o.Recipe, Of: of, Encoder: o.Encoder}
 		if o.Placeholder.Known() {
-			p := RecordedPlaceholder(o.Placeholder)
+			p := RecordedPlaceholder(*o.Placeholder)
 			out.Placeholder = &p
 		}
 		r.Outputs = append(r.Outputs, out)
