@@ -117,8 +117,9 @@ func plain(err error) error {
 	return err
 }
 
-// about is err without the path that the caller names anyway.
+// about is err in plain words, without the path that the caller names anyway.
 func about(p string, err error) error {
+	err = plain(err)
 	if t, ok := err.(*Trouble); ok && t.Path == p {
 		short := *t
 		short.Path = ""
