@@ -14,10 +14,11 @@ import (
 	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/manifest"
+	"github.com/imgbuild/imgbuild/internal/report"
 )
 
 func schemaVerb() verb {
-	var asJSON, tests, ofManifest bool
+	var asJSON, tests, ofManifest, ofReport bool
 	return verb{
 		name: "schema", short: "list the blocks of the language and their attributes", args: "[BLOCK]",
 		help: `
@@ -27,6 +28,7 @@ func schemaVerb() verb {
   imgbuild schema -json
   imgbuild schema -test
   imgbuild schema -manifest
+  imgbuild schema -report
 
 A BLOCK within another is written with a dot. Needs no configuration; imgbuild
 functions lists what expressions may call.
@@ -36,12 +38,15 @@ functions lists what expressions may call.
 		flags: []urfave.Flag{
 			&urfave.BoolFlag{Name: "json", Usage: "as JSON", Destination: &asJSON},
 			&urfave.BoolFlag{Name: "manifest", Usage: "the JSON Schema of the manifests of kinds json, hugo, eleventy and jekyll", Destination: &ofManifest},
+			&urfave.BoolFlag{Name: "report", Usage: "the JSON Schema of what diff -json writes", Destination: &ofReport},
 			&urfave.BoolFlag{Name: "test", Usage: "the blocks of *.imgtest.hcl, and what assertions may use", Destination: &tests},
 		},
 		run: func(_ context.Context, env *Env, c *urfave.Command) error {
-			if ofManifest && c.NArg() == 0 {
-				_, err := env.Stdout.Write(manifest.Schema)
-				return err
+			for asked, text := range map[*bool][]byte{&ofManifest: manifest.Schema, &ofReport: report.Schema} {
+				if *asked && c.NArg() == 0 {
+					_, err := env.Stdout.Write(text)
+					return err
+				}
 			}
 			if tests && c.NArg() == 0 {
 				return runTestSchema(env.Stdout, asJSON)

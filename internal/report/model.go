@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	_ "embed" // of Schema
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,11 @@ import (
 	"github.com/imgbuild/imgbuild/internal/provider"
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
+
+// Schema is the JSON Schema of what ModelJSON writes.
+//
+//go:embed report.schema.json
+var Schema []byte
 
 // State is a project at one time.
 type State struct {

@@ -2,11 +2,13 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/lock"
@@ -49,6 +51,37 @@ func refused(e lock.Entry, price provider.Money) lock.Entry {
 	return e
 }
 
+// compiled is the schema that is published.
+func compiled(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(Schema))
+	c := jsonschema.NewCompiler()
+	if err := errors.Join(err, c.AddResource("report.schema.json", doc)); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("report.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+// valid holds a model to the schema.
+func valid(t *testing.T, schema *jsonschema.Schema, m *Model) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := ModelJSON(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(&b)
+	if err == nil {
+		err = schema.Validate(v)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCompare(t *testing.T) {
 	t.Parallel()
 	state := func(images []spec.Image, entries ...lock.Entry) State {
@@ -56,6 +89,7 @@ func TestCompare(t *testing.T) {
 	}
 	list := func(images ...spec.Image) []spec.Image { return images }
 	none := []spec.Image{}
+	schema := compiled(t)
 	buy := plan.Step{Address: "image.a", Verb: plan.Generate, Need: 1, Price: 2 * cent, Priced: true, Why: []plan.Reason{{Cause: plan.CauseNew}}}
 	for _, tt := range []struct {
 		name       string
@@ -105,6 +139,8 @@ func TestCompare(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := Compare(tt.base, tt.head, &plan.Plan{Steps: tt.steps}, tt.moved)
+			valid(t, schema, c)
+			valid(t, schema, Planned(&plan.Plan{Steps: tt.steps}, tt.head))
 			var got []string
 			for _, im := range c.Images {
 				line := fmt.Sprint(im.Group, " ", im.Address)
@@ -150,6 +186,35 @@ func TestCompare(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+func TestSchemaRefuses(t *testing.T) {
+	t.Parallel()
+	schema := compiled(t)
+	const summary = `"new": 0, "changed": 0, "moved": 0, "removed": 0, "pending": 0, "unchanged": 0, "files_deleted": 0, "spent": "0.00", "to_spend": "0.00", "unpriced": 0`
+	document := func(format, image string) string {
+		return `{"format_version": "` + format + `", "kind": "diff", "tool": "", "base": {}, "head": {}, "summary": {` + summary + `}, "images": [` + image + `]}`
+	}
+	for text, want := range map[string]bool{
+		document("1.0", ""): true,
+		document("2.0", ""): false,
+		document("1.0", `{"address": "image.a", "group": "new", "spent": "0.02"}`):                                                                  true,
+		document("1.0", `{"address": "image.a", "group": "other", "spent": "0.02"}`):                                                                false,
+		document("1.0", `{"address": "image.a", "group": "new", "spent": 0.02}`):                                                                    false,
+		document("1.0", `{"address": "image.a", "group": "new", "spent": "0", "price": 1}`):                                                         false,
+		document("1.0", `{"address": "image.a", "group": "new", "spent": "0", "fields": [{"name": "prompt", "sensitive": true}]}`):                  true,
+		document("1.0", `{"address": "image.a", "group": "new", "spent": "0", "fields": [{"name": "prompt", "sensitive": true, "new": "secret"}]}`): false,
+		document("1.0", `{"address": "image.a", "group": "new", "spent": "0", "fields": [{"name": "prompt"}]}`):                                     false,
+		document("1.0", `{"address": "image.a", "group": "new", "spent": "0", "files": [{"path": "a.png"}]}`):                                       false,
+	} {
+		v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(v); (err == nil) != want {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 
