@@ -6,13 +6,16 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -463,8 +466,31 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 	w.write("inner/m.img.hcl", secretModule)
 	w.write("t.tmpl", "Rendered for ${whom}.\n")
 	w.write("some.imgtest.hcl", secretTest)
+	// What is compared has another prompt, and is not sensitive where it can be otherwise.
+	base := t.TempDir()
+	earlier := regexp.MustCompile(`sensitive( *)= true`).ReplaceAllString(strings.ReplaceAll(secretProject, "ENDPOINT", endpoint), "sensitive$1= false")
+	earlier = regexp.MustCompile(`prompt( *)= "`).ReplaceAllString(earlier, `prompt$1= "Before, `)
+	for name, text := range map[string]string{"site.img.hcl": earlier, "inner/m.img.hcl": secretModule, "t.tmpl": "For ${whom}.\n"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(base, name)), 0o777), os.WriteFile(filepath.Join(base, name), []byte(text), 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{{"init", "-q", w.dir}, {"--git-dir=" + w.dir + "/.git", "--work-tree=" + base, "add", "-A"},
+		{"--git-dir=" + w.dir + "/.git", "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "base"}} {
+		if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v: %s", args, err, out)
+		}
+	}
 
 	before := func() {
+		w.env["PATH"] = os.Getenv("PATH") // git is on it
+		if out := w.run(0, "diff", "HEAD"); !strings.Contains(out, "[-Before,-]") || !strings.Contains(out, "(sensitive value)") {
+			t.Errorf("the test shows little: %s", out)
+		}
+		w.run(0, "diff", "-json", "HEAD")
+		w.run(0, "diff", "-markdown", "-max-bytes=9000", "-picture-url=https://forge.example/{commit}/{path}", "HEAD")
+		w.run(0, "plan", "-markdown", "-max-bytes=9000", "-picture-url=https://forge.example/{commit}/{path}")
+		delete(w.env, "PATH")
 		w.run(0, "validate")
 		w.run(0, "validate", "-json")
 		w.run(0, "validate", "-sarif")
@@ -580,6 +606,7 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 		t.Error(err)
 	}
 	w.run(0, "schema", "-manifest")
+	w.run(0, "schema", "-report")
 	w.run(0, "schema", "-test")
 	w.run(0, "schema", "-test", "-json")
 	w.run(0, "schema")
