@@ -223,7 +223,8 @@ func (p *rot) boughtAgain(site string) string {
 	p.write("site.img.hcl", []byte(site))
 	code, said := p.run("plan", "-json")
 	var made struct{ Summary struct{ Images int } }
-	if code == 0 && (json.Unmarshal([]byte(said), &made) != nil || made.Summary.Images > 0) {
+	text := said[max(0, strings.Index(said, "{\n")):] // behind warnings
+	if code == 0 && (json.Unmarshal([]byte(text), &made) != nil || made.Summary.Images > 0) {
 		return said
 	}
 	return ""
