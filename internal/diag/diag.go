@@ -11,6 +11,7 @@ type Severity string
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"
+	Info    Severity = "info" // advice: nothing ever fails for it
 )
 
 // Pos is a place in a file. Line and Column count from 1, Column in characters

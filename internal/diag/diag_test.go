@@ -147,3 +147,49 @@ Error: image.b: is wrong [IB1]
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }
+
+// Advice that is the same is told once, with the images that it is for and, where
+// they stand elsewhere, their lines; other advice of the same code is not.
+func TestTextOfAdvice(t *testing.T) {
+	t.Parallel()
+	advice := func(address, text string, line int) Finding {
+		return Finding{Severity: Info, Code: "IB1", Address: address, Text: address + ": " + text, Hint: "h", Range: &Range{File: "a.img.hcl", Start: Pos{Line: line, Column: 1, Byte: line}, End: Pos{Line: line, Column: 2, Byte: line + 1}}}
+	}
+	l := List{
+		advice("image.a", "is dull", 1), advice("image.b", "is dull", 3), advice(`image.a["x"]`, "is dull", 1), advice("image.c", "is grey", 2),
+		{Severity: Warning, Code: "IB2", Text: "between", Range: &Range{File: "a.img.hcl", Start: Pos{Line: 2, Column: 1, Byte: 2}}},
+		{Severity: Info, Code: "IB3", Text: "of no image"}, {Severity: Info, Code: "IB3", Text: "of no image", Range: &Range{File: "z"}},
+	}
+	var out strings.Builder
+	l.Text(&out, nil, Palette{})
+	want := `Info: image.a: is dull [IB1]
+  a.img.hcl:1:1
+  Hint: h
+  Also: image.a["x"], image.b (a.img.hcl:3)
+
+Warning: between [IB2]
+  a.img.hcl:2:1
+
+Info: image.c: is grey [IB1]
+  a.img.hcl:2:1
+  Hint: h
+
+Info: of no image [IB3]
+  z
+
+Info: of no image [IB3]
+`
+	if d := cmp.Diff(want, out.String()); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if l.HasErrors() {
+		t.Error("advice is an error")
+	}
+	var doc, log bytes.Buffer
+	if err := l.JSON(&doc); err != nil || !strings.Contains(doc.String(), `"info_count": 6`) || !strings.Contains(doc.String(), `"warning_count": 1`) {
+		t.Errorf("%v\n%s", err, doc.String())
+	}
+	if err := l.SARIF(&log, "", func(string) string { return "" }); err != nil || strings.Count(log.String(), `"level": "note"`) != 6 || strings.Contains(log.String(), `"info"`) {
+		t.Errorf("%v\n%s", err, log.String())
+	}
+}

@@ -43,7 +43,7 @@ type sarifText struct {
 
 type sarifResult struct {
 	Rule      string          `json:"ruleId"`
-	Level     Severity        `json:"level"`
+	Level     string          `json:"level"`
 	Message   sarifText       `json:"message"`
 	Locations []sarifLocation `json:"locations,omitempty"`
 	Related   []sarifLocation `json:"relatedLocations,omitempty"`
@@ -82,7 +82,10 @@ func (l List) SARIF(w io.Writer, version string, means func(code string) string)
 			}
 			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, rule)
 		}
-		r := sarifResult{Rule: f.Code, Level: f.Severity, Message: sarifText{f.Text}}
+		r := sarifResult{Rule: f.Code, Level: string(f.Severity), Message: sarifText{f.Text}}
+		if f.Severity == Info {
+			r.Level = "note"
+		}
 		if f.Hint != "" {
 			r.Message.Text += ". Hint: " + f.Hint
 		}

@@ -79,14 +79,27 @@ func (l List) Text(w io.Writer, source func(file string) []byte, p Palette) {
 		last = nil
 	}
 	l = l.Sorted()
+	advice := l.sameAdvice()
+	first := true
 	for i := 0; i < len(l); {
-		if i > 0 {
+		f := &l[i]
+		others, told := advice[i]
+		if f.Severity == Info && !told {
+			i++ // with the first of its kind
+			continue
+		}
+		if !first {
 			fmt.Fprintln(w)
 		}
-		f := &l[i]
+		first = false
 		f.text(w, last, p)
 		var also []string
-		for i++; i < len(l) && f.samePlace(&l[i]); i++ {
+		for _, k := range others {
+			if also = append(also, Clean(l[k].Address)); !f.samePlace(&l[k]) {
+				also[len(also)-1] = l[k].nameAndPlace()
+			}
+		}
+		for i++; f.Severity != Info && i < len(l) && f.samePlace(&l[i]); i++ {
 			also = append(also, Clean(l[i].Address))
 		}
 		also = slices.Compact(also)
@@ -97,6 +110,34 @@ func (l List) Text(w io.Writer, source func(file string) []byte, p Palette) {
 			fmt.Fprintf(w, "  Also: %s\n", strings.Join(also, ", "))
 		}
 	}
+}
+
+// sameAdvice are the first of each piece of advice, with the others that say the
+// same of other images, wherever these stand: advice is often the same for a
+// whole project.
+func (l List) sameAdvice() map[int][]int {
+	type advice struct{ code, text, hint string }
+	first, out := map[advice]int{}, map[int][]int{}
+	for i := range l {
+		f := &l[i]
+		if f.Severity != Info {
+			continue
+		}
+		of := advice{f.Code, strings.TrimPrefix(f.Text, f.Address), f.Hint}
+		if k, ok := first[of]; ok && f.Address != "" {
+			out[k] = append(out[k], i)
+			continue
+		}
+		first[of], out[i] = i, nil
+	}
+	return out
+}
+
+func (f *Finding) nameAndPlace() string {
+	if f.Range == nil || f.Range.Start.Line == 0 {
+		return Clean(f.Address)
+	}
+	return fmt.Sprintf("%s (%s:%d)", Clean(f.Address), Clean(f.Range.File), f.Range.Start.Line)
 }
 
 // maxAlso is how many further instances are named.
@@ -110,8 +151,11 @@ func (f *Finding) samePlace(o *Finding) bool {
 
 func (f *Finding) text(w io.Writer, source func(string) []byte, p Palette) {
 	head := p.Red("Error:")
-	if f.Severity == Warning {
+	switch f.Severity {
+	case Warning:
 		head = p.Yellow("Warning:")
+	case Info:
+		head = p.Cyan("Info:")
 	}
 	text := Clean(f.Text)
 	if f.Address != "" && !strings.HasPrefix(text, f.Address) {
@@ -197,16 +241,20 @@ func (l List) JSON(w io.Writer) error {
 		Valid         bool   `json:"valid"`
 		Errors        int    `json:"error_count"`
 		Warnings      int    `json:"warning_count"`
+		Infos         int    `json:"info_count"`
 		Findings      List   `json:"diagnostics"`
 	}{FormatVersion: "1.0", Valid: !l.HasErrors(), Findings: l.Sorted()}
 	if doc.Findings == nil {
 		doc.Findings = List{}
 	}
 	for _, f := range doc.Findings {
-		if f.Severity == Error {
+		switch f.Severity {
+		case Error:
 			doc.Errors++
-		} else {
+		case Warning:
 			doc.Warnings++
+		default:
+			doc.Infos++
 		}
 	}
 	e := json.NewEncoder(w)
