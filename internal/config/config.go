@@ -128,6 +128,7 @@ type Settings struct {
 	MaxCost         *provider.Money // nil if not said
 	Store           *Store          // nil if there is no second tier
 	Manifests       []Manifest      // in order
+	Lint            Lint
 }
 
 // Manifest is a file that tells a site what there is to show.

@@ -120,7 +120,7 @@ func get(t *testing.T, p *Project, address string) spec.Image {
 
 func same(t *testing.T, got, want any) {
 	t.Helper()
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(shape.Length{})); d != "" {
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(shape.Length{}, Lint{}, place{})); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }

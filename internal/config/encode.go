@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 14\n"
+const encodingVersion = "imgbuild config 15\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -44,6 +44,15 @@ func (p *Project) Encode() []byte {
 		w.text(m.Path)
 		w.place(m.at)
 	}
+	for _, list := range s.Lint.lists() {
+		w.number(len(*list))
+		for _, t := range *list {
+			w.again(t)
+		}
+	}
+	w.text(s.Lint.Baseline)
+	w.number(s.Lint.MaxBytes)
+	w.place(s.Lint.at)
 	w.flag(p.hasOutputs)
 	w.flag(p.hasConditions)
 
@@ -144,6 +153,13 @@ func Decode(b []byte) (*Project, error) {
 	for i := range s.Manifests {
 		s.Manifests[i] = Manifest{r.text(), r.text(), r.place()}
 	}
+	for _, to := range s.Lint.lists() {
+		*to = list[string](&r)
+		for i := range *to {
+			(*to)[i] = r.again()
+		}
+	}
+	s.Lint.Baseline, s.Lint.MaxBytes, s.Lint.at = r.text(), r.number(), r.place()
 	p.hasOutputs, p.hasConditions = r.flag(), r.flag()
 
 	p.Providers = list[provider.Config](&r)
@@ -194,6 +210,7 @@ func Decode(b []byte) (*Project, error) {
 			r.bad = true
 		}
 	}
+	r.bad = r.bad || s.Lint.at.line != 0 && int(s.Lint.at.file) >= len(p.files)
 	for _, m := range s.Manifests {
 		r.bad = r.bad || int(m.at.file) >= len(p.files)
 	}

@@ -451,6 +451,14 @@ func (ev *evaluator) settings() {
 		}
 		manifests := 0
 		for i, inner := range b.Body.Blocks {
+			if inner.Type == "lint" {
+				if at := s.Lint.at; at.line != 0 {
+					ev.twice("imgbuild: lint", *rangeOf(inner.TypeRange), *ev.where.field(at, ""))
+				} else {
+					ev.lint(b, inner, get, &s.Lint)
+				}
+				continue
+			}
 			if inner.Type == "manifest" {
 				ev.manifest(manifests, b, inner, get, &s.Settings)
 				manifests++

@@ -52,6 +52,7 @@ type locator struct {
 type located struct {
 	file   string
 	blocks map[int32]*hclsyntax.Block // by byte
+	src    []byte
 }
 
 func (l *locator) at(image int, field string) *diag.Range {
@@ -158,19 +159,29 @@ func (l *locator) block(at place) *hclsyntax.Block {
 	if i < 0 {
 		i = l.next
 		l.next = (l.next + 1) % len(l.files)
-		l.files[i] = located{file, l.parse(file)}
+		l.files[i] = l.parse(file)
 	}
 	return l.files[i].blocks[at.byte]
 }
 
-func (l *locator) parse(file string) map[int32]*hclsyntax.Block {
+// source is the text of a file that block has read just now.
+func (l *locator) source(file string) []byte {
+	for i := range l.files {
+		if l.files[i].file == file {
+			return l.files[i].src
+		}
+	}
+	return nil
+}
+
+func (l *locator) parse(file string) located {
 	src, err := l.src.Read(file, maxFile)
 	if err != nil {
-		return nil
+		return located{file: file}
 	}
 	body, ok := new(parsed).parse(file, src)
 	if !ok {
-		return nil
+		return located{file: file}
 	}
 	blocks := map[int32]*hclsyntax.Block{}
 	for _, b := range body.Blocks {
@@ -181,7 +192,7 @@ func (l *locator) parse(file string) map[int32]*hclsyntax.Block {
 			}
 		}
 	}
-	return blocks
+	return located{file, blocks, src}
 }
 
 // problem is an error about a field of an image.

@@ -214,6 +214,18 @@ var manifestSchema = schema[Manifest]{rows: []row[Manifest]{
 	{name: "path", required: true, to: func(m *Manifest) any { return &m.Path }, doc: "the file, from the root of the project and not of output_dir: .json, and .ts for ts. Kinds hugo, eleventy and jekyll read it only in their data folder: data/ or _data/"},
 }}
 
+const codesHint = `write a list of codes, such as ["IB1003"]; imgbuild explain lists them`
+
+var lintSchema = schema[Lint]{rows: []row[Lint]{
+	{name: "off", kind: "list of codes", to: func(l *Lint) any { return (*ordered)(&l.Off) }, hint: codesHint, doc: "rules that say nothing"},
+	{name: "info", kind: "list of codes", to: func(l *Lint) any { return (*ordered)(&l.Info) }, hint: codesHint, doc: "rules that only advise"},
+	{name: "warning", kind: "list of codes", to: func(l *Lint) any { return (*ordered)(&l.Warning) }, hint: codesHint, doc: "rules that warn"},
+	{name: "error", kind: "list of codes", to: func(l *Lint) any { return (*ordered)(&l.Error) }, hint: codesHint, doc: "rules that make imgbuild lint end with 3; only such as are certain, which imgbuild explain tells"},
+	{name: "baseline", to: func(l *Lint) any { return &l.Baseline }, hint: `write it with quotes, such as "lint-baseline.json"`, doc: "a file of findings that are not told, from the root of the project; imgbuild lint -write-baseline writes it"},
+	{name: "names", kind: "list of strings", to: func(l *Lint) any { return (*ordered)(&l.Names) }, hint: `write a list such as ["Jane Doe", "Acme"]`, doc: "names of people, artists and marks that IB1016 finds in prompts"},
+	{name: "max_bytes", low: 1000, up: 1 << 30, to: func(l *Lint) any { return &l.MaxBytes }, def: "2000000", doc: "how large a file may be that is committed, for IB5003"},
+}}
+
 var settingsSchema = schema[settings]{
 	rows: []row[settings]{
 		{name: "required_version", to: func(s *settings) any { return &s.RequiredVersion }, hint: `write it with quotes, such as ">= 0.1"`, doc: "versions of imgbuild that may read this, such as \">= 0.1\" or \"~> 1.2\"; without it any"},
@@ -223,6 +235,7 @@ var settingsSchema = schema[settings]{
 	},
 	blocks: []inner{
 		{name: "store", body: &storeSchema, doc: "a second tier of the store, which may be committed or shared"},
+		{name: "lint", body: &lintSchema, doc: "which rules imgbuild lint has, and how strict they are"},
 		{name: "manifest", label: "KIND", many: true, body: &manifestSchema, doc: "a file that tells a site what there is to show: json, hugo, eleventy, astro, ts or jekyll"},
 	},
 }
