@@ -31,6 +31,7 @@ var levels = map[string]int{
 	"lock": 2, "journal": 2, "config": 2,
 	"plan":     3,
 	"manifest": 3,
+	"lint":     3,
 	"apply":    4,
 	"report":   5,
 	"cli":      6,
@@ -80,6 +81,10 @@ var doors = map[string]map[string]string{
 	"config":                {"diag": "what is wrong with the text", "digest": "inputs are named by content", "provider": "provider blocks", "spec": "its result", "shape": "figures of masks"},
 	"plan":                  {"digest": "compares", "provider": "prices", "spec": "what is wanted", "lock": "what we had"},
 	"manifest":              {"spec": "tells what is wanted", "lock": "and what there is", "provider": "of these candidates", "digest": "by content"},
+	"lint": {
+		"config": "what is wanted, and where it stands", "diag": "tells findings", "spec": "looks at images", "provider": "what a model takes and until when",
+		"lock": "how large files are, and what was paid for", "digest": "a baseline knows texts by it",
+	},
 	"apply": {
 		"plan": "its orders", "lock": "rewrites it", "journal": "money first to disk", "store": "keeps bytes",
 		"workspace": "writes outputs", "provider": "calls makers", "imaging": "checks and renders", "encoder": "writes what is rendered", "shape": "reads drawn masks", "spec": "recipes", "digest": "names",
@@ -96,6 +101,7 @@ var doors = map[string]map[string]string{
 		"tool":                  "runs the credential command; lock resolve asks git whether the lock is in conflict, unused what it ignores",
 		"encoder":               "a plan must know what can be written here",
 		"manifest":              "writes what sites read",
+		"lint":                  "advises, and says what codes mean",
 		"spec":                  "names images", "site": "looks through built sites", "store": "opens the tiers", "workspace": "opens the root", "emulator": "serves it",
 		"revision": "and a commit of it",
 	},

@@ -13,5 +13,5 @@ image "prompt" {
   preset = preset.crafted
   prompt = each.value
   path   = "prompt-${each.key}.jpg"
-  alt    = each.value
+  alt    = each.value # imgbuild:ignore IB4003 this example is about prompts
 }

@@ -10,5 +10,5 @@ image "size" {
   prompt = each.value
   size   = each.key
   path   = "size-${each.key}.png"
-  alt    = each.value
+  alt    = each.value # imgbuild:ignore IB4003 this example is about prompts
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/imgbuild/imgbuild/internal/config"
+	"github.com/imgbuild/imgbuild/internal/lint"
 )
 
 // otherCodes are those of findings that config does not make.
@@ -46,11 +47,21 @@ func meaning(code string) string {
 	if text, ok := config.Codes[code]; ok {
 		return text
 	}
+	if rule := lint.Lookup(code); rule != nil {
+		return rule.Title
+	}
+	if text, ok := lint.OwnCodes[code]; ok {
+		return text
+	}
 	return otherCodes[code]
 }
 
 func codes() []string {
 	all := maps.Clone(config.Codes)
 	maps.Copy(all, otherCodes)
+	maps.Copy(all, lint.OwnCodes)
+	for i := range lint.Rules {
+		all[lint.Rules[i].Code] = ""
+	}
 	return slices.Sorted(maps.Keys(all))
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/image/font/gofont/goregular"
 
 	"github.com/imgbuild/imgbuild/internal/cli"
+	"github.com/imgbuild/imgbuild/internal/lint"
 )
 
 const referenceDoc = "../../docs/reference.md"
@@ -132,12 +133,17 @@ func TestOtherCodes(t *testing.T) {
 		}
 		return all.String()
 	}
-	for _, c := range code.FindAllString(read("*.go")+read("../lock/*.go"), -1) {
+	for _, c := range code.FindAllString(read("*.go")+read("../lock/*.go")+read("../lint/*.go"), -1) {
 		if cli.Meaning(c) == "" {
 			t.Errorf("%s has no line in otherCodes", c)
 		}
 	}
 	shown := read("testdata/script/*.txtar")
+	for c := range lint.OwnCodes {
+		if !strings.Contains(shown, c) {
+			t.Errorf("%s is in no script", c)
+		}
+	}
 	for c := range cli.OtherCodes {
 		if c != "IB0504" && c != "IB0509" && !strings.Contains(shown, c) {
 			t.Errorf("%s is in no script", c)

@@ -8,6 +8,7 @@ import (
 	urfave "github.com/urfave/cli/v3"
 
 	"github.com/imgbuild/imgbuild/internal/diag"
+	"github.com/imgbuild/imgbuild/internal/lint"
 )
 
 func validateVerb() verb {
@@ -66,7 +67,7 @@ func (s *session) check(ctx context.Context, f *projectFlags) (diag.List, error)
 	if s.project == nil {
 		return l, nil
 	}
-	l = append(append(l, s.hashSources(ctx)...), s.checkTests()...)
+	l = append(append(append(l, s.hashSources(ctx)...), s.checkTests()...), lint.Check(s.project, s.root)...)
 	more, err := s.readLock()
 	if err != nil {
 		return nil, err

@@ -1,5 +1,11 @@
 package config
 
+import (
+	"embed"
+	"io/fs"
+	"strings"
+)
+
 // Codes of findings. They are stable: a script may wait for one.
 const (
 	codeSyntax  = "IB0101"
@@ -142,4 +148,25 @@ var Codes = map[string]string{
 	codeAssert:    "an assertion of a test does not hold",
 	codeExpected:  "what a test expects to fail does not",
 	codeNotInPlan: "a test of a plan asks what is known only after apply",
+}
+
+// The cases of the tests are what people read.
+//
+//go:embed testdata/finding/*.txtar
+var casesOfFindings embed.FS
+
+// ExampleOf is a finding of a code of this package as text, "" if there is none.
+func ExampleOf(code string) string {
+	names, err := fs.Glob(casesOfFindings, "testdata/finding/"+code+"*.txtar")
+	if err != nil || len(names) == 0 || Codes[code] == "" {
+		return ""
+	}
+	b, _ := casesOfFindings.ReadFile(names[0])
+	_, want, _ := strings.Cut(string(b), "\n-- want --\n")
+	for one := range strings.SplitSeq(want, "\n\n") {
+		if head, _, _ := strings.Cut(one, "\n"); strings.HasSuffix(head, "["+code+"]") {
+			return one
+		}
+	}
+	return ""
 }

@@ -22,6 +22,7 @@ type Offer struct {
 	Styles       []string // nil if the model knows no style parameter
 	Mask         bool     // takes a mask with an edit
 	User         bool     // takes an end-user id
+	Alpha        bool     // makes transparent pixels where the prompt asks for them
 	MaxN         int      // images a call, at least 1
 	MaxInputs    int      // source pictures an edit; 0 if it can't edit
 	MaxPrompt    int      // bytes; 0 if no limit is known
