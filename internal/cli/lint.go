@@ -74,7 +74,7 @@ was paid for: its next apply would buy again.
 func (s *session) lint(f *lintFlags) error {
 	l := s.load(&f.projectFlags)
 	if s.project == nil {
-		return s.tell(l)
+		return s.tellAs(l, f)
 	}
 	more, err := s.readLock()
 	if err != nil {
@@ -173,7 +173,13 @@ func (s *session) tellLinted(l diag.List, r *lint.Result) {
 	if len(parts) > 0 {
 		images += ": " + strings.Join(parts, ", ")
 	}
-	fmt.Fprintf(s.env.Stdout, "%s %s.\n", head, images)
+	more := ""
+	if i := slices.IndexFunc([]diag.Severity{diag.Error, diag.Warning, diag.Info}, func(sev diag.Severity) bool { return count[sev] > 0 }); i >= 0 {
+		gravest := []diag.Severity{diag.Error, diag.Warning, diag.Info}[i]
+		k := slices.IndexFunc(l.Sorted(), func(f diag.Finding) bool { return f.Severity == gravest })
+		more = " imgbuild explain " + l.Sorted()[k].Code + " says more."
+	}
+	fmt.Fprintf(s.env.Stdout, "%s %s.%s\n", head, images, more)
 }
 
 // readBaseline reads the baseline that the project names, nil if it has none.

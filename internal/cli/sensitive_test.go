@@ -253,6 +253,9 @@ imgbuild {
   manifest "json" {
     path = "images.json"
   }
+  lint {
+    baseline = "lint.json"
+  }
 }
 variable "client" {
   description = "Whose pictures these are"
@@ -615,6 +618,15 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 	w.run(3, "test", "-verbose")
 	w.run(3, "test", "-json", "-junit-xml=junit.xml", "-filter=some.imgtest.hcl")
 	w.run(3, "test", "-test-directory=none")
+	w.run(-1, "lint")
+	w.run(-1, "lint", "-json")
+	w.run(-1, "lint", "-sarif")
+	w.run(0, "lint", "-fix", "-diff")
+	w.run(0, "lint", "-fix")
+	w.run(0, "lint", "-write-baseline")
+	w.run(0, "lint")
+	w.run(0, "explain")
+	w.run(0, "explain", "-json", "IB0318")
 	w.run(0, "help")
 	w.run(0, "version")
 	w.run(0, "version", "-json")

@@ -119,7 +119,7 @@ func mend(code, field, text string) string {
 		}
 		body = strings.Join(lines, "\n")
 	case "IB4004":
-		if m := ofPicture.FindString(body); m != "" {
+		if m := ofPicture().FindString(body); m != "" {
 			rest := body[len(m):]
 			r, n := utf8.DecodeRuneInString(rest)
 			if rest != "" && r != '\\' && r != '$' && r != '%' {

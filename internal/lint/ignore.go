@@ -2,7 +2,6 @@ package lint
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,7 +12,7 @@ import (
 // ignoreWord begins a comment that ignores findings.
 const ignoreWord = "imgbuild:ignore"
 
-var isCode = regexp.MustCompile(`^IB\d+$`)
+var isCode = lazily(`^IB\d+$`)
 
 // parseIgnore takes "IB1003, IB1004 for a logo" apart.
 func parseIgnore(text string) (codes []string, reason string) {
@@ -23,7 +22,7 @@ func parseIgnore(text string) (codes []string, reason string) {
 			word, rest = text[:i], strings.TrimLeft(text[i:], " \t,")
 		}
 		code := strings.TrimSuffix(word, ":")
-		if !isCode.MatchString(code) {
+		if !isCode().MatchString(code) {
 			return codes, strings.TrimSpace(strings.TrimLeft(text, "-–—: "))
 		}
 		codes, text = append(codes, code), rest

@@ -14,22 +14,22 @@ import (
 // knownKeys are the kinds of keys that can be told by how they begin.
 var knownKeys = []struct {
 	kind, begins string
-	whole        *regexp.Regexp
+	whole        func() *regexp.Regexp
 }{
-	{"xAI", "xai-", regexp.MustCompile(`\bxai-[A-Za-z0-9]{20,}`)},
-	{"OpenAI", "sk-", regexp.MustCompile(`\bsk-(?:proj-|svcacct-|ant-)?[A-Za-z0-9_-]{20,}`)},
-	{"Google", "AIza", regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}`)},
-	{"GitHub", "gh", regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})`)},
-	{"AWS", "AKIA", regexp.MustCompile(`\bAKIA[0-9A-Z]{16}\b`)},
-	{"Slack", "xox", regexp.MustCompile(`\bxox[baprs]-[A-Za-z0-9-]{10,}`)},
-	{"Hugging Face", "hf_", regexp.MustCompile(`\bhf_[A-Za-z0-9]{30,}`)},
-	{"Replicate", "r8_", regexp.MustCompile(`\br8_[A-Za-z0-9]{30,}`)},
-	{"Stripe", "_live_", regexp.MustCompile(`\b[sr]k_live_[A-Za-z0-9]{20,}`)},
-	{"private", "-----BEGIN", regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)},
+	{"xAI", "xai-", lazily(`\bxai-[A-Za-z0-9]{20,}`)},
+	{"OpenAI", "sk-", lazily(`\bsk-(?:proj-|svcacct-|ant-)?[A-Za-z0-9_-]{20,}`)},
+	{"Google", "AIza", lazily(`\bAIza[0-9A-Za-z_-]{35}`)},
+	{"GitHub", "gh", lazily(`\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})`)},
+	{"AWS", "AKIA", lazily(`\bAKIA[0-9A-Z]{16}\b`)},
+	{"Slack", "xox", lazily(`\bxox[baprs]-[A-Za-z0-9-]{10,}`)},
+	{"Hugging Face", "hf_", lazily(`\bhf_[A-Za-z0-9]{30,}`)},
+	{"Replicate", "r8_", lazily(`\br8_[A-Za-z0-9]{30,}`)},
+	{"Stripe", "_live_", lazily(`\b[sr]k_live_[A-Za-z0-9]{20,}`)},
+	{"private", "-----BEGIN", lazily(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)},
 }
 
 // randomText is a quoted text that could be a key of another kind.
-var randomText = regexp.MustCompile(`"([A-Za-z0-9+/_=-]{32,200})"`)
+var randomText = lazily(`"([A-Za-z0-9+/_=-]{32,200})"`)
 
 const maxLintFile = 64 << 20
 
@@ -44,11 +44,11 @@ func keys(r *run) {
 			if !bytes.Contains(b, []byte(k.begins)) {
 				continue
 			}
-			for _, at := range k.whole.FindAllIndex(b, -1) {
+			for _, at := range k.whole().FindAllIndex(b, -1) {
 				r.tellKey(file, b, at, fmt.Sprintf("a key of the kind %s stands in the file", k.kind))
 			}
 		}
-		for _, at := range randomText.FindAllSubmatchIndex(b, -1) {
+		for _, at := range randomText().FindAllSubmatchIndex(b, -1) {
 			if text := string(b[at[2]:at[3]]); random(text) && kindOfKey(text) == "" {
 				r.tellKey(file, b, at[2:4], "a text that looks random stands in the file, and may be a key")
 				r.milder()
@@ -68,7 +68,7 @@ func (r *run) tellKey(file string, b []byte, at []int, text string) {
 
 func kindOfKey(text string) string {
 	for _, k := range knownKeys {
-		if strings.Contains(text, k.begins) && k.whole.MatchString(text) {
+		if strings.Contains(text, k.begins) && k.whole().MatchString(text) {
 			return k.kind
 		}
 	}

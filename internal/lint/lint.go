@@ -75,6 +75,10 @@ type run struct {
 	names    [][]string // of the configuration, as words
 	found    []Found
 	spots    []config.Spot
+
+	// later goes on once it is known how the prompts stand in the files, and where:
+	// to parse them is most of the work, and done once.
+	later func(written []string, at []config.Place)
 }
 
 // subject is an image and what all rules want to know of it.
@@ -140,12 +144,25 @@ func (r *run) look(im *spec.Image) subject {
 // tell notes a finding about a field of an image. offending is the text that is
 // wrong, "" where something is missing.
 func (r *run) tell(s *subject, field, offending, hint, text string) {
+	at := strings.TrimSpace(offending)
+	if len(at) > longestSpot {
+		at = ""
+	}
 	r.add(Found{Subject: offending, field: field, Finding: diag.Finding{Address: string(s.Address), Text: string(s.Address) + ": " + text, Hint: hint}},
-		config.Spot{Address: s.Address, Field: field, Text: strings.TrimSpace(offending)})
+		config.Spot{Address: s.Address, Field: field, Text: at})
 }
+
+// longestSpot is how much is looked for in a file; what is longer is the value as
+// a whole.
+const longestSpot = 200
+
+const longestText = 400 // characters
 
 func (r *run) add(f Found, at config.Spot) {
 	f.Code = r.rule.Code
+	if runes := []rune(f.Text); len(runes) > longestText {
+		f.Text = string(runes[:longestText]) + "…"
+	}
 	f.Severity = r.severity[r.rule.Code]
 	r.found, r.spots = append(r.found, f), append(r.spots, at)
 }
@@ -160,10 +177,21 @@ func (r *run) milder() {
 
 // place finds where the findings stand in the files.
 func (r *run) place() {
-	for i, p := range r.Project.Places(r.Source, r.spots) {
-		if f := &r.found[i]; f.Range == nil {
-			f.Range, f.literal = p.Range, p.Literal
+	spots := r.spots
+	if r.later != nil {
+		for i := range r.subjects {
+			spots = append(spots, config.Spot{Address: r.subjects[i].Address, Field: "prompt"})
 		}
+	}
+	places := r.Project.Places(r.Source, spots)
+	for i := range r.found {
+		if f := &r.found[i]; f.Range == nil {
+			f.Range, f.literal = places[i].Range, places[i].Literal
+		}
+	}
+	if r.later != nil {
+		prompts := places[len(r.found):]
+		r.later(r.writtenOut(prompts), prompts)
 	}
 }
 

@@ -77,8 +77,11 @@ func keywordSoup(r *run, s *subject) {
 		if len(w) == 0 {
 			continue
 		}
+		if len(w) > 5 {
+			return // a scene, and a list of how it is drawn
+		}
 		fragments++
-		if len(w) <= 3 && !slices.ContainsFunc(w, func(w string) bool { return connecting[w] }) {
+		if len(w) <= 3 && !slices.ContainsFunc(w, func(w string) bool { return connecting()[w] }) {
 			short++
 		}
 	}
@@ -123,7 +126,14 @@ func first(list []string) string {
 	return list[0]
 }
 
-var writtenRatio = regexp.MustCompile(`\b(\d{1,2}):(\d{1,2})\b(\s*(?:am|pm|a\.m|p\.m|o'clock|uhr))?`)
+var writtenRatio = lazily(`\b(\d{1,2}):(\d{1,2})\b(\s*(?:am|pm|a\.m|p\.m|o'clock|uhr))?`)
+
+func writtenRatios(text string) [][]string {
+	if !strings.Contains(text, ":") {
+		return nil // regexps are slow, and prompts are many
+	}
+	return writtenRatio().FindAllStringSubmatch(text, -1)
+}
 
 // shape is width to height of what will be sent, 0 if that is not known.
 func (s *subject) shape() (ratio float64, field string) {
@@ -175,7 +185,7 @@ func against(r *run, s *subject) {
 			r.tell(s, "prompt", w, "say the shape in aspect_ratio or size alone", fmt.Sprintf("the prompt says %q, and %s", w, said))
 		}
 	}
-	for _, m := range writtenRatio.FindAllStringSubmatch(s.bare, -1) {
+	for _, m := range writtenRatios(s.bare) {
 		text := m[1] + ":" + m[2]
 		if asked := ratioOf(text); m[3] == "" && ratio > 0 && asked > 0 && slices.Contains(commonRatios, text) && math.Abs(asked-ratio) > near*ratio {
 			r.tell(s, "prompt", text, "say the shape in aspect_ratio or size alone", fmt.Sprintf("the prompt says %s, and %s", text, said))
@@ -213,7 +223,7 @@ func muchText(r *run, s *subject) {
 }
 
 // harmless is what prompts commonly and sensibly forbid.
-var harmless = set("text words letters lettering typography logo logos watermark watermarks caption captions signature signatures writing frame frames border borders numbers labels people person humans human figures shadow shadows background gradients gradient outline outlines")
+var harmless = lazySet("text words letters lettering typography logo logos watermark watermarks caption captions signature signatures writing frame frames border borders numbers labels people person humans human figures shadow shadows background gradients gradient outline outlines")
 
 func negatives(r *run, s *subject) {
 	if s.prompt == "" || !s.english || s.edits() {
@@ -227,7 +237,7 @@ func negatives(r *run, s *subject) {
 		if (what == "any" || what == "a" || what == "an" || what == "visible" || what == "other") && i+2 < len(s.words) {
 			what = s.words[i+2]
 		}
-		if harmless[what] || what == "one" || what == "longer" || what == "two" || what == "doubt" {
+		if harmless()[what] || what == "one" || what == "longer" || what == "two" || what == "doubt" {
 			continue
 		}
 		r.tell(s, "prompt", w+" "+s.words[i+1], "say what is there instead", fmt.Sprintf("\"%s %s\" may bring it into the picture", w, s.words[i+1]))
@@ -241,17 +251,21 @@ func noAlpha(r *run, s *subject) {
 	}
 }
 
-var styleOf = regexp.MustCompile(`(?i:\b(?:in the style of|in style of|art by|artwork by|painted by|photographed by|illustrated by|drawn by|illustration by|painting by|photograph by|photo by))\s+(\p{Lu}[\p{L}'’.-]+(?:\s+(?:(?:van|von|de|da|del|di|der|den|la|le)\s+)*\p{Lu}[\p{L}'’.-]+){0,3})`)
+var styleOf = lazily(`(?i:\b(?:in the style of|in style of|art by|artwork by|painted by|photographed by|illustrated by|drawn by|illustration by|painting by|photograph by|photo by))\s+(\p{Lu}[\p{L}'’.-]+(?:\s+(?:(?:van|von|de|da|del|di|der|den|la|le)\s+)*\p{Lu}[\p{L}'’.-]+){0,3})`)
 
 func namedStyle(r *run, s *subject) {
 	if s.prompt == "" {
 		return
 	}
 	const hint = "say what you like about it instead: lines, colours, light; or ignore it with the reason why it is allowed"
-	for _, m := range styleOf.FindAllStringSubmatch(s.bare, -1) {
+	var named [][]string
+	if slices.Contains(s.words, "style") || slices.Contains(s.words, "by") {
+		named = styleOf().FindAllStringSubmatch(s.bare, -1)
+	}
+	for _, m := range named {
 		name := strings.TrimRight(m[1], ".'’-")
 		if w := wordsOf(name); len(w) > 0 && !slices.ContainsFunc(w, func(w string) bool {
-			return movements[w] || strings.HasSuffix(w, "ism") || strings.HasSuffix(w, "ist") || strings.HasSuffix(w, "esque") || strings.HasSuffix(w, "ian")
+			return movements()[w] || strings.HasSuffix(w, "ism") || strings.HasSuffix(w, "ist") || strings.HasSuffix(w, "esque") || strings.HasSuffix(w, "ian")
 		}) {
 			r.tell(s, "prompt", name, hint, fmt.Sprintf("the prompt asks for the style of %s; if that is an artist, their rights may be touched", name))
 		}
@@ -280,51 +294,70 @@ func nearLimit(r *run, s *subject) {
 	}
 }
 
-var clauseEnd = regexp.MustCompile(`[,;.!?\n]+\s|\sand\s`)
-
 func manyDemands(r *run, s *subject) {
 	if !s.advisable() {
 		return
 	}
-	n := 0
-	for _, part := range clauseEnd.Split(strings.TrimSpace(s.bare), -1) {
-		if len(wordsOf(part)) > 0 {
-			n++
+	n, empty := 0, true
+	for word := range strings.FieldsSeq(s.bare) {
+		switch {
+		case word == "and":
+			empty = true
+			continue
+		case empty && strings.ContainsFunc(word, unicode.IsLetter):
+			n, empty = n+1, false
 		}
+		empty = empty || strings.ContainsAny(word[len(word)-1:], ",;.!?")
 	}
 	if n > 12 {
 		r.tell(s, "prompt", s.prompt, "draw the scene, and edit the rest into it", fmt.Sprintf("the prompt has %d clauses, and models drop some of so many", n))
 	}
 }
 
-var placeholderText = regexp.MustCompile(`\{\{[^{}]{0,60}\}\}|\bTODO\b|\bFIXME\b|\bTBD\b|\bXXX\b|<[a-zA-Z][a-zA-Z_ -]{1,30}>|(?i:\blorem ipsum\b)|(?i:\[(?:insert|your|subject|name|todo)\b[^\]]{0,40}\])|\$\{[a-zA-Z_.]{1,40}\}|%[sdv]\b`)
+var placeholderText = lazily(`\{\{[^{}]{0,60}\}\}|\bTODO\b|\bFIXME\b|\bTBD\b|\bXXX\b|<[a-zA-Z][a-zA-Z_ -]{1,30}>|(?i:\blorem ipsum\b)|(?i:\[(?:insert|your|subject|name|todo)\b[^\]]{0,40}\])|\$\{[a-zA-Z_.]{1,40}\}|%[sdv]\b`)
 
 func placeholders(r *run, s *subject) {
 	for _, t := range []struct{ field, text string }{{"prompt", s.prompt}, {"alt", s.Alt}, {"caption", s.Caption}} {
-		if m := placeholderText.FindString(t.text); m != "" {
+		if !strings.ContainsAny(t.text, "{<[$%") && !slices.ContainsFunc([]string{"TODO", "FIXME", "TBD", "XXX", "orem", "OREM"}, func(w string) bool { return strings.Contains(t.text, w) }) {
+			continue
+		}
+		if m := placeholderText().FindString(t.text); m != "" {
 			r.tell(s, t.field, m, "write what belongs there", fmt.Sprintf("%s still has the placeholder %q", t.field, m))
 		}
 	}
 }
 
-var severalPictures = regexp.MustCompile(`(?i)^\W*(?:(?:please )?(?:generate|create|make|draw|show|give me|a set of|a series of|a collection of)\s+)*(two|three|four|five|six|seven|eight|nine|ten|twelve|several|multiple|many|various|\d{1,2})\s+(?:\w+\s+){0,2}?(images|pictures|photos|photographs|illustrations|variations|versions|variants|options|icons|drawings)\b`)
+var severalPictures = lazily(`(?i)^\W*(?:(?:please )?(?:generate|create|make|draw|show|give me|a set of|a series of|a collection of)\s+)*(two|three|four|five|six|seven|eight|nine|ten|twelve|several|multiple|many|various|\d{1,2})\s+(?:\w+\s+){0,2}?(images|pictures|photos|photographs|illustrations|variations|versions|variants|options|icons|drawings)\b`)
+
+var manyPictures = lazySet("images pictures photos photographs illustrations variations versions variants options icons drawings")
 
 func several(r *run, s *subject) {
-	if m := severalPictures.FindStringSubmatch(s.bare); m != nil && s.prompt != "" && !s.edits() && m[1] != "1" {
+	if s.prompt == "" || s.edits() || !slices.ContainsFunc(s.words[:min(len(s.words), 12)], func(w string) bool { return manyPictures()[w] }) {
+		return
+	}
+	if m := severalPictures().FindStringSubmatch(s.bare); m != nil && m[1] != "1" {
 		r.tell(s, "prompt", m[2], "ask for one, and write n = 4, or for_each", fmt.Sprintf("the prompt asks for %s %s, and a request makes one picture", strings.ToLower(m[1]), strings.ToLower(m[2])))
 	}
 }
 
 var (
-	email     = regexp.MustCompile(`[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}`)
-	telephone = regexp.MustCompile(`\+\d{1,3}[ ./-]?(?:\(\d{1,5}\)[ ./-]?)?\d{2,5}(?:[ ./-]?\d{2,5}){1,4}|\b(?:tel|phone|fon)\.?:?\s*\(?\d[\d ()/-]{6,}\d`)
+	email     = lazily(`[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}`)
+	telephone = lazily(`\+\d{1,3}[ ./-]?(?:\(\d{1,5}\)[ ./-]?)?\d{2,5}(?:[ ./-]?\d{2,5}){1,4}|\b(?:tel|phone|fon)\.?:?\s*\(?\d[\d ()/-]{6,}\d`)
 )
 
+// findWith is FindString of a text that has one of the characters.
+func findWith(re *regexp.Regexp, text, chars string) string {
+	if !strings.ContainsAny(text, chars) {
+		return ""
+	}
+	return re.FindString(text)
+}
+
 func personal(r *run, s *subject) {
-	if m := email.FindString(s.prompt); m != "" && !strings.Contains(strings.ToLower(m), "@example.") {
+	if m := findWith(email(), s.prompt, "@"); m != "" && !strings.Contains(strings.ToLower(m), "@example.") {
 		r.tell(s, "prompt", m, "leave it out, and write it into the page", fmt.Sprintf("the prompt holds the e-mail address %s, which goes to the provider", m))
 	}
-	if m := telephone.FindString(s.prompt); m != "" {
+	if m := findWith(telephone(), s.prompt, "0123456789"); m != "" {
 		r.tell(s, "prompt", m, "leave it out, and write it into the page", fmt.Sprintf("the prompt holds what looks like a telephone number, %s, which goes to the provider", m))
 	}
 }
@@ -345,10 +378,10 @@ func nothingStays(r *run, s *subject) {
 	}
 }
 
-var indexed = regexp.MustCompile(`(?i)\b(?:first|second|third|fourth|fifth|last|other|both|1st|2nd|3rd|one|two)\b|\b(?:image|picture|photo|reference|source|input)s?\s*#?\d|\b(?:images|pictures|photos|references)\b`)
+var indexed = lazily(`(?i)\b(?:first|second|third|fourth|fifth|last|other|both|1st|2nd|3rd|one|two)\b|\b(?:image|picture|photo|reference|source|input)s?\s*#?\d|\b(?:images|pictures|photos|references)\b`)
 
 func whichOne(r *run, s *subject) {
-	if len(s.Wanted.Sources) > 1 && s.prompt != "" && s.english && !indexed.MatchString(s.bare) {
+	if len(s.Wanted.Sources) > 1 && s.prompt != "" && s.english && !indexed().MatchString(s.bare) {
 		r.tell(s, "prompt", "", `say "the first picture", "image 2"`, fmt.Sprintf("the edit has %d sources, and the prompt does not say which is which", len(s.Wanted.Sources)))
 	}
 }
@@ -365,16 +398,29 @@ func unseen(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 }
 
-var trailing = regexp.MustCompile(`[ \t]+(?:\r?\n|$)`)
+// plain is a text on one line of ASCII letters, which most are.
+func plain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return !strings.HasSuffix(text, " ")
+}
+
+var trailing = lazily(`[ \t]+(?:\r?\n|$)`)
 
 func invisible(r *run, s *subject) {
 	for _, t := range []struct{ field, text string }{{"prompt", s.prompt}, {"alt", s.Alt}} {
+		if plain(t.text) {
+			continue
+		}
 		if i := strings.IndexFunc(t.text, unseen); i >= 0 {
 			c := []rune(t.text[i:])[0]
 			r.tell(s, t.field, string(c), "imgbuild lint -fix takes it out", fmt.Sprintf("%s has the character %U, which nobody sees", t.field, c))
 		} else if strings.Contains(t.text, "\r") {
 			r.tell(s, t.field, "\r\n", "imgbuild lint -fix takes it out; write *.img.hcl text eol=lf into .gitattributes", t.field+" has lines that end with CR LF, so it is another request on another system")
-		} else if m := trailing.FindString(t.text); m != "" {
+		} else if m := trailing().FindString(t.text); m != "" {
 			r.tell(s, t.field, m, "imgbuild lint -fix takes it out", t.field+" has spaces at the end of a line")
 		}
 	}

@@ -34,7 +34,7 @@ var Rules = []Rule{
 		Why: "Serene or tense, playful or solemn. Not looked for in icons, logos and flat drawings.",
 		Bad: `prompt = "A street in the rain, photograph"`, Good: `prompt = "A quiet street in the rain, nostalgic, photograph"`},
 	{Code: "IB1007", Severity: diag.Warning, Title: "a prompt is a list of keywords", image: keywordSoup, Source: fromGoogle,
-		Why: "Models that follow instructions understand a described scene better than fragments, whose relations they must guess. Looked for are six fragments or more between commas, short, and without verbs.",
+		Why: "Models that follow instructions understand a described scene better than fragments, whose relations they must guess. Looked for are six fragments or more between commas, all short, and without verbs.",
 		Bad: `prompt = "girl, forest, fantasy, moonlight, deer, magic, glowing"`, Good: `prompt = "A girl leads a glowing deer through a moonlit forest, fantasy illustration"`},
 	{Code: "IB1008", Severity: diag.Warning, Title: "a prompt contradicts itself", image: contradiction, Source: fromUs,
 		Why: "A photograph that is a painting, noon at midnight: the model takes one of them, or a muddle. Edits may name both.",

@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
@@ -38,13 +42,26 @@ func (f files) Read(name string, limit int64) ([]byte, error) {
 	return []byte(s), nil
 }
 
-func (f files) Glob(string, string) ([]string, error) { return nil, nil }
+func (f files) Glob(dir, pattern string) (out []string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		rel := strings.TrimPrefix(name, dir+"/")
+		if dir != "" && rel == name {
+			continue
+		}
+		if ok, err := doublestar.Match(pattern, rel); err != nil {
+			return nil, err
+		} else if ok {
+			out = append(out, rel)
+		}
+	}
+	return out, nil
+}
 
 const (
 	xai = "provider \"xai\" {}\n"
 )
 
-func lintFiles(t *testing.T, f files, change func(*lint.Input)) *lint.Result {
+func lintFiles(t testing.TB, f files, change func(*lint.Input)) *lint.Result {
 	t.Helper()
 	p, l := config.Load(f, config.Options{Types: all.Types()})
 	if l.HasErrors() {
@@ -265,5 +282,181 @@ func TestHeavyFiles(t *testing.T) {
 		if n != tt.want {
 			t.Errorf("%q, %d bytes: %d findings, not %d", tt.settings, tt.bytes, n, tt.want)
 		}
+	}
+}
+
+// What lint warns of in a hundred prompts, half of them good ones: a rule that
+// cries wolf is switched off with all the others.
+func TestPrompts(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("testdata/prompts.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimSuffix(line, "\n")
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		n++
+		var want, got []string
+		text := strings.TrimPrefix(line, "- ")
+		for strings.HasPrefix(text, "IB") {
+			var code string
+			code, text, _ = strings.Cut(text, " ")
+			want = append(want, code)
+		}
+		for _, f := range lintText(t, prompt(text)).Found { // whose alt is "x", so not IB4006
+			if f.Severity != diag.Info && f.Code != "IB4006" && !slices.Contains(got, f.Code) {
+				got = append(got, f.Code)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %v, not %v", text, got, want)
+		}
+	}
+	if n < 100 {
+		t.Errorf("%d prompts are not a hundred", n)
+	}
+}
+
+// What is sensitive is not looked at, for a finding would quote it.
+func TestSensitive(t *testing.T) {
+	t.Parallel()
+	const secret = "Four images of <subject>, masterpiece, jo@acme.io"
+	r := lintText(t, "variable \"s\" {\n  sensitive = true\n  default = \""+secret+"\"\n}\nimage \"a\" {\n  prompt = var.s\n}\n")
+	if len(r.Found) != 1 || r.Found[0].Code != "IB4001" {
+		t.Errorf("%+v", r.List())
+	}
+	for _, f := range r.Found {
+		for _, word := range strings.Fields(secret)[1:] {
+			if strings.Contains(fmt.Sprint(f.Finding, f.Subject), word) {
+				t.Errorf("%q is told: %+v", word, f)
+			}
+		}
+	}
+}
+
+// A key is told by its place: neither the finding nor the line that people are
+// shown has it.
+func TestKeysAreNotShown(t *testing.T) {
+	t.Parallel()
+	key := "xai-" + strings.Repeat("aB3", 12)
+	src := files{"a.img.hcl": xai + "locals {\n  key = \"" + key + "\"\n}\n" + prompt("A lake")}
+	p, _ := config.Load(src, config.Options{})
+	r := lint.Run(lint.Input{Project: p, Source: src, Offer: func(string, string) (*provider.Offer, bool) { return nil, false }})
+	var out strings.Builder
+	r.List().Text(&out, func(file string) []byte { return p.Show(file, []byte(src[file])) }, diag.Palette{})
+	if !strings.Contains(out.String(), "[IB5004]") || strings.Contains(out.String(), "aB3") {
+		t.Error(out.String())
+	}
+	text, _ := lint.WriteBaseline(r.Found)
+	if strings.Contains(string(text), "aB3") {
+		t.Errorf("%s", text)
+	}
+	var doc strings.Builder
+	if err := r.List().JSON(&doc); err != nil || strings.Contains(doc.String(), "aB3") {
+		t.Errorf("%v %s", err, doc.String())
+	}
+}
+
+// Modules and instances are told where they stand, each image by its address.
+func TestModules(t *testing.T) {
+	t.Parallel()
+	r := lintFiles(t, files{"a.img.hcl": xai + "module \"m\" {\n  source = \"./m\"\n  for_each = toset([\"x\", \"y\"])\n}\n", "m/m.img.hcl": "image \"a\" {\n  prompt = \"Four images of a fox\" # imgbuild:ignore IB1003 a test\n  alt = \"Image of a fox\"\n}\n"}, nil)
+	at := map[string]int{}
+	for _, f := range r.Found {
+		if f.Range == nil || f.Range.File != "m/m.img.hcl" {
+			t.Errorf("%s stands at %+v", f.Code, f.Range)
+		}
+		at[f.Code+f.Address]++
+	}
+	for _, a := range []string{`module.m["x"].image.a`, `module.m["y"].image.a`} {
+		if at["IB1023"+a] != 1 || at["IB4004"+a] != 1 || at["IB1003"+a] != 0 {
+			t.Errorf("%s: %v", a, at)
+		}
+	}
+	fixes := r.Fixes(&config.Project{}, files{"m/m.img.hcl": "image \"a\" {\n  prompt = \"Four images of a fox\" # imgbuild:ignore IB1003 a test\n  alt = \"Image of a fox\"\n}\n"}, &lock.Lock{})
+	if n := len(fixes.Edits["m/m.img.hcl"]); n != 1 {
+		t.Errorf("one text of two instances is mended %d times", n)
+	}
+}
+
+// The examples show how it is done: nothing warns of them, and their comments are
+// of use.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	dirs, err := filepath.Glob("../../examples/*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("%v %v", dirs, err)
+	}
+	for _, dir := range dirs {
+		f := files{}
+		err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() {
+				if d.Name() == "node_modules" || d.Name() == ".imgbuild" {
+					return fs.SkipDir
+				}
+				return nil
+			}
+			b, err := os.ReadFile(name)
+			rel, _ := filepath.Rel(dir, name)
+			f[filepath.ToSlash(rel)] = string(b)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := lintFiles(t, f, func(in *lint.Input) {
+			l, findings := lock.Parse([]byte(f[lock.File]))
+			if f[lock.File] != "" && findings.HasErrors() {
+				t.Fatal(findings)
+			}
+			in.Lock = l
+			if len(in.Project.Images) == 0 {
+				t.Errorf("%s has no images", dir)
+			}
+		})
+		for _, found := range r.Found {
+			if found.Severity != diag.Info || lint.Lookup(found.Code) == nil {
+				t.Errorf("%s: %+v", dir, found.Finding)
+			}
+		}
+	}
+}
+
+// What is large takes longer, and not for ever: each of these was quadratic, or
+// could be.
+func TestLargePrompts(t *testing.T) {
+	t.Parallel()
+	const n = 200_000
+	for name, text := range map[string]string{
+		"an address":                 prompt(strings.Repeat("a", n) + "@acme.io"),
+		"quotes that nothing closes": prompt(strings.Repeat("“", n/3)),
+		"apostrophes":                prompt(strings.Repeat("'a ", n/3)),
+		"one letter":                 "locals {\n  l = \"b\"\n}\nimage \"a\" {\n  prompt = \"" + strings.Repeat("a", n) + "${local.l}\"\n}\n",
+		"one word":                   prompt(strings.Repeat("no ", n/3)),
+		"commas":                     prompt(strings.Repeat(",", n)),
+		"spaces":                     prompt("a" + strings.Repeat(" ", n)),
+		"digits":                     prompt(strings.Repeat("1", n)),
+		"signs":                      prompt(strings.Repeat("<a", n/2)),
+		"at":                         prompt(strings.Repeat("a@", n/2)),
+		"style":                      prompt("in the style of A" + strings.Repeat(" van", n/4)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := lintText(t, text)
+			if len(r.Found) == 0 {
+				t.Error("nothing is found")
+			}
+			for _, f := range r.Found {
+				if len(f.Text) > 2000 {
+					t.Errorf("%s has a text of %d bytes", f.Code, len(f.Text))
+				}
+			}
+		})
 	}
 }

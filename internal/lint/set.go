@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/imgbuild/imgbuild/internal/config"
-	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
 // differs says in what two images that should be alike are not.
@@ -37,36 +36,47 @@ const similar = 0.9
 // words: two sets that share nine tenths have one of the first tenth of either in
 // common, if the words are in one order.
 func nearDuplicates(r *run) {
-	count := map[string]int{}
-	sets := make([][]string, len(r.subjects))
+	count := map[string]int32{}
+	words := make([][]string, len(r.subjects))
 	for i := range r.subjects {
 		if r.subjects[i].edits() || len(r.subjects[i].words) < 6 {
 			continue
 		}
 		w := slices.Clone(r.subjects[i].words)
 		slices.Sort(w)
-		sets[i] = slices.Compact(w)
-		for _, word := range sets[i] {
+		words[i] = slices.Compact(w)
+		for _, word := range words[i] {
 			count[word]++
 		}
 	}
-	type group struct {
-		words []string
-		of    []int // subjects with exactly these words
+	rank := map[string]int32{}
+	order := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Or(cmp.Compare(count[a], count[b]), strings.Compare(a, b)) })
+	for n, word := range order {
+		rank[word] = int32(n)
 	}
-	byText := map[string]*group{}
-	var groups []*group
-	for i, w := range sets {
+	type group struct {
+		set []int32 // ranks of its words, the rarest first
+		of  []int   // subjects with exactly these words
+	}
+	byText := map[string]int{}
+	var groups []group
+	for i, w := range words {
 		if w == nil {
 			continue
 		}
-		slices.SortFunc(w, func(a, b string) int { return cmp.Or(cmp.Compare(count[a], count[b]), strings.Compare(a, b)) })
 		text := strings.Join(w, " ")
-		if byText[text] == nil {
-			byText[text] = &group{words: w}
-			groups = append(groups, byText[text])
+		n, ok := byText[text]
+		if !ok {
+			n = len(groups)
+			byText[text] = n
+			set := make([]int32, len(w))
+			for k := range w {
+				set[k] = rank[w[k]]
+			}
+			slices.Sort(set)
+			groups = append(groups, group{set: set})
 		}
-		byText[text].of = append(byText[text].of, i)
+		groups[n].of = append(groups[n].of, i)
 	}
 	tell := func(a, b int) bool {
 		x, y := &r.subjects[a], &r.subjects[b]
@@ -77,43 +87,48 @@ func nearDuplicates(r *run) {
 		r.tell(y, "prompt", y.prompt, "give both one preset, or make the prompts differ", fmt.Sprintf("the prompt is nearly that of %s, and the %s is another", x.Address, what))
 		return true
 	}
-	index := map[string][]int{} // groups by one of their rarest words
-	for n, g := range groups {
-		told := map[int]bool{}
-		for k := 1; k < len(g.of) && k < 50; k++ {
-			told[g.of[k]] = tell(g.of[0], g.of[k])
+	index := make([][]int32, len(order)) // groups by one of their rarest words
+	for n := range groups {
+		g := &groups[n]
+		for k := 1; k < len(g.of) && k < maxAlike; k++ {
+			tell(g.of[0], g.of[k])
 		}
-		first := len(g.words) - int(similar*float64(len(g.words))) + 1
-		seen := map[int]bool{}
-		for _, w := range g.words[:min(first, len(g.words))] {
-			for _, m := range index[w] {
-				if !seen[m] && jaccard(groups[m].words, g.words) >= similar && !told[g.of[0]] {
-					told[g.of[0]] = tell(groups[m].of[0], g.of[0])
+		told := false
+		first := len(g.set) - int(similar*float64(len(g.set))) + 1
+		for _, word := range g.set[:min(first, len(g.set))] {
+			for _, m := range index[word] {
+				other := &groups[m]
+				if !told && differs(&r.subjects[other.of[0]], &r.subjects[g.of[0]]) != "" && alike(other.set, g.set) {
+					told = tell(other.of[0], g.of[0])
 				}
-				seen[m] = true
 			}
-			if len(index[w]) < 200 { // so many share a rare word that it is none
-				index[w] = append(index[w], n)
+			if len(index[word]) < maxAlike { // so many share a rare word that it is none
+				index[word] = append(index[word], int32(n))
 			}
 		}
 	}
 }
 
-func jaccard(a, b []string) float64 {
+// maxAlike bounds the work on a project whose prompts are all alike.
+const maxAlike = 100
+
+// alike reports whether two sorted sets share nine tenths of what they have.
+func alike(a, b []int32) bool {
 	if min(len(a), len(b))*10 < max(len(a), len(b))*9 {
-		return 0
-	}
-	in := make(map[string]bool, len(a))
-	for _, w := range a {
-		in[w] = true
+		return false
 	}
 	both := 0
-	for _, w := range b {
-		if in[w] {
-			both++
+	for i, k := 0, 0; i < len(a) && k < len(b); {
+		switch {
+		case a[i] == b[k]:
+			both, i, k = both+1, i+1, k+1
+		case a[i] < b[k]:
+			i++
+		default:
+			k++
 		}
 	}
-	return float64(both) / float64(len(a)+len(b)-both)
+	return float64(both) >= similar*float64(len(a)+len(b)-both)
 }
 
 func drift(r *run) {
@@ -169,85 +184,104 @@ const (
 // repeated finds phrases that at least five blocks write out. What a preset or a
 // local adds is written once, so the text of the files decides.
 func repeated(r *run) {
-	type use struct {
-		blocks map[spec.Address]*subject
-	}
-	uses := map[string]*use{}
+	uses := map[string][]int32{} // subjects with a phrase, one of a block
 	for i := range r.subjects {
 		s := &r.subjects[i]
-		w := wordsOf(s.prompt)
-		for k := 0; k+phraseWords <= len(w); k++ {
-			text := strings.Join(w[k:k+phraseWords], " ")
-			u := uses[text]
-			if u == nil {
-				u = &use{map[spec.Address]*subject{}}
-				uses[text] = u
-			}
-			if base := s.Address.Base(); u.blocks[base] == nil {
-				u.blocks[base] = s
+		if i > 0 && s.Address.Base() == r.subjects[i-1].Address.Base() {
+			continue // sorted by address: another instance of the block
+		}
+		words := wordsOf(s.prompt)
+		for k := 0; k+phraseWords <= len(words); k++ {
+			text := strings.Join(words[k:k+phraseWords], " ")
+			if list := uses[text]; len(list) == 0 || list[len(list)-1] != int32(i) {
+				uses[text] = append(list, int32(i))
 			}
 		}
 	}
 	var often []string
-	for text, u := range uses {
-		if len(u.blocks) >= phraseBlocks {
+	for text, list := range uses {
+		if len(list) >= phraseBlocks {
 			often = append(often, text)
 		}
 	}
+	if len(often) == 0 {
+		return
+	}
 	slices.SortFunc(often, func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(uses[b].blocks), len(uses[a].blocks)), strings.Compare(a, b))
+		return cmp.Or(cmp.Compare(len(uses[b]), len(uses[a])), strings.Compare(a, b))
 	})
-	told := map[spec.Address]bool{} // a longer phrase is many of eight words
-	for _, text := range often[:min(len(often), 200)] {
-		var spots []config.Spot
-		var owners []*subject
-		for _, base := range slices.Sorted(maps.Keys(uses[text].blocks)) {
-			if s := uses[text].blocks[base]; !told[base] {
-				owners, spots = append(owners, s), append(spots, config.Spot{Address: s.Address, Field: "prompt", Text: original(s.prompt, text)})
+	if often = r.inFiles(often); len(often) == 0 {
+		return
+	}
+	rule := r.rule
+	r.later = func(written []string, at []config.Place) {
+		r.rule = rule
+		told := make([]bool, len(r.subjects)) // a longer phrase is many of eight words
+		for _, text := range often {
+			var own []int32
+			for _, i := range uses[text] {
+				if !told[i] && strings.Contains(written[i], " "+text+" ") {
+					own = append(own, i)
+				}
 			}
-		}
-		if len(owners) < phraseBlocks {
-			continue
-		}
-		own := owners[:0]
-		lines := map[string]bool{}
-		for i, p := range r.Project.Places(r.Source, spots) {
-			if p.Found && !lines[fmt.Sprint(p.Range.File, p.Range.Start.Byte)] {
-				lines[fmt.Sprint(p.Range.File, p.Range.Start.Byte)] = true
-				own = append(own, owners[i])
+			if len(own) < phraseBlocks {
+				continue
 			}
+			for _, i := range own {
+				told[i] = true
+			}
+			s := &r.subjects[own[0]]
+			r.tell(s, "prompt", text, "write a preset with it in before or after", fmt.Sprintf("%d blocks write %q", len(own), text))
+			r.found[len(r.found)-1].Range = at[own[0]].Range
 		}
-		if len(own) < phraseBlocks {
-			continue
-		}
-		for _, s := range own {
-			told[s.Address.Base()] = true
-		}
-		r.tell(own[0], "prompt", original(own[0].prompt, text), "write a preset with it in before or after", fmt.Sprintf("%d blocks write %q", len(own), text))
 	}
 }
 
-// original is the part of a text that has these words.
-func original(text, words string) string {
-	w := strings.Fields(words)
-	lower := strings.ToLower(text)
-	for from := 0; ; {
-		i := strings.Index(lower[from:], w[0])
-		if i < 0 {
-			return words
-		}
-		from += i
-		end, ok := from+len(w[0]), true
-		for _, next := range w[1:] {
-			k := strings.Index(lower[end:], next)
-			if ok = k >= 0 && len(wordsOf(lower[end:end+k])) == 0; !ok {
-				break
-			}
-			end += k + len(next)
-		}
-		if ok && end <= len(text) {
-			return text[from:end]
-		}
-		from++
+// inFiles are those of the phrases that the files have often enough, wherever it
+// be: to look closer is slower.
+func (r *run) inFiles(phrases []string) []string {
+	count := make(map[string]int, len(phrases))
+	for _, p := range phrases {
+		count[p] = 0
 	}
+	for _, file := range r.Project.Files() {
+		b, err := r.Source.Read(file, maxLintFile)
+		if err != nil {
+			continue
+		}
+		words := wordsOf(string(b))
+		for k := 0; k+phraseWords <= len(words); k++ {
+			text := strings.Join(words[k:k+phraseWords], " ")
+			if n, ok := count[text]; ok {
+				count[text] = n + 1
+			}
+		}
+	}
+	return slices.DeleteFunc(phrases, func(p string) bool { return count[p] < phraseBlocks })
+}
+
+// writtenOut is the words of each prompt as its attribute has them in the file,
+// each attribute for one subject only.
+func (r *run) writtenOut(prompts []config.Place) []string {
+	type value struct {
+		file string
+		at   int
+	}
+	seen := map[value]bool{}
+	texts := map[string][]byte{}
+	out := make([]string, len(prompts))
+	for i, p := range prompts {
+		if p.Range == nil || seen[value{p.Range.File, p.Range.Start.Byte}] {
+			continue
+		}
+		file := p.Range.File
+		seen[value{file, p.Range.Start.Byte}] = true
+		if texts[file] == nil {
+			texts[file], _ = r.Source.Read(file, maxLintFile)
+		}
+		if p.Range.End.Byte <= len(texts[file]) {
+			out[i] = " " + strings.Join(wordsOf(string(texts[file][p.Range.Start.Byte:p.Range.End.Byte])), " ") + " "
+		}
+	}
+	return out
 }

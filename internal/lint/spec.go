@@ -3,7 +3,6 @@ package lint
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -92,19 +91,26 @@ func altIsPrompt(r *run, s *subject) {
 }
 
 var (
-	ofPicture = regexp.MustCompile(`(?i)^\s*(?:(?:this is )?(?:an?|the)\s+)?(?:image|picture|photo|photograph|graphic|screenshot) (?:of|showing|that shows) `)
-	fileName  = regexp.MustCompile(`(?i)^\S+\.(?:png|jpe?g|webp|avif|gif|svg)$`)
-	lone      = set("logo photo image picture icon banner graphic photograph illustration hero thumbnail cover screenshot placeholder")
+	ofPicture = lazily(`(?i)^\s*(?:(?:this is )?(?:an?|the)\s+)?(?:image|picture|photo|photograph|graphic|screenshot) (?:of|showing|that shows) `)
+	fileName  = lazily(`(?i)^\S+\.(?:png|jpe?g|webp|avif|gif|svg)$`)
+	lone      = lazySet("logo photo image picture icon banner graphic photograph illustration hero thumbnail cover screenshot placeholder")
 )
 
 func altOfPicture(r *run, s *subject) {
 	alt := strings.TrimSpace(s.Alt)
-	switch m := ofPicture.FindString(s.Alt); {
+	if alt == "" {
+		return
+	}
+	m := ""
+	if strings.Contains(alt, " of ") || strings.Contains(alt, " show") || strings.Contains(alt, " OF ") {
+		m = ofPicture().FindString(s.Alt)
+	}
+	switch {
 	case m != "":
 		r.tell(s, "alt", strings.TrimSpace(m), "imgbuild lint -fix takes it out", fmt.Sprintf("alt begins with %q, which a screen reader says already", strings.TrimSpace(m)))
-	case fileName.MatchString(alt) || alt != "" && alt == path.Base(s.Path):
+	case !strings.Contains(alt, " ") && fileName().MatchString(alt) || alt == path.Base(s.Path):
 		r.tell(s, "alt", alt, "say what is to be seen", fmt.Sprintf("alt is the name of a file, %q", alt))
-	case lone[strings.ToLower(strings.TrimRight(alt, "."))]:
+	case lone()[strings.ToLower(strings.TrimRight(alt, "."))]:
 		r.tell(s, "alt", alt, "say of what, or what it says", fmt.Sprintf("alt is only %q", alt))
 	}
 }

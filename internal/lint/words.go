@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"regexp"
 	"strings"
 	"sync"
 	"unicode"
@@ -80,25 +81,34 @@ ultra-wide format`,
 	square:     `square format, square image, square picture, square composition, square crop, square canvas`,
 	colourful:  `colourful, colorful, vivid colours, vivid colors, bright colours, bright colors, vibrant colours, vibrant colors, rainbow-coloured, rainbow-colored`,
 	monochrome: `black and white, black-and-white, monochrome, grayscale, greyscale`,
-	verbs: `is, are, was, were, stands, stand, standing, sits, sit, sitting, walks, walking, runs, running, flies, flying, looks, looking, holds, holding, shows, showing, lies, lying, rises, rising, hangs, hanging, wears, wearing, plays, playing, reads,
-reading, sails, sailing, rolls, rolling, falls, falling, covers, covering, covered, surrounded, makes, making, drifting, drifts, leads, leading, glowing, swimming, climbs, climbing, reflecting, reflects, leaning, leans, growing, grows, sleeping, sleeps, waits, waiting, crossing, crosses`,
+	verbs:      `is, are, was, were, stands, stand, sits, sit, walks, runs, flies, looks, holds, shows, lies, rises, hangs, wears, plays, reads, sails, rolls, falls, covers, covered, surrounded, makes, drifts, leads, climbs, reflects, leans, grows, sleeps, waits, crosses`,
 }
 
 // connecting are words that a sentence has, and a list of keywords has not.
-var connecting = set("of with in on at by from and the under above behind beside below between through into over near around along a an to for")
+var connecting = lazySet("of with in on at by from and the under above behind beside below between through into over near around along a an to for")
 
 // stop are words that say nothing by themselves.
-var stop = set(`a an the of with in on at by from and or to for as is are be it its this that these those there here very some any into over under above below near around
+var stop = lazySet(`a an the of with in on at by from and or to for as is are be it its this that these those there here very some any into over under above below near around
 his her their my your our one two three i you we they picture image photo create generate make draw show please want would like`)
 
 // functional are words that English texts have, and no other language in the
 // same senses.
-var functional = set("a the of with and on at from by is are it to this that for its into over under near")
+var functional = lazySet("a the of with and on at from by is are it to this that for its into over under near")
 
 // movements are no artists, though they follow "in the style of".
-var movements = set(`art deco nouveau baroque bauhaus rococo gothic renaissance pop cubism impressionism impressionist surrealism minimalism expressionism romanticism realism futurism ukiyo-e
+var movements = lazySet(`art deco nouveau baroque bauhaus rococo gothic renaissance pop cubism impressionism impressionist surrealism minimalism expressionism romanticism realism futurism ukiyo-e
 soviet swiss japanese chinese french italian german english american dutch nordic scandinavian mexican islamic persian indian african roman greek egyptian victorian edwardian medieval 
 modernist modernism brutalism international memphis polish vintage retro classic old new mid-century century film noir hollywood national geographic style pixel`)
+
+// lazily compiles a pattern, and lazySet makes a set, when it is asked for: each
+// start of the program would pay for all of them.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
+
+func lazySet(words string) func() map[string]bool {
+	return sync.OnceValue(func() map[string]bool { return set(words) })
+}
 
 func set(words string) map[string]bool {
 	out := map[string]bool{}
@@ -217,9 +227,10 @@ var quotePairs = map[rune]rune{'"': '"', '“': '”', '„': '“', '«': '»'}
 // cutQuotes takes what stands in quotes out of a text.
 func cutQuotes(text string) (bare string, quotes []string) {
 	var b strings.Builder
+	open := map[rune]bool{} // those that nothing closes: to look again would be quadratic
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
-		if closing := quotePairs[r]; closing != 0 {
+		if closing := quotePairs[r]; closing != 0 && !open[r] {
 			inner := text[i+n:]
 			stop := strings.IndexRune(inner, closing)
 			if stop < 0 && r == '„' {
@@ -232,15 +243,17 @@ func cutQuotes(text string) (bare string, quotes []string) {
 				i += n + stop + size
 				continue
 			}
+			open[r] = true
 		}
 		// 'Open' too, where it can be no apostrophe.
-		if r == '\'' && (i == 0 || text[i-1] == ' ') {
+		if r == '\'' && !open[r] && (i == 0 || text[i-1] == ' ') {
 			if stop := closingApostrophe(text[i+1:]); stop > 0 {
 				quotes = append(quotes, text[i+1:i+1+stop])
 				b.WriteString(" ")
 				i += stop + 2
 				continue
 			}
+			open[r] = true
 		}
 		b.WriteString(text[i : i+n])
 		i += n
@@ -274,7 +287,7 @@ func isEnglish(text string, words []string) bool {
 	}
 	small := 0
 	for _, w := range words {
-		if functional[w] {
+		if functional()[w] {
 			small++
 		}
 	}
@@ -284,7 +297,7 @@ func isEnglish(text string, words []string) bool {
 // content are the words that say something.
 func content(words []string) (out []string) {
 	for _, w := range words {
-		if !stop[w] {
+		if !stop()[w] {
 			out = append(out, w)
 		}
 	}

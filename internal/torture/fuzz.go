@@ -23,6 +23,7 @@ var fuzzed = []struct {
 	{"emulator", []string{"FuzzFaults", "FuzzRequests"}},
 	{"imaging", []string{"FuzzAVIF", "FuzzDecode", "FuzzInflate", "FuzzJPEG", "FuzzRelabel", "FuzzTexts"}},
 	{"journal", []string{"FuzzReplay"}},
+	{"lint", []string{"FuzzBaseline", "FuzzLint"}},
 	{"lock", []string{"FuzzParse", "FuzzSplit"}},
 	{"provider", []string{"FuzzCanonical"}},
 	{"provider/xai", []string{"FuzzMessage", "FuzzMultipart", "FuzzPoll", "FuzzReply", "FuzzSlim"}},
