@@ -811,9 +811,9 @@ func TestSensitiveFindings(t *testing.T) {
 			if !strings.Contains(all, canary) && c.args == nil {
 				w.env["IMGBUILD_VAR_client"] = canary
 			}
-			for _, verb := range [][]string{{"validate"}, {"validate", "-json"}, {"validate", "-sarif"}, {"plan"}, {"plan", "-json"}, {"apply", "-auto-approve", "-json"}, {"output"}, {"eval", "1"}, {"fmt", "-diff"}} {
+			for _, verb := range [][]string{{"validate"}, {"validate", "-json"}, {"validate", "-sarif"}, {"plan"}, {"plan", "-json"}, {"apply", "-auto-approve", "-json"}, {"output"}, {"eval", "1"}, {"fmt", "-diff"}, {"lint"}, {"lint", "-json"}} {
 				want := -1
-				late := verb[0] == "output" || verb[0] == "eval" || verb[0] == "fmt" // what models take is not their business
+				late := verb[0] == "output" || verb[0] == "eval" || verb[0] == "fmt" || verb[0] == "lint" // what models take is not their business
 				if !c.fine && !late && c.name[0] != '-' {
 					want = 1
 				}

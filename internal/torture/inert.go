@@ -349,6 +349,7 @@ const tinyPicture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mN
 var always = [][]string{
 	{"validate"}, {"validate", "-json"}, {"plan"}, {"plan", "-json"}, {"apply", "-auto-approve", "-max-cost=10"}, {"apply", "-auto-approve", "-json", "-max-cost=10"}, {"plan", "-json"},
 	{"show"}, {"show", "-json"}, {"graph"}, {"graph", "-mermaid"}, {"graph", "-json"}, {"output"}, {"output", "-json"}, {"verify"}, {"verify", "-json"}, {"why", "image.i0"}, {"eval", "var"}, {"providers"},
+	{"lint"}, {"lint", "-json"}, {"lint", "-sarif"}, {"lint", "-fix", "-diff"},
 }
 
 // inert makes one project, and runs everything in it.
@@ -402,7 +403,7 @@ func (t *trial) inert(dir string, in sink, list []string) error {
 		if bad := obeyed(e.stderr, colours); bad != "" {
 			wrong("a terminal obeys %s", bad)
 		}
-		data := slices.Contains(args, "-json")
+		data := slices.Contains(args, "-json") || slices.Contains(args, "-sarif")
 		if bad := obeyed(e.stdout, colours); bad != "" && !data {
 			wrong("a terminal obeys %s", bad)
 		}
@@ -471,7 +472,7 @@ func malformed(args []string, out string) string {
 				return fmt.Sprintf("no line of JSON: %.300q", l)
 			}
 		}
-	case slices.Contains(args, "-json"):
+	case slices.Contains(args, "-json") || slices.Contains(args, "-sarif"):
 		if !json.Valid([]byte(out)) {
 			return fmt.Sprintf("no JSON: %.300q", out)
 		}

@@ -40,7 +40,7 @@ var untrustedVerbs = [][]string{
 	{"plan"}, {"plan", "-json"}, {"plan", "-verify", "-out=../out/plan.json"}, {"plan", "-draft"}, {"plan", "-destroy"}, {"validate"}, {"validate", "-json"},
 	{"verify"}, {"fmt", "-check", "-recursive"}, {"fmt", "-diff", "-recursive"}, {"show"}, {"show", "-json"}, {"show", "image.good"}, {"why", "image.good"},
 	{"graph"}, {"graph", "-mermaid"}, {"output"}, {"output", "-json"}, {"eval", "[for f in fileset(\".\", \"**\") : f]"}, {"restore"}, {"gc", "-dry-run"},
-	{"providers"}, {"models", "-offline"}, {"test"},
+	{"providers"}, {"models", "-offline"}, {"test"}, {"lint"}, {"lint", "-json"},
 }
 
 const secret = "CANARY-d41d8cd98f00b204"
