@@ -70,7 +70,7 @@ func (r *Result) Fixes(p *config.Project, src config.Source, recorded *lock.Lock
 			if !ok {
 				was = string(b[v.start:v.end])
 			}
-			now := mend(f.Code, f.field, was)
+			now := mend(f.Code, was)
 			if now == was && !ok {
 				left("it is not written out there", "edit it by hand")
 				continue
@@ -98,7 +98,7 @@ func wasPaid(p *config.Project, recorded *lock.Lock, a spec.Address) bool {
 
 // mend changes a text as it stands in the file: in quotes, or between <<EOT and
 // EOT.
-func mend(code, field, text string) string {
+func mend(code, text string) string {
 	head, body, tail := cutLiteral(text)
 	switch code {
 	case "IB1020":
@@ -123,7 +123,7 @@ func mend(code, field, text string) string {
 			rest := body[len(m):]
 			r, n := utf8.DecodeRuneInString(rest)
 			if rest != "" && r != '\\' && r != '$' && r != '%' {
-				body = string(unicode.ToUpper(r)) + rest[n:]
+				body = m[:len(m)-len(strings.TrimLeft(m, " \t\n"))] + string(unicode.ToUpper(r)) + rest[n:]
 			}
 		}
 	}

@@ -433,7 +433,7 @@ func TestExamples(t *testing.T) {
 // could be.
 func TestLargePrompts(t *testing.T) {
 	t.Parallel()
-	const n = 200_000
+	const n = 100_000
 	for name, text := range map[string]string{
 		"an address":                 prompt(strings.Repeat("a", n) + "@acme.io"),
 		"quotes that nothing closes": prompt(strings.Repeat("“", n/3)),
