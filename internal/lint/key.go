@@ -13,13 +13,13 @@ import (
 
 // knownKeys are the kinds of keys that can be told by how they begin.
 var knownKeys = []struct {
-	kind, begins string
+	kind, begins string // begins: what each has; of GitHub's not gh, which many words have
 	whole        func() *regexp.Regexp
 }{
 	{"xAI", "xai-", lazily(`\bxai-[A-Za-z0-9]{20,}`)},
 	{"OpenAI", "sk-", lazily(`\bsk-(?:proj-|svcacct-|ant-)?[A-Za-z0-9_-]{20,}`)},
 	{"Google", "AIza", lazily(`\bAIza[0-9A-Za-z_-]{35}`)},
-	{"GitHub", "gh", lazily(`\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})`)},
+	{"GitHub", "_", lazily(`\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})`)},
 	{"AWS", "AKIA", lazily(`\bAKIA[0-9A-Z]{16}\b`)},
 	{"Slack", "xox", lazily(`\bxox[baprs]-[A-Za-z0-9-]{10,}`)},
 	{"Hugging Face", "hf_", lazily(`\bhf_[A-Za-z0-9]{30,}`)},

@@ -3,7 +3,6 @@ package lint
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -345,19 +344,24 @@ var (
 	telephone = lazily(`\+\d{1,3}[ ./-]?(?:\(\d{1,5}\)[ ./-]?)?\d{2,5}(?:[ ./-]?\d{2,5}){1,4}|\b(?:tel|phone|fon)\.?:?\s*\(?\d[\d ()/-]{6,}\d`)
 )
 
-// findWith is FindString of a text that has one of the characters.
-func findWith(re *regexp.Regexp, text, chars string) string {
-	if !strings.ContainsAny(text, chars) {
-		return ""
-	}
-	return re.FindString(text)
-}
-
 func personal(r *run, s *subject) {
-	if m := findWith(email(), s.prompt, "@"); m != "" && !strings.Contains(strings.ToLower(m), "@example.") {
+	m := ""
+	if strings.Contains(s.prompt, "@") {
+		m = email().FindString(s.prompt)
+	}
+	if m != "" && !strings.Contains(strings.ToLower(m), "@example.") {
 		r.tell(s, "prompt", m, "leave it out, and write it into the page", fmt.Sprintf("the prompt holds the e-mail address %s, which goes to the provider", m))
 	}
-	if m := findWith(telephone(), s.prompt, "0123456789"); m != "" {
+	digits := 0
+	for i := range len(s.prompt) {
+		if c := s.prompt[i]; c >= '0' && c <= '9' {
+			digits++
+		}
+	}
+	if digits < 6 {
+		return // no telephone has so few
+	}
+	if m := telephone().FindString(s.prompt); m != "" {
 		r.tell(s, "prompt", m, "leave it out, and write it into the page", fmt.Sprintf("the prompt holds what looks like a telephone number, %s, which goes to the provider", m))
 	}
 }
