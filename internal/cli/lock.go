@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -147,6 +148,12 @@ func runResolve(ctx context.Context, env *Env, f *lockFlags) error {
 	var sides *lock.Sides
 	if lock.Conflicted(l) {
 		sides, l = lock.Split(text)
+		if held := s.heldSides(ctx); held != nil {
+			if sides != nil {
+				held.Names = sides.Names
+			}
+			sides, l = held, nil
+		}
 	}
 	if len(l) > 0 {
 		return s.tell(l)
@@ -256,22 +263,65 @@ func shellWord(path string) string {
 // our side of it: so git leaves a file whose merge driver failed. That nobody
 // can tell (there is no git, this is no repository) is no reason to say so.
 func (s *session) oursAlone(ctx context.Context, text []byte) bool {
-	dir, err := filepath.Abs(s.out.Dir())
+	is, ok := s.unmerged(ctx)[2]
+	return ok && (is == blob(is, text) || is == blob(is, bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))))
+}
+
+// unmerged are the objects that git holds of a lock in conflict: 1 is the base, 2
+// ours and 3 theirs.
+func (s *session) unmerged(ctx context.Context) map[int]string {
+	b, err := s.git(ctx, tool.MaxOutput, "ls-files", "-u", "-z", "--", lock.File)
 	if err != nil {
-		return false
+		return nil
 	}
-	// Nothing of the project may choose what git starts.
-	b, err := tool.Output(ctx, s.env.Getenv, []string{"git", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit",
-		"-C", dir, "ls-files", "-u", "-z", "--", lock.File})
-	if err != nil {
-		return false
-	}
+	objects := map[int]string{}
 	for stage := range strings.SplitSeq(string(b), "\x00") { // MODE OBJECT STAGE\tPATH
-		if f := strings.Fields(stage); len(f) == 4 && f[2] == "2" {
-			return f[1] == blob(f[1], text) || f[1] == blob(f[1], bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))
+		if f := strings.Fields(stage); len(f) == 4 {
+			n, _ := strconv.Atoi(f[2])
+			objects[n] = f[1]
 		}
 	}
-	return false
+	return objects
+}
+
+// git asks git for something in the folder of the lock. Nothing of the project
+// may choose what git starts.
+func (s *session) git(ctx context.Context, most int, args ...string) ([]byte, error) {
+	dir, err := filepath.Abs(s.out.Dir())
+	if err != nil {
+		return nil, err
+	}
+	c := tool.Call{Time: tool.MaxTime, Output: most,
+		Command: append([]string{"git", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-C", dir}, args...)}
+	return c.Run(ctx, s.env.Getenv)
+}
+
+// heldSides are the sides of a conflict as git holds them, nil if it does not hold
+// both or one of them can't be read. They are exact: what stands round the
+// markers of a file is what git made of both, line by line, and so the pictures
+// of one side may stand beside the files of the other.
+func (s *session) heldSides(ctx context.Context) *lock.Sides {
+	objects := s.unmerged(ctx)
+	read := func(stage int) *lock.Lock {
+		object, ok := objects[stage]
+		if !ok {
+			return nil
+		}
+		b, err := s.git(ctx, maxLock/4, "cat-file", "blob", object)
+		if err != nil {
+			return nil
+		}
+		l, findings := lock.Parse(b)
+		if len(findings) > 0 {
+			return nil
+		}
+		return l
+	}
+	sides := &lock.Sides{Base: read(1), Ours: read(2), Theirs: read(3), Names: [2]string{"ours", "theirs"}}
+	if sides.Ours == nil || sides.Theirs == nil {
+		return nil
+	}
+	return sides
 }
 
 // blob is the name of a text among git's objects, in the hash that like has.

@@ -185,11 +185,39 @@ func Split(b []byte) (*Sides, diag.List) {
 	if l = append(l, more...); len(l) > 0 {
 		return nil, l
 	}
+	for i, side := range []*Lock{out.Ours, out.Theirs} {
+		if e := mixed(side); e != nil {
+			name := [2]string{"our side", "their side"}[i]
+			return nil, diag.List{finding(b, opened, codeHalf, fmt.Sprintf("%s of its conflict has the pictures of one branch beside the files of another: %s", name, e.Address), again)}
+		}
+	}
 	if based {
 		// With zdiff3 it may be no lock at all: then both sides must do.
 		out.Base, _ = Parse(base.text)
 	}
 	return &out, nil
+}
+
+// mixed is an entry with a file that is a copy of one of its candidates by its
+// recipe, and by its content is not: what stands round the markers of a conflict
+// is what git made of both sides line by line.
+func mixed(l *Lock) *Entry {
+	for i := range l.Entries {
+		e := &l.Entries[i]
+		for k := range e.Outputs {
+			o := &e.Outputs[k]
+			r, err := spec.ParseRecipe(o.Recipe)
+			if err != nil || o.Recipe == "" || o.Of.IsZero() || o.Content == o.Of {
+				continue
+			}
+			for _, c := range e.Candidates {
+				if format, ok := strings.CutPrefix(c.MIME, "image/"); ok && c.Content == o.Of && r.Verbatim(format) {
+					return e
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Text is what was settled, with markers of git around what is in conflict, so

@@ -775,6 +775,8 @@ func (s *stepper) output(o spec.Output, of digest.Content) (out Output, why []Re
 		}
 	case s.written(o, seen):
 		out.Expect = s.m.in.Written[o.Path]
+	case rec != nil && seen.Regular && s.isCopy(o, seen):
+		out.Adopt = true // git brought what we would write
 	case rec != nil:
 		conflict = &Reason{Cause: CauseAltered, New: o.Path}
 	case s.step.Import == o.Path && !s.isCopy(o, seen) && s.content(o.Path, seen) == of:
