@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -320,6 +321,8 @@ func (w *world) merge(luck *rand.Rand) {
 		w.count("merges in conflict", 1)
 		w.note("imgbuild lock resolve")
 		w.write()
+		w.conflict(base.lock, sides[0].lock, sides[1].lock)
+		defer os.RemoveAll(w.file(".git"))
 		switch e := w.do("lock", "resolve"); {
 		case e.code == 0:
 		case e.code == 1 && strings.Contains(e.stderr, "the configuration asks for neither"):
@@ -331,6 +334,23 @@ func (w *world) merge(luck *rand.Rand) {
 			w.broken("lock resolve ended with %d: %s%s\n%s", e.code, e.stdout, e.stderr, lock)
 		}
 	}
+}
+
+// conflict makes a repository whose index holds the lock in conflict.
+func (w *world) conflict(stages ...[]byte) {
+	git := func(in []byte, args ...string) string {
+		c := exec.Command("git", args...)
+		c.Dir, c.Stdin = w.dir, bytes.NewReader(in)
+		out, err := c.Output()
+		w.must(err)
+		return strings.TrimSpace(string(out))
+	}
+	git(nil, "init", "-q")
+	var index strings.Builder
+	for i, b := range stages {
+		fmt.Fprintf(&index, "100644 %s %d\timgbuild.lock.json\n", git(b, "hash-object", "-w", "--stdin"), i+1)
+	}
+	git([]byte(index.String()), "update-index", "--index-info")
 }
 
 func mergedKeys(all ...map[string][]byte) map[string]bool {

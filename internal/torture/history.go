@@ -167,8 +167,11 @@ func (w *world) do(args ...string) ended {
 	code := cli.Main(&cli.Env{
 		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Args: args, Dir: w.dir, Now: time.Now,
 		Getenv: func(name string) string {
-			if name == "HOME" {
+			switch name {
+			case "HOME":
 				return w.trial.dir
+			case "PATH": // git is on it
+				return os.Getenv(name)
 			}
 			return ""
 		},
