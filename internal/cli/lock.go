@@ -49,8 +49,8 @@ func lockVerb() verb {
   imgbuild lock resolve -theirs=image.hero -ours='image.post["*"]'
   git config merge.imgbuild.driver '` + lock.Driver + `'
 
-resolve reads both sides out of a lockfile that has conflict markers of git,
-and writes what they are together. Pictures that both bought for one request
+resolve reads both sides of a lockfile that has conflict markers of git, as git
+holds them or else out of the markers, and writes what they are together. Pictures that both bought for one request
 are all kept; where each bought for another request, that counts which the
 configuration asks for; files count as they are on disk. It says what it
 chose and why. A lockfile that git holds in conflict and that has no markers
