@@ -103,7 +103,7 @@ var doors = map[string]map[string]string{
 		"manifest":              "writes what sites read",
 		"lint":                  "advises, and says what codes mean",
 		"spec":                  "names images", "site": "looks through built sites", "store": "opens the tiers", "workspace": "opens the root", "emulator": "serves it",
-		"revision": "and a commit of it",
+		"revision": "and a commit of it; asks what git holds of a lock in conflict, and what it ignores",
 	},
 	"cmd": {"cli": "starts it"},
 	"bench": {

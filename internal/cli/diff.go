@@ -83,11 +83,11 @@ func (f *markdownFlags) flags() []urfave.Flag {
 func (f *markdownFlags) write(ctx context.Context, env *Env, m *report.Model) error {
 	o := report.MarkdownOptions{Most: f.most, Picture: f.picture}
 	if f.picture != "" {
-		head, err := revision.Open(ctx, env.Getenv, env.Dir, "HEAD")
+		head, err := revision.Commit(ctx, env.Getenv, env.Dir, "HEAD")
 		if err != nil {
 			return err
 		}
-		o.Head = head.Commit
+		o.Head = head
 	}
 	return report.Markdown(env.Stdout, m, o)
 }

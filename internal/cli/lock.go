@@ -11,7 +11,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +23,7 @@ import (
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/provider"
+	"github.com/imgbuild/imgbuild/internal/revision"
 	"github.com/imgbuild/imgbuild/internal/spec"
 	"github.com/imgbuild/imgbuild/internal/tool"
 )
@@ -270,7 +270,7 @@ func (s *session) oursAlone(ctx context.Context, text []byte) bool {
 // unmerged are the objects that git holds of a lock in conflict: 1 is the base, 2
 // ours and 3 theirs.
 func (s *session) unmerged(ctx context.Context) map[int]string {
-	b, err := s.git(ctx, tool.MaxOutput, "ls-files", "-u", "-z", "--", lock.File)
+	b, err := revision.Ask(ctx, s.env.Getenv, s.out.Dir(), nil, tool.MaxOutput, "ls-files", "-u", "-z", "--", lock.File)
 	if err != nil {
 		return nil
 	}
@@ -284,18 +284,6 @@ func (s *session) unmerged(ctx context.Context) map[int]string {
 	return objects
 }
 
-// git asks git for something in the folder of the lock. Nothing of the project
-// may choose what git starts.
-func (s *session) git(ctx context.Context, most int, args ...string) ([]byte, error) {
-	dir, err := filepath.Abs(s.out.Dir())
-	if err != nil {
-		return nil, err
-	}
-	c := tool.Call{Time: tool.MaxTime, Output: most,
-		Command: append([]string{"git", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-C", dir}, args...)}
-	return c.Run(ctx, s.env.Getenv)
-}
-
 // heldSides are the sides of a conflict as git holds them, nil if it does not hold
 // both or one of them can't be read. They are exact: what stands round the
 // markers of a file is what git made of both, line by line, and so the pictures
@@ -307,7 +295,7 @@ func (s *session) heldSides(ctx context.Context) *lock.Sides {
 		if !ok {
 			return nil
 		}
-		b, err := s.git(ctx, maxLock/4, "cat-file", "blob", object)
+		b, err := revision.Ask(ctx, s.env.Getenv, s.out.Dir(), nil, maxLock/4, "cat-file", "blob", object)
 		if err != nil {
 			return nil
 		}

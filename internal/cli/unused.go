@@ -15,9 +15,9 @@ import (
 	"github.com/imgbuild/imgbuild/internal/config"
 	"github.com/imgbuild/imgbuild/internal/diag"
 	"github.com/imgbuild/imgbuild/internal/manifest"
+	"github.com/imgbuild/imgbuild/internal/revision"
 	"github.com/imgbuild/imgbuild/internal/site"
 	"github.com/imgbuild/imgbuild/internal/spec"
-	"github.com/imgbuild/imgbuild/internal/tool"
 )
 
 func unusedVerb() verb {
@@ -203,15 +203,8 @@ func (s *session) built(ctx context.Context) map[string]bool {
 	if g := s.generator(); g != nil && g.builds != "" {
 		out[g.builds] = true
 	}
-	dir, err := filepath.Abs(s.env.Dir)
-	if err != nil {
-		return out
-	}
-	// Without git, or a repository, nothing is ignored. Nothing of the project may
-	// choose what git starts.
-	call := tool.Call{Command: []string{"git", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-C", dir,
-		"ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"}, Time: tool.MaxTime, Output: 16 << 20}
-	b, err := call.Run(ctx, s.env.Getenv)
+	// Without git, or a repository, nothing is ignored.
+	b, err := revision.Ask(ctx, s.env.Getenv, s.env.Dir, nil, 16<<20, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
 	if err != nil {
 		return out
 	}

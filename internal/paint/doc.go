@@ -12,7 +12,8 @@
 // The same order gives the same pixels on every processor with 64 bits: all is
 // integer arithmetic, with colours packed three to a word. The composition hardly
 // depends on the size. An edit changes nothing where its mask forbids it, to
-// the bit, and something where it allows it.
+// the bit, and something where it allows it. One of more than 16 megapixels is
+// worked out smaller and enlarged, but for what the mask forbids.
 //
 // A change of what is drawn is a new version of the model that sketch offers.
 //

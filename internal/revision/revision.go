@@ -59,17 +59,9 @@ func Open(ctx context.Context, getenv func(string) string, dir, ref string) (*Tr
 	if err != nil {
 		return nil, fmt.Errorf("%s is in no work tree of git: %w", dir, err)
 	}
-	if strings.HasPrefix(ref, "-") || strings.ContainsAny(ref, "\x00\n") {
-		return nil, &Unknown{ref}
+	if t.Commit, err = Commit(ctx, getenv, dir, ref); err != nil {
+		return nil, err
 	}
-	commit, err := t.git(nil, maxNames, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, &Unknown{ref}
-	}
-	t.Commit = strings.TrimSpace(string(commit))
 	below := t.Commit + ":" + strings.TrimSuffix(strings.TrimRight(string(prefix), "\n"), "/")
 	if _, err := t.git(nil, maxNames, "rev-parse", "--verify", "--quiet", "--end-of-options", below); err != nil {
 		return t, ctx.Err()
@@ -81,17 +73,41 @@ func Open(ctx context.Context, getenv func(string) string, dir, ref string) (*Tr
 	return t, t.parse(string(list))
 }
 
+// Commit is the full name of the commit that git takes ref for.
+func Commit(ctx context.Context, getenv func(string) string, dir, ref string) (string, error) {
+	if strings.HasPrefix(ref, "-") || strings.ContainsAny(ref, "\x00\n") {
+		return "", &Unknown{ref}
+	}
+	b, err := Ask(ctx, getenv, dir, nil, maxNames, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if err != nil {
+		return "", &Unknown{ref}
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
 // Unknown is a name that stands for no commit.
 type Unknown struct{ Ref string }
 
 func (e *Unknown) Error() string { return fmt.Sprintf("git knows no commit %q", e.Ref) }
 
-// git asks git for something that starts nothing and writes nothing.
 func (t *Tree) git(in func(io.Writer) error, most int, args ...string) ([]byte, error) {
+	return Ask(t.ctx, t.getenv, t.dir, in, most, args...)
+}
+
+// Ask asks git, in a folder, for something that writes nothing, and returns at
+// most so many bytes. Nothing of the repository may choose what git starts.
+func Ask(ctx context.Context, getenv func(string) string, dir string, in func(io.Writer) error, most int, args ...string) ([]byte, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
 	c := tool.Call{Time: tool.MaxTime, Output: most, Input: in,
-		Command: append([]string{"git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "safe.bareRepository=explicit", "-C", t.dir}, args...),
+		Command: append([]string{"git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "safe.bareRepository=explicit", "-C", dir}, args...),
 		Env:     []string{"GIT_NO_LAZY_FETCH=1", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_NO_REPLACE_OBJECTS=1"}}
-	return c.Run(t.ctx, t.getenv)
+	return c.Run(ctx, getenv)
 }
 
 // parse reads what ls-tree lists: MODE TYPE OBJECT SIZE, a tab and the path,

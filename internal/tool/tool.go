@@ -7,7 +7,7 @@
 // involved. What a program says on standard error is not passed on by Output,
 // as it may repeat what it was asked for; of a Call it ends the error.
 //
-// It is called by cli and encoder, and refuses to know what programs are for
+// It is called by cli, encoder and revision, and refuses to know what programs are for
 // and who may run them. Memory is not bounded. LATER: prlimit, because a program
 // that the user trusts with a key, or gives pictures of ours, is not the enemy.
 package tool
