@@ -100,6 +100,28 @@ func TestSharersWantMore(t *testing.T) {
 	}
 }
 
+// Who wants more than the image that it shares with has gets the rest from what
+// was bought for the same before.
+func TestSharersTakeWhatWasBought(t *testing.T) {
+	t.Parallel()
+	share := func(im *spec.Image) { im.Share = true }
+	w := newWorld(img("a", share, prompt("p"), n(4)), img("b", share, prompt("q")))
+	w.apply(w.plan())
+	w.set(img("b", share, prompt("q")))
+	w.apply(w.plan())
+	had := w.bought
+	w.set(img("a", share, prompt("p"), n(2)), img("b", share, prompt("q")))
+	w.apply(w.plan())
+	w.set(img("a", share, prompt("p"), n(2), path("elsewhere.png")), img("b", share, prompt("p"), n(4)))
+	w.apply(w.plan())
+	if w.bought != had {
+		t.Errorf("4 were bought for this before, and %d are bought again", w.bought-had)
+	}
+	if again := w.plan(); len(again.Steps) > 0 {
+		t.Errorf("the second plan is not empty: %v", lines(again))
+	}
+}
+
 // What an image has to which nothing happens is shared as well, also where
 // another one, with less, is worked on.
 func TestSharesWithTheUnchanged(t *testing.T) {

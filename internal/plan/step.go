@@ -237,9 +237,15 @@ func (s *stepper) boughtBefore() {
 		}
 	}
 	has, need := step.Candidates, step.Need
-	took := s.fromSharers()
+	// What a sharer has that buys nothing is at hand, as is what was bought before:
+	// who wants more than it has takes both.
+	atHand := with.n > 0 && with.n == len(with.has) && with.n < s.im.N
+	if !atHand {
+		with.has = nil
+	}
+	took := s.fromSharers(with.has)
 	// An image to which nothing happens offers nothing, and may have more.
-	if with.n > 0 && !with.stands && with.n >= len(step.Candidates) {
+	if with.n > 0 && !with.stands && !atHand && with.n >= len(step.Candidates) {
 		step.Candidates, step.Need = has, need
 		step.Need, step.ShareWith = max(0, s.im.N-with.n), with.address
 		step.After = append(step.After, with.address)
@@ -301,11 +307,21 @@ func (s *stepper) offerToOthers() {
 }
 
 // fromSharers takes the candidates that another image which shares has already,
-// and counts them.
-func (s *stepper) fromSharers() (took int) {
+// those first that are at hand, and counts them.
+func (s *stepper) fromSharers(atHand []provider.Image) (took int) {
 	if !s.im.Share {
 		return 0
 	}
+	take := func(list []provider.Image) {
+		for _, c := range list {
+			if s.step.Need > 0 && !slices.Contains(s.step.Candidates, c) {
+				s.step.Candidates = append(s.step.Candidates, c)
+				s.step.Need--
+				took++
+			}
+		}
+	}
+	take(atHand)
 	s.m.findHolders()
 	for _, j := range s.m.holders[s.digest] {
 		e := &s.m.in.Lock.Entries[j]
@@ -313,13 +329,7 @@ func (s *stepper) fromSharers() (took int) {
 		if !there || e.Address == s.im.Address || !s.m.in.Images[i].Share {
 			continue
 		}
-		for _, c := range e.Candidates {
-			if s.step.Need > 0 && !slices.Contains(s.step.Candidates, c) {
-				s.step.Candidates = append(s.step.Candidates, c)
-				s.step.Need--
-				took++
-			}
-		}
+		take(e.Candidates)
 	}
 	return took
 }
