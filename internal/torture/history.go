@@ -291,11 +291,11 @@ func (w *world) apply(luck *rand.Rand, replace string, crash bool) {
 		before = w.disk()
 	}
 	paid := w.charged()
+	w.keep() // before the crash, which may come when all is done
 	if crash {
 		w.count("crashes", 1)
 		w.crash(luck, args)
 	}
-	w.keep()
 	e := w.do(args...)
 	slack := 0
 	if crash && e.code == 4 { // killed before the id of its job came
