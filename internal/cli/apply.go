@@ -288,8 +288,8 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 	}
 	var folders []string
 	if len(state.Attempts)+len(state.Written) > 0 {
-		// What died may have left temporary files beside the lock and the
-		// outputs. Else those there may be of a fmt at work.
+		// What died may have left temporary files beside the outputs. Else those
+		// there may be of a fmt at work.
 		folders = append(folders, "")
 		for i := range s.project.Images {
 			im := &s.project.Images[i]
@@ -302,7 +302,7 @@ func (s *session) engine(ctx context.Context, f *applyFlags) (*apply.Engine, fun
 		}
 	}
 	slices.Sort(folders)
-	_, _ = s.out.Sweep(slices.Compact(folders)) // what stays is only untidy
+	_, _ = s.out.Sweep(lock.File, slices.Compact(folders)) // what stays is only untidy
 	_ = s.store.Local.Sweep()
 	if rec.Images+rec.Lost+rec.Doubts > 0 {
 		var parts []string

@@ -207,7 +207,7 @@ func (r *Root) WriteCache(name string, b []byte) error {
 
 // replace writes a file of our own, whole or not at all, without syncing it.
 func (r *Root) replace(p string, from func(io.Writer) error) error {
-	temp, f, err := r.temp(path.Dir(p))
+	temp, f, err := r.temp(p)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -403,12 +404,42 @@ func TestSweep(t *testing.T) {
 		".imgbuild-tmp-1": "", "a.png": "a", "img/.imgbuild-tmp-2": "", "img/deep/.imgbuild-tmp-3": "",
 		".imgbuild/cache/ab/.imgbuild-tmp-4": "", ".imgbuild/index": "x", "img/x.imgbuild-tmp-5": "",
 	})
-	got, err := open(t, dir).Sweep([]string{"", "img", "none", "img"})
+	got, err := open(t, dir).Sweep("img/a.png", []string{"", "img", "none", "img"})
 	if want := []string{".imgbuild/cache/ab/.imgbuild-tmp-4", ".imgbuild-tmp-1", "img/.imgbuild-tmp-2"}; err != nil || !cmp.Equal(got, want) {
 		t.Errorf("%v, %v; want %v", got, err, want)
 	}
 	if d := cmp.Diff(map[string]string{"a.png": "a", "img/deep/.imgbuild-tmp-3": "", "img/x.imgbuild-tmp-5": ""}, files(t, dir)); d != "" {
 		t.Error(d)
+	}
+}
+
+// What somebody else is writing beside the file that is swept for stays.
+func TestSweepOfOneFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := open(t, dir)
+	left := func(name string) string {
+		var temp string
+		_, err := r.Write(name, func(io.Writer) error {
+			for p := range files(t, dir) {
+				if strings.HasPrefix(path.Base(p), ".imgbuild-tmp-") {
+					temp = p
+				}
+			}
+			return errors.New("stop")
+		}, digest.Content{})
+		if err == nil || temp == "" {
+			t.Fatalf("%s: %q, %v", name, temp, err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, temp), nil, 0o666); err != nil { // as if the process had died
+			t.Fatal(err)
+		}
+		return temp
+	}
+	dead, busy := left("lock.json"), left("site.img.hcl")
+	got, err := r.Sweep("lock.json", nil)
+	if err != nil || !cmp.Equal(got, []string{dead}) {
+		t.Errorf("%v, %v; want %s and not %s", got, err, dead, busy)
 	}
 }
 

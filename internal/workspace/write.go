@@ -20,6 +20,13 @@ import (
 // leftovers of a crash can be told from the user's files and swept.
 const tempPrefix = ".imgbuild-tmp-"
 
+// tempOf begins the name of what is to become a file: its name in few letters,
+// by which it is told from what another process is at in the same folder.
+func tempOf(p string) string {
+	sum := sha256.Sum256([]byte(path.Base(p)))
+	return tempPrefix + hex.EncodeToString(sum[:3]) + "-"
+}
+
 // Conflict is a path that holds something else than was expected: somebody
 // else's bytes, a folder, a link. Nothing was changed.
 type Conflict struct {
@@ -83,7 +90,7 @@ func (r *Root) put(p string, from func(io.Writer) error, expect digest.Content) 
 	if err := r.refuseDetour(dir); err != nil {
 		return Written{}, err
 	}
-	temp, f, err := r.temp(dir)
+	temp, f, err := r.temp(p)
 	if err != nil {
 		return Written{}, err
 	}
@@ -160,11 +167,11 @@ func (c *counter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// temp opens a new file in a folder.
-func (r *Root) temp(dir string) (string, File, error) {
+// temp opens a new file beside p, which it is to become.
+func (r *Root) temp(p string) (string, File, error) {
 	var b [8]byte
 	rand.Read(b[:]) // never fails
-	name := path.Join(dir, tempPrefix+hex.EncodeToString(b[:]))
+	name := path.Join(path.Dir(p), tempOf(p)+hex.EncodeToString(b[:]))
 	f, err := r.fs.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	return name, f, err
 }
@@ -304,20 +311,20 @@ func (r *Root) prune(dir string) {
 	}
 }
 
-// Sweep removes what interrupted writes left behind, in the given folders of
-// outputs ("" for the root; folders below them are not entered) and of what
-// this room keeps in .imgbuild. Only the holder of the lock may call it. It returns the names
-// of the files removed.
-func (r *Root) Sweep(folders []string) ([]string, error) {
+// Sweep removes what interrupted writes left behind: those of the given file,
+// all in the given folders of outputs ("" for the root; folders below them are
+// not entered), and those of what this room keeps in .imgbuild. Only the holder
+// of the lock may call it. It returns the names of the files removed.
+func (r *Root) Sweep(file string, folders []string) ([]string, error) {
 	var swept []string
 	var errs []error
 	seen := map[string]bool{}
-	sweep := func(dir string, deep bool) {}
-	sweep = func(dir string, deep bool) {
-		if seen[dir] {
+	sweep := func(dir, prefix string, deep bool) {}
+	sweep = func(dir, prefix string, deep bool) {
+		if seen[dir+"/"+prefix] {
 			return
 		}
-		seen[dir] = true
+		seen[dir+"/"+prefix] = true
 		entries, err := r.entries(dir)
 		if err != nil {
 			if !absent(err) {
@@ -329,8 +336,8 @@ func (r *Root) Sweep(folders []string) ([]string, error) {
 			p := path.Join(dir, e.Name())
 			switch {
 			case deep && e.IsDir():
-				sweep(p, true)
-			case strings.HasPrefix(e.Name(), tempPrefix) && e.Type().IsRegular():
+				sweep(p, prefix, true)
+			case strings.HasPrefix(e.Name(), prefix) && e.Type().IsRegular():
 				if err := r.fs.Remove(p); err != nil {
 					errs = append(errs, err)
 				} else {
@@ -339,8 +346,9 @@ func (r *Root) Sweep(folders []string) ([]string, error) {
 			}
 		}
 	}
-	sweep(Own, false)
-	sweep(Own+"/cache", true)
+	sweep(path.Dir(file), tempOf(file), false)
+	sweep(Own, tempPrefix, false)
+	sweep(Own+"/cache", tempPrefix, true)
 	for _, dir := range folders {
 		if dir == "" {
 			dir = "."
@@ -348,7 +356,7 @@ func (r *Root) Sweep(folders []string) ([]string, error) {
 			errs = append(errs, err)
 			continue
 		}
-		sweep(dir, false)
+		sweep(dir, tempPrefix, false)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return swept, fmt.Errorf("workspace: sweep: %w", err)
