@@ -26,10 +26,15 @@
 // merge driver has none, since the files of the configuration may be half
 // merged while git runs it: it settles what needs no judge.
 //
+// An approval is somebody's yes to a picture by its content: it never matches
+// another one, and no plan looks at it. A merge makes none up; where both sides
+// gave one, that of the picture in use stays.
+//
 // It has no checksum, which git could not merge: imgbuild doctor compares each
 // fact with whoever else knows it (the request with its fields, a candidate with
 // the record of its purchase, an output with its file, the rest with a plan), and
-// finds every flipped bit but one in the name of an encoder. Salvage takes what
+// finds every flipped bit but one in the name of an encoder, or in what an
+// approval says of people or of a picture that is gone. Salvage takes what
 // can be read out of a damaged file; nothing but a repair may use it.
 //
 // The parser is our own because it is on the path of every plan: it reads

@@ -31,6 +31,10 @@ type Entry struct {
 	Pick       int
 	Refused    []Refusal
 	Outputs    []Output // sorted by path
+	// Approved is the last approval that somebody gave, nil if there is none. It
+	// stays when another picture is bought or picked, and then is of none that is
+	// in use.
+	Approved *Approval
 }
 
 // Output is a file that we wrote.
@@ -186,10 +190,13 @@ func (l *Lock) Remove(a spec.Address) {
 }
 
 // Digest names the text of an entry, or is zero for nil: the precondition of a
-// step.
+// step. An approval decides nothing that a step does, so it is left out: one that
+// is given between plan and apply makes no step stale.
 func (e *Entry) Digest() digest.Content {
 	if e == nil {
 		return digest.Content{}
 	}
-	return digest.OfContent(e.append(nil))
+	x := *e
+	x.Approved = nil
+	return digest.OfContent(x.append(nil))
 }

@@ -278,6 +278,9 @@ func (m *merger) removed(out *outcome) {
 	if kept == nil {
 		kept, side = out.theirs, Theirs
 	}
+	if kept.Digest() == out.base.Digest() {
+		return // it was approved there, or that was taken back: nothing would be lost
+	}
 	if m.forced(kept) == side.other() {
 		out.choice = &Choice{Address: kept.Address, Took: side.other(), Why: "as you said; " + side.String() + " changed what " + side.other().String() + " removed"}
 		return
@@ -297,6 +300,9 @@ func (m *merger) changed(out *outcome) {
 		}
 	}
 	f := facts{b: b, o: o, t: t}
+	if b != nil {
+		f.was = b.Approved
+	}
 	if o.Request == t.Request {
 		if b == nil || b.Request != o.Request {
 			f.b = nil // what it had for another request says nothing
@@ -326,6 +332,9 @@ func (m *merger) changed(out *outcome) {
 			c.Why += ", and " + took.String() + " is in use: " + why
 		}
 		c.Took = Both
+	}
+	if f.approved != "" {
+		c.Why += "; " + f.approved
 	}
 	out.choice = c
 }
@@ -377,8 +386,10 @@ func (m *merger) request(b, o, t *Entry) (Side, string) {
 // facts are the three versions of an image, fact by fact.
 type facts struct {
 	b, o, t    *Entry
-	request    Side // whose request counts; Neither: both have the same
-	pick       Side // whose pick; Both: they agree, Neither: contested
+	was        *Approval // of the base, which holds also where its request is another one
+	approved   string    // what to say of two approvals, or ""
+	request    Side      // whose request counts; Neither: both have the same
+	pick       Side      // whose pick; Both: they agree, Neither: contested
 	outputs    map[string]Side
 	contested  []string // paths
 	candidates []provider.Image
@@ -520,6 +531,7 @@ func (f *facts) merge(took Side) *Entry {
 	}
 	slices.SortFunc(e.Outputs, func(a, b Output) int { return cmp.Compare(a.Path, b.Path) })
 	e.Refused = f.refused(first, second)
+	e.Approved, f.approved = f.approval(e, took)
 	return e
 }
 

@@ -17,9 +17,9 @@ import (
 	"github.com/imgbuild/imgbuild/internal/spec"
 )
 
-// entries writes locks in one line: "a=r1:x,y>2 p.png:x !refused" is image.a
-// with candidates x and y for the request r1, the pick 2, a file made of x and a
-// refusal. Entries are separated by ";".
+// entries writes locks in one line: "a=r1:x,y>2 p.png:x !refused +x/jo" is
+// image.a with candidates x and y for the request r1, the pick 2, a file made of
+// x, a refusal, and an approval of x by jo. Entries are separated by ";".
 func entries(t testing.TB, text string) *Lock {
 	l := &Lock{}
 	for part := range strings.SplitSeq(text, ";") {
@@ -48,6 +48,11 @@ func entries(t testing.TB, text string) *Lock {
 		for _, w := range words[1:] {
 			if r, ok := strings.CutPrefix(w, "!"); ok {
 				e.Refused = append(e.Refused, Refusal{Request: request(r), Reason: "moderated", Price: 1})
+				continue
+			}
+			if a, ok := strings.CutPrefix(w, "+"); ok {
+				of, by, _ := strings.Cut(a, "/")
+				e.Approved = &Approval{Content: content(of), By: by}
 				continue
 			}
 			path, of, _ := strings.Cut(w, ":")
@@ -116,6 +121,17 @@ func TestMerge(t *testing.T) {
 		{name: "one path, on disk", ours: "a=r:1 p.png:1", theirs: "b=s:2 p.png:2", disk: "x=: p.png:1", want: "a=r:1 p.png:1; b=s:2", say: "its file is on disk"},
 		{name: "one path, said", ours: "a=r:1 p.png:1", theirs: "b=s:2 p.png:2", force: Theirs, want: "a=r:1; b=s:2 p.png:2", say: "you said so"},
 		{name: "refusals", base: "a=r:1 !x !y", ours: "a=r:1 !x !y !o", theirs: "a=q:2 !y !t", want: "a=q:2 !y !t !o"},
+		{name: "approved on one side", base: "a=r:1", ours: "a=r:1 +1/jo", theirs: "a=r:1", want: "a=r:1 +1/jo"},
+		{name: "approved here, another picture bought there", base: "a=r:1 a.png:1", ours: "a=r:1 a.png:1 +1/jo", theirs: "a=q:2 a.png:2", want: "a=q:2 a.png:2 +1/jo", say: "theirs: only it bought a picture"},
+		{name: "approved here, another pick there", base: "a=r:1,2 a.png:1", ours: "a=r:1,2 a.png:1 +1/jo", theirs: "a=r:1,2>2 a.png:2 +2/ann", want: "a=r:1,2>2 a.png:2 +2/ann", say: "of two approvals the one of the picture in use stays, by ann"},
+		{name: "picked by the configuration, approved twice", base: "a=r:1,2 a.png:2", ours: "a=r:1,2 a.png:2 +2/jo", theirs: "a=r:1,2 a.png:2 +1/ann", want: "a=r:1,2 a.png:2 +2/jo", say: "by jo"},
+		{name: "one picture, two people", base: "a=r:1", ours: "a=r:1 +1/jo", theirs: "a=r:1 +1/ann", want: "a=r:1 +1/ann", say: "of two approvals of one picture one stays, by ann"},
+		{name: "one picture, two people, said", base: "a=r:1", ours: "a=r:1 +1/jo", theirs: "a=r:1 +1/ann", force: Ours, want: "a=r:1 +1/jo", say: "by jo"},
+		{name: "taken back", base: "a=r:1 +1/jo", ours: "a=r:1", theirs: "a=r:1 +1/jo b.png:1", want: "a=r:1 b.png:1"},
+		{name: "taken back and given anew", base: "a=r:1 +1/jo", ours: "a=r:1", theirs: "a=r:1 +1/ann", want: "a=r:1 +1/ann"},
+		{name: "approved and removed", base: "a=r:1", ours: "a=r:1 +1/jo", theirs: "", want: " "},
+		{name: "approved and renamed", base: "a=r:1 p.png:1", ours: "a=r:1 p.png:1 +1/jo", theirs: "b=r:1 p.png:1", want: "b=r:1 p.png:1 +1/jo"},
+		{name: "approved, and both bought", base: "a=r:1 a.png:1 +1/jo", ours: "a=q:2 a.png:2 +2/jo", theirs: "a=s:3 a.png:3 +3/ann", config: "a=s:", want: "a=s:3 a.png:3 +3/ann", say: "by ann [2]"},
 		{name: "refused and bought", base: "", ours: "a=: !r", theirs: "a=r:1", want: "a=r:1 !r", say: "theirs: only it has a picture"},
 	}
 	for _, tt := range tests {
@@ -228,9 +244,10 @@ func TestMergeKnowsEveryField(t *testing.T) {
 		want string
 	}{
 		{Lock{}, "Entries"},
-		{Entry{}, "Address Request fields Candidates Pick Refused Outputs"},
+		{Entry{}, "Address Request fields Candidates Pick Refused Outputs Approved"},
 		{Output{}, "Path Content Bytes Recipe Of Encoder Placeholder"},
 		{Refusal{}, "Request Reason Message Price"},
+		{Approval{}, "Content By Note"},
 	} {
 		var names []string
 		for i := range reflect.TypeOf(c.v).NumField() {
@@ -285,7 +302,19 @@ func drawEntry(t *rapid.T, a string) Entry {
 		e.Outputs = append(e.Outputs, o)
 	}
 	slices.SortFunc(e.Outputs, func(a, b Output) int { return strings.Compare(a.Path, b.Path) })
+	e.Approved = drawApproval(t, e)
 	return e
+}
+
+func drawApproval(t *rapid.T, e Entry) *Approval {
+	of := []digest.Content{content("gone")}
+	for _, c := range e.Candidates {
+		of = append(of, c.Content)
+	}
+	if !rapid.Bool().Draw(t, "approved") {
+		return nil
+	}
+	return &Approval{Content: rapid.SampledFrom(of).Draw(t, "approved picture"), By: rapid.SampledFrom([]string{"", "jo", "ann"}).Draw(t, "by"), Note: rapid.SampledFrom([]string{"", "fine"}).Draw(t, "note")}
 }
 
 // drawEdit changes some images of a lock, renames and removes some.
@@ -293,7 +322,7 @@ func drawEdit(t *rapid.T, label string, l *Lock) *Lock {
 	out := &Lock{}
 	taken := map[string]bool{}
 	for _, e := range l.Entries {
-		switch rapid.SampledFrom([]string{"keep", "keep", "remove", "rename", "change", "more", "pick"}).Draw(t, label) {
+		switch rapid.SampledFrom([]string{"keep", "keep", "remove", "rename", "change", "more", "pick", "approve"}).Draw(t, label) {
 		case "remove":
 			continue
 		case "rename":
@@ -304,6 +333,8 @@ func drawEdit(t *rapid.T, label string, l *Lock) *Lock {
 			if len(e.Candidates) > 0 {
 				e.Candidates = append(slices.Clone(e.Candidates), provider.Image{Content: content(rapid.SampledFrom([]string{"m", "n"}).Draw(t, "more"))})
 			}
+		case "approve":
+			e.Approved = drawApproval(t, e)
 		case "pick":
 			if n := len(e.Candidates); n > 0 {
 				e.Pick = rapid.IntRange(0, n).Draw(t, "number")
@@ -400,6 +431,24 @@ func TestMergeProperties(t *testing.T) {
 			}
 			if f := c.Finding(nil); f.Hint == "" || f.Text == "" {
 				t.Fatalf("no hint: %+v", f)
+			}
+		}
+
+		// Nobody's yes is made up, and none is lost but to one of the other side.
+		for _, e := range m.Lock.Entries {
+			var given []Approval
+			for _, l := range []*Lock{ours, theirs} {
+				for _, x := range l.Entries {
+					if x.Approved != nil {
+						given = append(given, *x.Approved)
+					}
+				}
+			}
+			if e.Approved != nil && !slices.Contains(given, *e.Approved) {
+				t.Fatalf("%s has an approval that no side has: %+v", e.Address, *e.Approved)
+			}
+			if o, th := ours.Get(e.Address), theirs.Get(e.Address); o != nil && th != nil && o.Approved != nil && th.Approved != nil && e.Approved == nil {
+				t.Fatalf("%s lost the approvals of both sides", e.Address)
 			}
 		}
 

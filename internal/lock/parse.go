@@ -307,10 +307,11 @@ func (s *scanner) images(l *Lock) {
 }
 
 var (
-	entryKeys       = []string{"request", "fields", "candidates", "pick", "refused", "outputs"}
+	entryKeys       = []string{"request", "fields", "candidates", "pick", "refused", "outputs", "approved"}
 	candidateKeys   = []string{"sha256", "mime", "width", "height", "bytes", "price", "model", "revised_prompt", "c2pa", "digital_source_type"}
 	refusedKeys     = []string{"request", "reason", "price", "message"}
 	outputKeys      = []string{"sha256", "bytes", "recipe", "of", "encoder", "placeholder"}
+	approvedKeys    = []string{"content", "by", "note"}
 	placeholderKeys = []string{"color", "blurhash", "thumbhash", "data"}
 )
 
@@ -347,6 +348,9 @@ func (s *scanner) entry(e *Entry) {
 				out.Path = path
 				e.Outputs, of = append(e.Outputs, out), append(of, n)
 			})
+		case 6:
+			a := s.approval(at)
+			e.Approved = &a
 		}
 	})
 	for i, n := range of {
@@ -473,6 +477,26 @@ func (s *scanner) output() (out Output, of int64) {
 		s.fail(s.i, "has an output without sha256")
 	}
 	return out, of
+}
+
+func (s *scanner) approval(at int) (a Approval) {
+	var set uint
+	s.object(func(key string, at int) {
+		switch s.known(&set, approvedKeys, key, at) {
+		case 0:
+			a.Content = s.content()
+		case 1:
+			a.By = s.string()
+		case 2:
+			a.Note = s.string()
+		}
+	})
+	if s.err == "" && set&1 == 0 {
+		s.fail(at, "has an approval without content")
+	} else if err := a.Check(); err != nil {
+		s.fail(at, "has an approval %v", err)
+	}
+	return a
 }
 
 func (s *scanner) placeholder() (p Placeholder) {

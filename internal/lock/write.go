@@ -158,6 +158,14 @@ func (e *Entry) append(b []byte) []byte {
 		}
 		o.b = append(append(files.b, in1...), '}')
 	}
+	if a := e.Approved; a != nil {
+		o.key("approved")
+		f := object{b: append(o.b, '{')}
+		f.str("content", a.Content.String())
+		f.str("by", a.By)
+		f.str("note", a.Note)
+		o.b = append(f.b, '}')
+	}
 	if !o.any {
 		return append(o.b, '}')
 	}
