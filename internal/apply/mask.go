@@ -138,29 +138,58 @@ func (e *Engine) mask(in *provider.Input, file string, picture []byte) (*imaging
 // mask lets it change. src is that picture and content its bytes; file is the
 // content of the mask, if it is a file.
 func ShowMask(e *Engine, m *spec.Mask, file digest.Content, src spec.Source, content digest.Content) ([]byte, []spec.Problem, error) {
+	mask, picture, problems, err := e.seenMask(m, file, src, content)
+	if mask == nil {
+		return nil, problems, err
+	}
+	return mask.Hole(picture), problems, nil
+}
+
+// MaskView is a veil over the picture that an image edits, where its mask wants
+// it to stay, and the share of the pixels there, 0 to 1, that the edited picture
+// has otherwise. It is nil where there is no mask that fits.
+func MaskView(e *Engine, m *spec.Mask, file digest.Content, src spec.Source, content, edited digest.Content) (*imaging.Picture, float64, error) {
+	mask, picture, _, err := e.seenMask(m, file, src, content)
+	if mask == nil {
+		return nil, 0, err
+	}
+	b, err := e.Store.Get(edited, e.limits().Bytes)
+	if err != nil {
+		return nil, 0, err
+	}
+	after, _, err := imaging.Decode(b, e.limits())
+	if err != nil {
+		return nil, 0, err
+	}
+	return mask.Veil(), imaging.Outside(after, picture, mask), nil
+}
+
+// seenMask is the mask of an image and the picture that it edits. Without a
+// mask that fits there are problems or an error.
+func (e *Engine) seenMask(m *spec.Mask, file digest.Content, src spec.Source, content digest.Content) (*imaging.Mask, *imaging.Picture, []spec.Problem, error) {
 	e.findCopies()
 	b, err := e.source(src, content)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	picture, _, err := imaging.Decode(b, e.limits())
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s can't be edited: %s", src, plainly(err))
+		return nil, nil, nil, fmt.Errorf("%s can't be edited: %s", src, plainly(err))
 	}
 	size := provider.Size{Width: picture.Width(), Height: picture.Height()}
 	in := provider.Input{Edit: m.Edit, Shapes: m.Shapes, Content: file}
 	var bytes []byte
 	if m.Edit != provider.Drawn {
 		if bytes, err = e.file(m.File, file); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	mask, problems := e.readMask(&in, m.File, bytes, size)
 	if mask == nil {
-		return nil, problems, nil
+		return nil, nil, problems, nil
 	}
 	if p := misfit(mask, m.File, size); p != nil {
-		return nil, append(problems, *p), nil
+		return nil, nil, append(problems, *p), nil
 	}
-	return mask.Hole(picture), problems, nil
+	return mask, picture, problems, nil
 }

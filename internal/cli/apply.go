@@ -45,6 +45,7 @@ type applyFlags struct {
 	failFast    bool
 	unpriced    bool
 	jsonInto    string
+	report      string
 	wait        time.Duration
 	grace       time.Duration
 	saved       string
@@ -60,6 +61,7 @@ func applyVerb() verb {
   imgbuild apply -auto-approve -max-cost=2.50
   imgbuild apply plan.json
   imgbuild apply -draft
+  imgbuild apply -auto-approve -report applied.html
 
 Asks before it does anything, unless a saved plan or -auto-approve says yes. A
 failed image stops only what needs it. The first Ctrl-C (or TERM, or a terminal
@@ -82,6 +84,7 @@ that nobody watches and that has no saved plan stops at USD 5.
 			&urfave.BoolFlag{Name: "destroy", Usage: "delete all files that imgbuild made", Destination: &f.destroy},
 			&urfave.DurationFlag{Name: "lock-timeout", Usage: "wait `TIME` for another imgbuild to finish, such as 30s", Destination: &f.wait},
 			&urfave.DurationFlag{Name: "grace", Usage: "after Ctrl-C, wait at most `TIME` for paid requests (2m)", Value: 2 * time.Minute, Destination: &f.grace},
+			reportFlag(&f.report),
 			allowExecFlag(&f.allowExec),
 			&urfave.BoolFlag{Name: "verify", Usage: "hash the files instead of trusting their size and time", Destination: &f.verify},
 			&urfave.BoolFlag{Name: "retry-refused", Usage: "buy again what was paid for and refused", Destination: &f.retryRefused},
@@ -100,6 +103,9 @@ func runApply(ctx context.Context, env *Env, f *applyFlags) error {
 	}
 	if f.json && !f.yes && f.saved == "" {
 		return usage(env, "-json shows no plan to approve: add -auto-approve, or apply a saved plan")
+	}
+	if err := reportable(env, f.report); err != nil {
+		return err
 	}
 	s, err := openSession(env)
 	if err != nil {
@@ -536,7 +542,7 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 	}
 	if f.jsonInto != "" {
 		name := join(s.env.Dir, f.jsonInto)
-		if err := replaceable(name, "event log"); err != nil {
+		if err := replaceable(name, versionMark, "event log"); err != nil {
 			return err
 		}
 		file, err := os.Create(name)
@@ -550,6 +556,12 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 			return fail("name another file; nothing was sent", "the event log %s can't be written: %w", f.jsonInto, stream.Err())
 		}
 		into = stream
+		sinks, ends = append(sinks, stream.Event), append(ends, stream.End)
+	}
+	if log := s.logRun(p); log != nil {
+		defer log.Close()
+		stream := &report.Stream{W: log, Now: s.env.Now}
+		stream.Begin(p)
 		sinks, ends = append(sinks, stream.Event), append(ends, stream.End)
 	}
 	live := func() {}
@@ -580,6 +592,16 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 		for _, sink := range sinks {
 			sink(ev)
 		}
+	}
+	before := &lock.Lock{Entries: slices.Clone(s.lock.Entries)}
+	ended := map[spec.Address]report.Outcome{}
+	if f.report != "" {
+		sinks = append(sinks, func(ev apply.Event) {
+			switch ev.Kind {
+			case apply.Done, apply.Failed, apply.Doubtful, apply.Accepted, apply.Skipped, apply.Stale:
+				ended[ev.Address] = report.Outcome{Kind: ev.Kind, Text: ev.Text, Hint: ev.Hint}
+			}
+		})
 	}
 	e.Grace = f.grace
 	s.watch(e, p)
@@ -619,6 +641,10 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 		err = e.Settle(!f.offline)
 	}
 	_ = s.out.SaveIndex() // advisory
+	if err := s.reportApplied(ctx, f, before, ended); err != nil {
+		tellError(s.env, err)
+		told = cmp.Or(told, error(exit(exitError)))
+	}
 	if !f.json && (p.Changes() || p.Summary.Standing > 0) {
 		report.Result(s.env.Stdout, res, p.Summary.Standing, s.reportOptions())
 	}
@@ -629,6 +655,23 @@ func (s *session) carryOut(ctx context.Context, f *applyFlags, e *apply.Engine, 
 		printOutputs(s.env.Stdout, values)
 	}
 	return cmp.Or(s.exitCode(f, p, res), told)
+}
+
+// logRun opens the log that a review follows, nil where there can't be one: it is
+// advisory.
+func (s *session) logRun(p *plan.Plan) io.WriteCloser {
+	if s.draft || s.apart || !p.Changes() {
+		return nil
+	}
+	dir := s.out.FS(cacheDir)
+	if dir.MkdirAll(".", 0o777) != nil {
+		return nil
+	}
+	f, err := dir.OpenFile(runLog, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err != nil {
+		return nil
+	}
+	return f
 }
 
 // promoteAll brings the picked originals to the second tier, also those that

@@ -38,6 +38,7 @@ func planVerb() verb {
   imgbuild plan -out=plan.json && imgbuild apply plan.json
   imgbuild plan -replace='image.post["solstice"]'
   imgbuild plan -detailed-exitcode -json
+  imgbuild plan -report plan.html
   imgbuild plan -generate-config-out=imported.img.hcl
 
 Needs no key and no network, and starts no program.
@@ -70,6 +71,9 @@ func runPlan(ctx context.Context, env *Env, f *planFlags) error {
 		}
 	}
 	f.leaving = f.destroy
+	if err := reportable(env, f.markdown.file); err != nil {
+		return err
+	}
 	if err := s.prepare(ctx, &f.projectFlags); err != nil {
 		return err
 	}
@@ -90,11 +94,16 @@ func runPlan(ctx context.Context, env *Env, f *planFlags) error {
 			return err
 		}
 	}
+	c := &comparison{head: report.State{Images: s.project.Images, Lock: s.lock}}
+	c.model = report.Planned(p, c.head)
+	if err := s.report(ctx, &f.markdown, c); err != nil {
+		return err
+	}
 	switch {
 	case f.json:
 		err = report.PlanJSON(env.Stdout, p)
 	case f.markdown.on:
-		err = f.markdown.write(ctx, env, report.Planned(p, report.State{Images: s.project.Images, Lock: s.lock}))
+		err = f.markdown.write(ctx, env, env.Stdout, c.model)
 	default:
 		report.Plan(env.Stdout, p, s.reportOptions())
 	}
@@ -140,8 +149,9 @@ func (s *session) reportOptions() report.Options {
 }
 
 // replaceable reports why a file that the user names for output must stay: it
-// is there and is nothing that imgbuild wrote for this purpose.
-func replaceable(name, what string) error {
+// is there and is nothing that imgbuild wrote for this purpose, with mark at its
+// beginning.
+func replaceable(name, mark, what string) error {
 	if device(name) {
 		return nil
 	}
@@ -155,11 +165,14 @@ func replaceable(name, what string) error {
 	defer f.Close()
 	head := make([]byte, 512)
 	n, err := io.ReadFull(f, head)
-	if n == 0 && err == io.EOF || bytes.Contains(head[:n], []byte(`"format_version"`)) {
+	if n == 0 && err == io.EOF || bytes.Contains(head[:n], []byte(mark)) {
 		return nil
 	}
 	return fail("choose another name, or remove the file", "%s is there and is no %s of imgbuild", name, what)
 }
+
+// versionMark stands in all JSON that imgbuild writes.
+const versionMark = `"format_version"`
 
 // device reports whether a name is a pipe or a device like /dev/null: that is
 // written to, never opened for a look and never replaced by a file.
@@ -174,11 +187,11 @@ func writePlan(env *Env, name string, p *plan.Plan) error {
 	if err := report.PlanJSON(&b, p); err != nil {
 		return err
 	}
-	return writeFile(join(env.Dir, name), b.Bytes())
+	return writeFile(join(env.Dir, name), b.Bytes(), versionMark, "plan")
 }
 
-func writeFile(name string, b []byte) error {
-	if err := replaceable(name, "plan"); err != nil {
+func writeFile(name string, b []byte, mark, what string) error {
+	if err := replaceable(name, mark, what); err != nil {
 		return err
 	}
 	if device(name) {

@@ -94,7 +94,7 @@ type Project struct {
 
 	files         []string // that places point into
 	origins       []origin // of Images
-	presets       []origin
+	presets       []ancestor
 	inputs        []Input
 	hasOutputs    bool
 	hasConditions bool
@@ -181,6 +181,22 @@ type place struct{ file, line, byte int32 }
 type origin struct {
 	place
 	preset int32
+}
+
+// ancestor is a preset.
+type ancestor struct {
+	origin
+	name string
+}
+
+// Preset is the name of the preset that an image takes from, "" if it takes
+// from none or the project does not have it.
+func (p *Project) Preset(a spec.Address) string {
+	i, ok := p.index(a)
+	if !ok || p.origins[i].preset < 0 {
+		return ""
+	}
+	return p.presets[p.origins[i].preset].name
 }
 
 // HasOutputs reports whether the configuration has output blocks. Where it does

@@ -12,7 +12,7 @@ import (
 
 // encoding is named in the first bytes, so that a cache of another version is
 // an error and not a surprise. Change it with the layout or a field.
-const encodingVersion = "imgbuild config 15\n"
+const encodingVersion = "imgbuild config 16\n"
 
 var errCorrupt = errors.New("config: the encoded project is corrupt or of another version")
 
@@ -106,8 +106,9 @@ func (p *Project) Encode() []byte {
 		w.place(im.block)
 	}
 	w.number(len(p.presets))
-	for _, o := range p.presets {
-		w.origin(o)
+	for _, a := range p.presets {
+		w.origin(a.origin)
+		w.text(a.name)
 	}
 	w.number(len(p.inputs))
 	for _, in := range p.inputs {
@@ -220,9 +221,9 @@ func Decode(b []byte) (*Project, error) {
 	for i := range p.Guards {
 		r.bad = r.bad || int(p.Guards[i].at.file) >= len(p.files)
 	}
-	p.presets = list[origin](&r)
+	p.presets = list[ancestor](&r)
 	for i := range p.presets {
-		p.presets[i] = r.origin(p)
+		p.presets[i] = ancestor{r.origin(p), r.text()}
 	}
 	p.inputs = list[Input](&r)
 	for i := range p.inputs {

@@ -20,7 +20,7 @@ func TestEncodeKeepsEverything(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(p, got, cmp.AllowUnexported(Project{}, Import{}, Budget{}, Guard{}, Manifest{}, Lint{}, origin{}, place{}, shape.Length{}), cmpopts.IgnoreFields(Project{}, "eval"), cmpopts.EquateEmpty()); d != "" {
+			if d := cmp.Diff(p, got, cmp.AllowUnexported(Project{}, Import{}, Budget{}, Guard{}, Manifest{}, Lint{}, origin{}, ancestor{}, place{}, shape.Length{}), cmpopts.IgnoreFields(Project{}, "eval"), cmpopts.EquateEmpty()); d != "" {
 				t.Errorf("(-loaded +decoded):\n%s", d)
 			}
 			if got.HasOutputs() != p.HasOutputs() {

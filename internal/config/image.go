@@ -374,7 +374,7 @@ func (ev *evaluator) preset(p *presetDecl, at hcl.Range) *draft {
 	if !ev.enter(thing, at) {
 		return &p.draft
 	}
-	p.draft.origin = ev.p.presets[p.index]
+	p.draft.origin = ev.p.presets[p.index].origin
 	ev.in(p.scope, func() {
 		p.draft.given, _ = decode(p.block.Body, &presetSchema, &p.draft, ev.getter(thing), thing, p.block.DefRange(), ev.add)
 	})

@@ -320,7 +320,7 @@ func (ev *evaluator) declare(d *decls, b *block) {
 		}
 		p := &presetDecl{name: name, block: b, index: int32(len(ev.p.presets)), scope: ev.top}
 		d.presets[name] = p
-		ev.p.presets = append(ev.p.presets, origin{placeOf(b.file, b.Block), -1})
+		ev.p.presets = append(ev.p.presets, ancestor{origin{placeOf(b.file, b.Block), -1}, name})
 	case "module":
 		name := b.Labels[0]
 		if first := d.modules[name]; first != nil {

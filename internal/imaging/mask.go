@@ -112,6 +112,50 @@ func (m *Mask) Hole(p *Picture) []byte {
 	return b.Bytes()
 }
 
+// Veil is a picture to lay over one of the size of the mask: magenta where it
+// must stay as it is, transparent where it may change.
+func (m *Mask) Veil() *Picture {
+	p := New(m.width, m.height)
+	for i, c := range m.cover {
+		copy(p.pix[4*i:], []byte{255, 0, 255, 255 - c})
+	}
+	return p
+}
+
+// strayed is by how much a channel of a pixel must differ, of 255, to count as
+// changed: a lossy encoder alone makes less of most pixels.
+const strayed = 16
+
+// Outside is the share of the pixels that m allows no change of and that differ
+// all the same, 0 to 1. An edited picture of another size is fitted to that of
+// the original first. The mask must have the size of the original, else Outside
+// panics.
+func Outside(edited, original *Picture, m *Mask) float64 {
+	if m.width != original.width || m.height != original.height {
+		panic(fmt.Sprintf("imaging: mask of %dx%d pixels for a picture of %dx%d", m.width, m.height, original.width, original.height))
+	}
+	if edited.width != original.width || edited.height != original.height {
+		edited = Fit(edited, original.width, original.height, "cover", true)
+	}
+	kept, changed := 0, 0
+	for i, c := range m.cover {
+		if c != 0 {
+			continue
+		}
+		kept++
+		for k := 4 * i; k < 4*i+4; k++ {
+			if d := int(edited.pix[k]) - int(original.pix[k]); d > strayed || d < -strayed {
+				changed++
+				break
+			}
+		}
+	}
+	if kept == 0 {
+		return 0
+	}
+	return float64(changed) / float64(kept)
+}
+
 // Restore puts original back where m forbids a change: exactly where it covers
 // nothing, blended where it covers in part. Providers treat a mask as a wish.
 // An edited picture of another size is first fitted to the original's pixels;

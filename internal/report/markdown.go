@@ -43,11 +43,7 @@ func Markdown(w io.Writer, m *Model, o MarkdownOptions) error {
 	}
 	var b strings.Builder
 	b.WriteString(Marker(m.Kind) + "\n")
-	title := "imgbuild: what this changes"
-	if m.Kind == OfPlan {
-		title = "imgbuild: the plan"
-	}
-	fmt.Fprintf(&b, "### %s\n\n", title)
+	fmt.Fprintf(&b, "### imgbuild: %s\n\n", map[string]string{OfDiff: "what this changes", OfPlan: "the plan", OfApply: "what apply did"}[m.Kind])
 	for _, line := range m.sentences(code) {
 		b.WriteString(line + "\n")
 	}
@@ -87,7 +83,7 @@ func Markdown(w io.Writer, m *Model, o MarkdownOptions) error {
 		b.WriteString("\n</details>\n")
 	}
 	if left := len(order) - told; left > 0 {
-		fmt.Fprintf(&b, "\n%d more %s left out here; all of them: `imgbuild %s`\n", left, plural(left, "image is", "images are"), m.command())
+		fmt.Fprintf(&b, "\n%d more %s left out here; all of them: `imgbuild %s`\n", left, plural(left, "image is", "images are"), commands[m.Kind])
 	}
 	for _, p := range m.Manifests {
 		line := "\nThe manifest " + code(p.Path) + " is old.\n"
@@ -103,12 +99,8 @@ var groups = []Group{RemovedImage, ChangedImage, NewImage, MovedImage, Unchanged
 
 var headings = map[Group]string{RemovedImage: "Removed", ChangedImage: "Changed", NewImage: "New", MovedImage: "Moved", UnchangedImage: "Not changed, and something to do"}
 
-func (m *Model) command() string {
-	if m.Kind == OfPlan {
-		return "plan"
-	}
-	return "diff"
-}
+// commands show all that a report shortens.
+var commands = map[string]string{OfDiff: "diff", OfPlan: "plan", OfApply: "apply -report=FILE.html"}
 
 // deletions lists the files that go, first of all.
 func deletions(b *strings.Builder, images []ImageChange) {
@@ -152,6 +144,9 @@ func (im *ImageChange) markdown(m *Model, o MarkdownOptions) string {
 			b.WriteString(", " + code(p))
 		}
 		b.WriteString("\n")
+	}
+	if im.unfinished() {
+		fmt.Fprintf(&b, "  - not done: %s\n", code(im.Outcome.Text))
 	}
 	if pictures := im.pictures(m, o); pictures != "" {
 		b.WriteString("\n  " + pictures + "\n\n")

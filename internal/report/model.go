@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/imgbuild/imgbuild/internal/apply"
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
@@ -33,7 +34,7 @@ type State struct {
 // that.
 type Model struct {
 	FormatVersion string          `json:"format_version"`
-	Kind          string          `json:"kind"` // OfDiff or OfPlan
+	Kind          string          `json:"kind"` // OfDiff, OfPlan or OfApply
 	Tool          string          `json:"tool"`
 	Base          Point           `json:"base"`
 	Head          Point           `json:"head"`
@@ -44,8 +45,9 @@ type Model struct {
 
 // Kinds of models.
 const (
-	OfDiff = "diff"
-	OfPlan = "plan"
+	OfDiff  = "diff"
+	OfPlan  = "plan"
+	OfApply = "apply"
 )
 
 // Point names a state.
@@ -92,7 +94,15 @@ type ImageChange struct {
 	New     *ImageFile     `json:"new,omitempty"`
 	Files   []FileChange   `json:"files,omitempty"` // all that differ, by path
 	Spent   provider.Money `json:"spent"`
-	Step    *plan.Step     `json:"step,omitempty"` // what is still to do
+	Step    *plan.Step     `json:"step,omitempty"`    // what is still to do
+	Outcome *Outcome       `json:"outcome,omitempty"` // of an apply
+}
+
+// Outcome is how an apply ended for an image.
+type Outcome struct {
+	Kind apply.EventKind `json:"kind"`
+	Text string          `json:"text,omitempty"` // why it is not done
+	Hint string          `json:"hint,omitempty"`
 }
 
 // FieldChange is an attribute of an image that differs. Old or New is "" where it
@@ -220,6 +230,19 @@ func Planned(p *plan.Plan, head State) *Model {
 		c.add(im)
 	}
 	c.Summary.Unchanged += p.Unchanged
+	return c
+}
+
+// Applied is what an apply did: between what the lock was before and is now, with
+// how it ended for each image. p is the plan of what is left.
+func Applied(before *lock.Lock, head State, p *plan.Plan, ended map[spec.Address]Outcome) *Model {
+	c := Compare(State{Lock: before}, head, p, nil)
+	c.Kind, c.Base = OfApply, Point{}
+	for i := range c.Images {
+		if o, ok := ended[spec.Address(c.Images[i].Address)]; ok {
+			c.Images[i].Outcome = &o
+		}
+	}
 	return c
 }
 

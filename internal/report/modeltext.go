@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/imgbuild/imgbuild/internal/apply"
 	"github.com/imgbuild/imgbuild/internal/diag"
 )
 
@@ -126,6 +127,9 @@ func (im *ImageChange) headline() string {
 	return strings.Join(parts, ", ")
 }
 
+// unfinished reports whether an apply could not do what it was to do.
+func (im *ImageChange) unfinished() bool { return im.Outcome != nil && im.Outcome.Kind != apply.Done }
+
 func (f *ImageFile) size() string {
 	size := Bytes(f.Bytes)
 	if f.Width > 0 {
@@ -180,10 +184,7 @@ func (c *Model) sentences(quote func(string) string) []string {
 	if len(parts) == 0 {
 		parts = []string{"no images"}
 	}
-	since := "The plan"
-	if c.Kind == OfDiff {
-		since = "Since " + c.Base.title(quote)
-	}
+	since := map[string]string{OfPlan: "The plan", OfApply: "Apply", OfDiff: "Since " + c.Base.title(quote)}[c.Kind]
 	out := []string{fmt.Sprintf("%s: %s.", since, strings.Join(parts, ", "))}
 	left := "nothing"
 	switch {

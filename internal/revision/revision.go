@@ -179,6 +179,13 @@ func (t *Tree) Fetch(wanted func(name string) bool) error {
 	return err
 }
 
+// Forget lets go of the bytes that were read.
+func (t *Tree) Forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.read)
+}
+
 // objects are the bytes of objects.
 func (t *Tree) objects(names []string) (map[string][]byte, error) {
 	t.mu.Lock()
