@@ -76,7 +76,7 @@ type verb struct {
 
 func verbs() []verb {
 	return []verb{
-		initVerb(), fmtVerb(), validateVerb(), lintVerb(), explainVerb(), planVerb(), applyVerb(), verifyVerb(), emitVerb(), snippetVerb(), testVerb(), restoreVerb(), pickVerb(), diffVerb(), reviewVerb(),
+		initVerb(), fmtVerb(), validateVerb(), lintVerb(), explainVerb(), planVerb(), applyVerb(), verifyVerb(), emitVerb(), snippetVerb(), testVerb(), restoreVerb(), pickVerb(), approveVerb(), diffVerb(), reviewVerb(),
 		showVerb(), outputVerb(), evalVerb(), consoleVerb(), whyVerb(), unusedVerb(), graphVerb(), gcVerb(), lockVerb(), providersVerb(), modelsVerb(),
 		functionsVerb(), schemaVerb(), doctorVerb(), emulateVerb(), versionVerb(), completionVerb(), helpVerb(),
 	}

@@ -40,6 +40,7 @@ var otherCodes = map[string]string{
 	"IB0705": "something lies among the files of imgbuild that is no use",
 	"IB0706": "the disk, the system or another imgbuild stands in the way",
 	"IB0707": "the lockfile is missing, and the store knows of purchases",
+	"IB2107": "a picture is not approved, or another one was",
 }
 
 // meaning is a code of a finding in a line.

@@ -21,7 +21,7 @@ func TestDocsJSON(t *testing.T) {
 	doc := string(b)
 	for _, v := range []any{plan.Plan{}, report.Model{}, report.Point{}, report.Total{}, report.ImageChange{}, report.FieldChange{}, report.ImageFile{}, report.FileChange{}, plan.Step{}, plan.Output{}, plan.Reason{}, plan.Summary{}, report.Line{}, report.ResultCount{}, report.Recorded{},
 		plan.Manifest{}, unusedReport{}, unusedImage{}, modelRow{}, priceRow{}, catalogueRow{}, provider.Difference{}, examination{}, checkRow{}, checkProblem{},
-		functionRow{}, explained{}, parameterRow{}, absentRow{}, exampleRow{}, blockRow{}, attributeRow{}, picked{}, pickCandidate{}, resolved{}, resolvedChoice{}, resolvedConflict{}, provider.Image{}} {
+		functionRow{}, explained{}, parameterRow{}, absentRow{}, exampleRow{}, blockRow{}, attributeRow{}, picked{}, pickCandidate{}, approvable{}, report.RecordedApproval{}, resolved{}, resolvedChoice{}, resolvedConflict{}, provider.Image{}} {
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if name != "" && name != "-" && !strings.Contains(doc, "`"+name+"`") {

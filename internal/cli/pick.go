@@ -76,6 +76,8 @@ type pickCandidate struct {
 	Number int  `json:"number"`
 	Picked bool `json:"picked"`
 	Held   bool `json:"held"` // the store has it
+
+	Approved bool `json:"approved,omitempty"`
 	provider.Image
 }
 
@@ -141,7 +143,7 @@ func (s *session) pick(ctx context.Context, f *pickFlags, a spec.Address, number
 		out.Was, out.Pick = out.Pick, number
 	}
 	for i, c := range e.Candidates {
-		out.Candidates = append(out.Candidates, pickCandidate{i + 1, i+1 == out.Pick, s.store.Has(c.Content), c})
+		out.Candidates = append(out.Candidates, pickCandidate{i + 1, i+1 == out.Pick, s.store.Has(c.Content), e.Approved.Of(&c), c})
 	}
 	return out, nil
 }
@@ -219,6 +221,9 @@ func (s *session) listCandidates(p *picked) {
 			from = x.Model
 		} else if x.Model != "" {
 			more = "  " + diag.Clean(x.Model)
+		}
+		if x.Approved {
+			more += "  " + c.Green("approved")
 		}
 		if !x.Held {
 			more += "  " + c.Yellow("not in the store")

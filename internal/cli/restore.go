@@ -90,18 +90,9 @@ func runRestore(ctx context.Context, env *Env, f *applyFlags, wanted []string) e
 // keepFree leaves in a plan only steps that put files of wanted images in place
 // for free, and counts the wanted images that it left out.
 func (s *session) keepFree(p *plan.Plan, wanted []string) (left int, err error) {
-	meant := map[spec.Address]bool{}
-	for _, w := range wanted {
-		any := false
-		for i := range s.project.Images {
-			im := &s.project.Images[i]
-			if plan.MatchImage(w, im) {
-				meant[im.Address], any = true, true
-			}
-		}
-		if !any {
-			return 0, fail(cmp.Or(s.meant(w), "imgbuild graph lists the images; * stands for any run of characters"), "%s matches no image and no file of one", w)
-		}
+	meant, err := s.meantImages(wanted)
+	if err != nil {
+		return 0, err
 	}
 	p.Steps = slices.DeleteFunc(p.Steps, func(s plan.Step) bool {
 		if len(wanted) > 0 && !meant[s.Address] {
@@ -117,4 +108,22 @@ func (s *session) keepFree(p *plan.Plan, wanted []string) (left int, err error) 
 	})
 	p.Recount()
 	return left, nil
+}
+
+// meantImages are the images that patterns name; each must name one.
+func (s *session) meantImages(patterns []string) (map[spec.Address]bool, error) {
+	meant := map[spec.Address]bool{}
+	for _, w := range patterns {
+		any := false
+		for i := range s.project.Images {
+			im := &s.project.Images[i]
+			if plan.MatchImage(w, im) {
+				meant[im.Address], any = true, true
+			}
+		}
+		if !any {
+			return nil, fail(cmp.Or(s.meant(w), "imgbuild graph lists the images; * stands for any run of characters"), "%s matches no image and no file of one", w)
+		}
+	}
+	return meant, nil
 }

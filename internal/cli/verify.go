@@ -19,17 +19,21 @@ import (
 
 func verifyVerb() verb {
 	var f projectFlags
-	var asJSON bool
+	var asJSON, approved bool
 	var site string
 	return verb{
 		name: "verify", short: "check that configuration, lock and files agree",
 		help: `
   imgbuild verify
   imgbuild verify -json
+  imgbuild verify -approved
   imgbuild verify -site public
 
 For CI: needs no key and no network, changes nothing, hashes every file. A manifest
 that is old does not agree either.
+
+With -approved the picture in use of each image must also be approved: see imgbuild
+help approve. An approval of another picture, or of what was bought before, is none.
 
 With -site it looks at a built site instead: for each picture of the project that
 a page or a style sheet shows, is there still a label that says how it was made,
@@ -39,8 +43,12 @@ counts is told under Labels in docs/reference.md.
 `,
 		codes: []int{exitCheck},
 		flags: append([]urfave.Flag{&urfave.BoolFlag{Name: "json", Usage: "the differences as the JSON of a plan, or the pictures of the site", Destination: &asJSON},
+			&urfave.BoolFlag{Name: "approved", Usage: "each picture must be approved, too", Destination: &approved},
 			&urfave.StringFlag{Name: "site", Usage: "look for labels, and for pictures that are not there, in the built site in `DIR`", Destination: &site}}, f.flags()...),
 		run: func(ctx context.Context, env *Env, _ *urfave.Command) error {
+			if approved && site != "" {
+				return usage(env, "-approved looks at the project, and -site at a built site: run verify twice")
+			}
 			s, err := openSession(env)
 			if err != nil {
 				return err
@@ -61,39 +69,63 @@ counts is told under Labels in docs/reference.md.
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				if err := report.PlanJSON(env.Stdout, p); err != nil {
-					return err
-				}
-			} else {
-				s.tellVerified(p)
+			var open diag.List
+			if approved {
+				open = s.unapproved(p)
 			}
-			if len(p.Steps)+len(p.Manifests) > 0 {
-				return exit(exitCheck)
+			switch {
+			case asJSON && approved:
+				err = writeJSON(env.Stdout, verified{p, open})
+			case asJSON:
+				err = report.PlanJSON(env.Stdout, p)
+			default:
+				s.tellVerified(p, open, approved)
 			}
-			return nil
+			if err == nil && len(p.Steps)+len(p.Manifests)+len(open) > 0 {
+				err = exit(exitCheck)
+			}
+			return err
 		},
 	}
 }
 
-func (s *session) tellVerified(p *plan.Plan) {
+// verified is what verify -approved -json writes.
+type verified struct {
+	*plan.Plan
+	Findings diag.List `json:"diagnostics"`
+}
+
+func (s *session) tellVerified(p *plan.Plan, open diag.List, approved bool) {
 	c := palette(s.env, s.env.Stdout)
-	if len(p.Steps)+len(p.Manifests) == 0 {
+	if len(p.Steps)+len(p.Manifests)+len(open) == 0 {
 		report.Keys(s.env.Stdout, p.Keys, s.reportOptions())
-		fmt.Fprintf(s.env.Stdout, "%s configuration, lock and files agree on %d %s.\n", c.Green("Verified:"), p.Unchanged, noun(p.Unchanged, "image", "images"))
+		more := ""
+		if approved {
+			more = ", and each picture is approved"
+		}
+		fmt.Fprintf(s.env.Stdout, "%s configuration, lock and files agree on %d %s%s.\n", c.Green("Verified:"), p.Unchanged, noun(p.Unchanged, "image", "images"), more)
 		return
 	}
-	report.Plan(s.env.Stdout, p, s.reportOptions())
-	mend := "To mend it: imgbuild apply"
-	if resumed := func(s plan.Step) bool { return s.Verb == plan.Resume }; !p.Changes() && !slices.ContainsFunc(p.Steps, resumed) {
-		mend = "Apply can't mend this: see what each one needs"
-	}
 	var what []string
+	mend := "To look at them: imgbuild approve -all"
+	if n := len(p.Steps) + len(p.Manifests); n > 0 {
+		report.Plan(s.env.Stdout, p, s.reportOptions())
+		mend = "To mend it: imgbuild apply"
+		if resumed := func(s plan.Step) bool { return s.Verb == plan.Resume }; !p.Changes() && !slices.ContainsFunc(p.Steps, resumed) {
+			mend = "Apply can't mend this: see what each one needs"
+		}
+	} else {
+		report.Keys(s.env.Stdout, p.Keys, s.reportOptions())
+	}
+	open.Text(s.env.Stdout, s.shown, c)
 	if n := len(p.Steps); n > 0 {
 		what = append(what, fmt.Sprintf("%d %s with the configuration", n, noun(n, "image does not agree", "images do not agree")))
 	}
 	if n := len(p.Manifests); n > 0 {
 		what = append(what, fmt.Sprintf("%d %s", n, noun(n, "manifest is old", "manifests are old")))
+	}
+	if n := len(open); n > 0 {
+		what = append(what, fmt.Sprintf("%d %s not approved", n, noun(n, "picture is", "pictures are")))
 	}
 	fmt.Fprintf(s.env.Stdout, "%s %s. %s\n", c.Red("Not verified:"), strings.Join(what, ", "), mend)
 }

@@ -22,8 +22,34 @@ type Recorded struct {
 	Pick       int               `json:"pick,omitempty"`
 	Refused    []RecordedRefusal `json:"refused,omitempty"`
 	Outputs    []RecordedOutput  `json:"outputs,omitempty"`
+	Approved   *RecordedApproval `json:"approved,omitempty"`
 	Paid       provider.Money    `json:"paid"`
 	list       []provider.Field
+}
+
+// RecordedApproval is what somebody said yes to: good for the candidate of that
+// content alone.
+type RecordedApproval struct {
+	SHA256 string `json:"sha256"`
+	By     string `json:"by,omitempty"`
+	Note   string `json:"note,omitempty"`
+}
+
+// text is the approval in a line.
+func (a *RecordedApproval) text(candidates []provider.Image) string {
+	what := "a picture that is no candidate any more"
+	for i := range candidates {
+		if candidates[i].Content.String() == a.SHA256 {
+			what = fmt.Sprintf("candidate %d", i+1)
+		}
+	}
+	if a.By != "" {
+		what += ", by " + diag.Clean(a.By)
+	}
+	if a.Note != "" {
+		what += ": " + diag.Clean(a.Note)
+	}
+	return what
 }
 
 // RecordedOutput is one file of a lock entry.
@@ -99,6 +125,9 @@ func Record(e *lock.Entry) Recorded {
 	for _, c := range e.Candidates {
 		r.Paid += c.Price
 	}
+	if a := e.Approved; a != nil {
+		r.Approved = &RecordedApproval{a.Content.String(), a.By, a.Note}
+	}
 	for _, x := range e.Refused {
 		r.Paid += x.Price
 		r.Refused = append(r.Refused, RecordedRefusal{x.Request.String(), x.Reason, x.Message, x.Price})
@@ -142,6 +171,9 @@ func Records(w io.Writer, list []Recorded, o Options) {
 			if x.RevisedPrompt != "" {
 				fmt.Fprintf(w, "    revised prompt: %s\n", diag.Clean(x.RevisedPrompt))
 			}
+		}
+		if r.Approved != nil {
+			fmt.Fprintf(w, "  approved     %s\n", r.Approved.text(r.Candidates))
 		}
 		for _, x := range r.Refused {
 			fmt.Fprintf(w, "  refused      %s (%s) %s\n", x.Reason, Money(x.Price), diag.Clean(x.Message))

@@ -23,6 +23,7 @@ import (
 const (
 	maxNames = 64 << 20
 	maxFiles = 512 << 20 // in one call
+	maxUser  = 1 << 10
 )
 
 // Tree is what a commit has below a folder.
@@ -108,6 +109,15 @@ func Ask(ctx context.Context, getenv func(string) string, dir string, in func(io
 		Command: append([]string{"git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "safe.bareRepository=explicit", "-C", dir}, args...),
 		Env:     []string{"GIT_NO_LAZY_FETCH=1", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_NO_REPLACE_OBJECTS=1"}}
 	return c.Run(ctx, getenv)
+}
+
+// User is the name that git has for who works in a folder, "" if it has none.
+func User(ctx context.Context, getenv func(string) string, dir string) string {
+	b, err := Ask(ctx, getenv, dir, nil, maxUser, "config", "--get", "user.name")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
 }
 
 // parse reads what ls-tree lists: MODE TYPE OBJECT SIZE, a tab and the path,
