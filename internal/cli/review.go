@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ import (
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/imaging"
 	"github.com/imgbuild/imgbuild/internal/lint"
+	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
 	"github.com/imgbuild/imgbuild/internal/report"
 	"github.com/imgbuild/imgbuild/internal/revision"
@@ -201,6 +203,12 @@ func serveReview(ctx context.Context, env *Env, f *reviewFlags) error {
 	}
 	r.State = stateOf(env)
 	if f.approve {
+		if f.by = cmp.Or(f.by, revision.User(ctx, env.Getenv, env.Dir)); f.by == "" {
+			return fail("imgbuild review -approve -by NAME, or git config user.name NAME", "git does not say who you are")
+		}
+		if err := (&lock.Approval{By: f.by}).Check(); err != nil {
+			return usage(env, "an approval %v can't be written", err)
+		}
 		r.Pick, r.Approve = picking(env, f), approving(env, f)
 	}
 	fmt.Fprintln(env.Stdout, r.URL())
@@ -245,7 +253,7 @@ func stateOf(env *Env) func() string {
 			}
 			return nil
 		})
-		names = append(names, join(env.Dir, "imgbuild.lock.json"), join(env.Dir, runFile))
+		names = append(names, join(env.Dir, lock.File), join(env.Dir, runFile))
 		var b strings.Builder
 		for _, name := range names {
 			if fi, err := os.Stat(name); err == nil {
@@ -476,6 +484,44 @@ func (a *album) Mask(address spec.Address) *report.MaskView {
 	return &report.MaskView{Veil: b.Bytes(), Outside: outside, PutBack: restored}
 }
 
+// approving carries out approvals of a page.
 func approving(env *Env, f *reviewFlags) func(context.Context, report.Approving) (string, error) {
-	return func(context.Context, report.Approving) (string, error) { return "", errors.New("not yet") }
+	return func(ctx context.Context, a report.Approving) (string, error) {
+		var told bytes.Buffer
+		quiet := *env
+		quiet.Stdout, quiet.Stderr = &told, &told
+		s, err := openSession(&quiet)
+		if err != nil {
+			return "", err
+		}
+		defer s.close()
+		unlock, err := s.lockWorkspace(ctx, "review", 0)
+		if err != nil {
+			return "", err
+		}
+		defer unlock()
+		if err := s.prepare(ctx, &f.projectFlags); err != nil {
+			return "", toldError(&told, err)
+		}
+		o := planOptions{verify: true, looks: true}
+		if err := s.readJournal(&o); err != nil {
+			return "", err
+		}
+		p, err := s.planned(ctx, o)
+		if err != nil {
+			return "", toldError(&told, err)
+		}
+		if !a.Revoke {
+			if err := s.unapprovable(p, a.Address); err != nil {
+				return "", err
+			}
+		}
+		if err := s.approve(approval{Address: a.Address, Seen: a.Content, By: f.by, Note: strings.TrimSpace(a.Note), Revoke: a.Revoke}); err != nil {
+			return "", err
+		}
+		if a.Revoke {
+			return "The approval is taken back.", nil
+		}
+		return "Approved, in " + lock.File + ".", nil
+	}
 }
