@@ -493,6 +493,12 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 		w.run(0, "diff", "-json", "HEAD")
 		w.run(0, "diff", "-markdown", "-max-bytes=9000", "-picture-url=https://forge.example/{commit}/{path}", "HEAD")
 		w.run(0, "plan", "-markdown", "-max-bytes=9000", "-picture-url=https://forge.example/{commit}/{path}")
+		for _, name := range []string{"report.html", "report.md", "report.json"} {
+			w.run(0, "diff", "-report="+name, "HEAD")
+			w.run(0, "plan", "-report="+name)
+		}
+		w.run(0, "review", "-o=report.html", "-base=HEAD") // what is served is made by the same templates
+		w.run(64, "review", "-o=report.html", "-approve", "-by=Jo", "-port=1")
 		delete(w.env, "PATH")
 		w.run(0, "validate")
 		w.run(0, "validate", "-json")
@@ -550,7 +556,7 @@ func TestSensitiveShowsNowhere(t *testing.T) {
 	w.run(4, "apply", "saved.json")
 	before()
 	w.run(-1, "apply", "-auto-approve", "-json", "-max-cost=9", "-allow-unpriced")
-	w.run(-1, "apply", "-auto-approve", "-json-into=events.json", "-retry-refused", "-retry-in-doubt")
+	w.run(-1, "apply", "-auto-approve", "-json-into=events.json", "-report=report.html", "-retry-refused", "-retry-in-doubt")
 	w.run(0, "apply", "-auto-approve", "-draft", "-target=image.hero")
 	w.run(-1, "apply", "-auto-approve", "-target=image.hero", "-replace=image.hero")
 	w.run(0, "plan", "-draft", "-out=draft.json", "-target=image.form[\"upper\"]")
