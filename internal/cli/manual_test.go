@@ -34,6 +34,8 @@ func TestVerbExamples(t *testing.T) {
 			switch {
 			case name == "emulate": // until Ctrl-C; the port may be taken
 				fmt.Fprintf(&script, "start %s\nlistens\nsend INT\nended 0\n", strings.Replace(command, ":8080", ":0", 1))
+			case name == "review" && !strings.Contains(command, " -o "):
+				fmt.Fprintf(&script, "start %s\nserves\nsend INT\nended 0\n", command)
 			case name == "completion":
 				fmt.Fprintf(&script, "[exec:bash] exec bash -c %s\n", quote("fpath=(. .); "+command))
 			case name == "apply": // asks

@@ -13,7 +13,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,6 +90,7 @@ func scripts(dir string) testscript.Params {
 			"fetching":  fetching,
 			"polling":   polling,
 			"listens":   listens,
+			"serves":    serves,
 			"release":   release,
 			"asked":     count(func(s emulator.Stats) int { return s.Requests }),
 			"paid":      count(func(s emulator.Stats) int { return s.Images }),
@@ -307,6 +310,59 @@ func listens(ts *testscript.TestScript, neg bool, args []string) {
 	case <-time.After(patience):
 		ts.Fatalf("it never said where it listens")
 	}
+}
+
+// serves reads the address of a review, opens it as a browser does, and with
+// PATH FIELD=VALUE... sends the form of that path.
+func serves(ts *testscript.TestScript, neg bool, args []string) {
+	refuse(ts, neg, of(ts).running != nil, "serves [PATH FIELD=VALUE...]")
+	var address string
+	select {
+	case line := <-of(ts).running.first:
+		address = strings.TrimSpace(line)
+	case <-time.After(patience):
+		ts.Fatalf("it never said where it serves")
+	}
+	jar, err := cookiejar.New(nil)
+	ts.Check(err)
+	browser := &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}
+	page := func(r *http.Response, err error) string {
+		ts.Check(err)
+		defer r.Body.Close()
+		b, err := io.ReadAll(r.Body)
+		ts.Check(err)
+		if r.StatusCode != http.StatusOK {
+			ts.Fatalf("%s: %s: %s", r.Request.URL, r.Status, b)
+		}
+		return string(b)
+	}
+	sheet := page(browser.Get(address))
+	if !strings.Contains(sheet, `<main id="sheet">`) {
+		ts.Fatalf("that is no contact sheet: %s", sheet)
+	}
+	if len(args) == 0 {
+		return
+	}
+	form := url.Values{}
+	for _, a := range args[1:] {
+		name, value, _ := strings.Cut(a, "=")
+		form.Set(name, value)
+	}
+	at, err := url.Parse(address)
+	ts.Check(err)
+	origin := "http://" + at.Host
+	image := page(browser.Get(origin + "/image?address=" + url.QueryEscape(form.Get("address"))))
+	for _, name := range []string{"csrf", "content"} {
+		if m := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(image); m != nil {
+			form.Set(name, m[1])
+		}
+	}
+	q, err := http.NewRequest(http.MethodPost, origin+args[0], strings.NewReader(form.Encode()))
+	ts.Check(err)
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	q.Header.Set("Origin", origin)
+	told := regexp.MustCompile(`<p id="told"[^>]*>([^<]*)`).FindStringSubmatch(page(browser.Do(q)))
+	ts.Check(os.WriteFile(ts.MkAbs("told"), []byte(told[1]+"\n"), 0o666))
 }
 
 func setEmulator(ts *testscript.TestScript, url string) {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/imgbuild/imgbuild/internal/apply"
 	"github.com/imgbuild/imgbuild/internal/digest"
 	"github.com/imgbuild/imgbuild/internal/lock"
 	"github.com/imgbuild/imgbuild/internal/plan"
@@ -232,5 +233,25 @@ func TestModelTextIsClean(t *testing.T) {
 	ModelText(&b, Compare(base, head, p, nil), Options{})
 	if text := b.String(); strings.ContainsAny(text, "\x1b\u202e\a") || strings.Count(text, "evil") < 8 {
 		t.Errorf("%q", text)
+	}
+}
+
+func TestApplied(t *testing.T) {
+	content := digest.OfContent([]byte("x"))
+	before, after := &lock.Lock{}, &lock.Lock{}
+	after.Set(lock.Entry{Address: "image.a", Candidates: []provider.Image{{Content: content, Price: 2}}, Outputs: []lock.Output{{Path: "a.png", Content: content, Of: content, Bytes: 1}}})
+	images := []spec.Image{{Address: "image.a", N: 1, Path: "a.png"}, {Address: "image.b", N: 1, Path: "b.png"}}
+	left := &plan.Plan{Tool: "imgbuild 1.0.0", Steps: []plan.Step{{Address: "image.b", Verb: plan.Generate}}}
+	m := Applied(before, State{Images: images, Lock: after}, left, map[spec.Address]Outcome{"image.a": {Kind: apply.Done}, "image.b": {Kind: apply.Failed, Text: "no\x1b[31m", Hint: "wait"}})
+	valid(t, compiled(t), m)
+	if m.Summary.New != 2 || m.Summary.Spent != 2 || m.Summary.Pending != 1 || m.Base.Broken {
+		t.Errorf("summary %+v, base %+v", m.Summary, m.Base)
+	}
+	var b strings.Builder
+	if err := Markdown(&b, m, MarkdownOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); !strings.Contains(text, "not done: `no") || strings.Contains(text, "\x1b") || strings.Count(text, "not done") != 1 {
+		t.Error(text)
 	}
 }
