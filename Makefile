@@ -23,7 +23,7 @@ check:
 conformance: build setup
 	scripts/conformance
 
-# The examples that are sites, built by Hugo and Eleventy and opened in Chromium:
+# The examples that are sites, built by Hugo and Eleventy and opened in Chromium, and the pages of review:
 # with the pictures that are there, and with such as the emulator sells.
 sites: build setup
 	scripts/sites

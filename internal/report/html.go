@@ -236,7 +236,10 @@ func (p *Pages) funcs() template.FuncMap {
 		"money": func(m provider.Money) string { return Money(m) },
 		"shell": func(a string) string { return "'" + diag.Clean(a) + "'" },
 		"words": func(c Card) string {
-			words := []string{c.Address, c.Alt, c.Preset, strings.Join(c.Tags, " ")}
+			words := []string{c.Address, c.Alt, strings.Join(c.Tags, " ")}
+			if c.Preset != "" {
+				words = append(words, "preset:"+c.Preset)
+			}
 			for _, f := range c.Says {
 				if f.Name == "prompt" || f.Name == "model" || f.Name == "path" {
 					words = append(words, f.Text)
